@@ -1,0 +1,74 @@
+/*
+ * linux.h - pieces that the linux_*.c files share; nobody else includes it.
+ */
+#ifndef X07_LINUX_H
+#define X07_LINUX_H
+
+#include <sys/types.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- linux_ns.c ---- */
+
+/*
+ * Like unshare(2) with CLONE_NEWUSER added: this process enters new
+ * namespaces, every id it may map keeps its number (all of them with CAP_SETUID, else
+ * just its own). It has all capabilities over the new namespaces, none
+ * outside. user_namespaces(7).
+ */
+int	ns_unshare(int flags);
+
+/*
+ * Like fork(2) into new namespaces, same mapping; the parent stays outside.
+ * The child returns (0) only after its ids are mapped.
+ */
+pid_t	ns_fork(int flags);
+
+/* ---- linux_filter.c ---- */
+
+/*
+ * One row of a static system call filter, seccomp(2): when the call is nr and every
+ * condition holds, it fails with err; err 0 allows it. First match decides,
+ * what matches no row is allowed. Conditions compare the low 32 bits of an argument,
+ * which is all that the kernel itself looks at for those arguments.
+ */
+struct filter_cond {
+	int8_t		arg;	/* 0..5, -1: no condition */
+	uint32_t	mask;
+	uint32_t	value;	/* (low32(arg) & mask) == value */
+};
+struct filter_row {
+	int			nr;
+	struct filter_cond	cond[2];
+	int			err;
+};
+#define FILTER_ANY	{ { -1, 0, 0 }, { -1, 0, 0 } }
+
+/*
+ * Installs the filter on this process for good. Needs no_new_privs. Calls of a
+ * foreign ABI (i386, x32) kill the process, because their numbers mean
+ * other calls.
+ */
+int	filter_install(const struct filter_row *, size_t n);
+
+/* ---- linux_landlock.c ---- */
+
+/* The Landlock ABI of this kernel, 0 when there is none. landlock(7) */
+int	landlock_abi(void);
+/*
+ * Makes a ruleset that handles the given rights and scopes. Returns a close-on-exec
+ * descriptor.
+ */
+int	landlock_ruleset(uint64_t fs, uint64_t net, uint64_t scoped);
+/* Allows rights on the file or the tree that the O_PATH descriptor names. */
+int	landlock_allow_path(int ruleset, int pathfd, uint64_t rights);
+/* Enters the domain for good. Needs no_new_privs. */
+int	landlock_enter(int ruleset);
+
+/* ---- linux_caps.c ---- */
+
+/* Drops all capabilities but those in keep (bit = number) everywhere. */
+int	caps_limit(uint64_t keep);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * linux_compat.h - constants of newer kernels than the headers we build with.
+ * Each has the kernel version that brought it.
+ */
+#ifndef LINUX_COMPAT_H
+#define LINUX_COMPAT_H
+
+#include <sys/syscall.h>
+
+#include <linux/landlock.h>
+#include <linux/prctl.h>
+#include <stdint.h>
+
+#ifndef SYS_memfd_secret		/* 5.14 */
+#define SYS_memfd_secret	447
+#endif
+#ifndef SYS_process_mrelease		/* 5.15 */
+#define SYS_process_mrelease	448
+#endif
+#ifndef SYS_open_tree_attr		/* 6.15 */
+#define SYS_open_tree_attr	467
+#endif
+
+/* Landlock of ABI 7 (6.15); the header of 6.1 knows ABI 2. */
+struct compat_landlock_ruleset_attr {
+	uint64_t	handled_access_fs;
+	uint64_t	handled_access_net;	/* ABI 4, 6.7 */
+	uint64_t	scoped;			/* ABI 6, 6.12 */
+};
+#ifndef LANDLOCK_ACCESS_FS_REFER
+#define LANDLOCK_ACCESS_FS_REFER	(1ULL << 13)	/* ABI 2, 5.19 */
+#endif
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE	(1ULL << 14)	/* ABI 3, 6.2 */
+#endif
+#ifndef LANDLOCK_ACCESS_FS_IOCTL_DEV
+#define LANDLOCK_ACCESS_FS_IOCTL_DEV	(1ULL << 15)	/* ABI 5, 6.10 */
+#endif
+#ifndef LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
+#define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET	(1ULL << 0)	/* ABI 6 */
+#define LANDLOCK_SCOPE_SIGNAL			(1ULL << 1)	/* ABI 6 */
+#endif
+
+#ifndef PR_SET_MDWE			/* 6.3 */
+#define PR_SET_MDWE		65
+#define PR_MDWE_REFUSE_EXEC_GAIN	(1UL << 0)
+#endif
+
+#endif

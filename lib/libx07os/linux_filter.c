@@ -1,0 +1,353 @@
+/*
+ * The static system call filter: seccomp(2), one classic BPF program made from
+ * rows. It decides by numbers and scalar arguments only, never by
+ * memory that another thread could change.
+ */
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/netlink.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "linux.h"
+#include "linux_compat.h"
+#include "os.h"
+
+#if defined(__x86_64__)
+#define NATIVE_ARCH	AUDIT_ARCH_X86_64
+#define X32_BIT		0x40000000U
+#elif defined(__aarch64__)
+#define NATIVE_ARCH	AUDIT_ARCH_AARCH64
+#elif defined(__riscv) && __riscv_xlen == 64
+#define NATIVE_ARCH	AUDIT_ARCH_RISCV64
+#else
+#error "no AUDIT_ARCH for this machine: add it here"
+#endif
+
+#define LOAD_NR		offsetof(struct seccomp_data, nr)
+#define LOAD_ARCH	offsetof(struct seccomp_data, arch)
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define LOAD_ARG(n)	(offsetof(struct seccomp_data, args) + 8 * (unsigned)(n))
+#else
+#define LOAD_ARG(n)	(offsetof(struct seccomp_data, args) + 8 * (unsigned)(n) + 4)
+#endif
+
+#define PROG_MAX	BPF_MAXINSNS
+
+struct prog {
+	struct sock_filter	insn[PROG_MAX];
+	size_t			len;
+};
+
+static void
+emit(struct prog *p, unsigned code, uint32_t k, unsigned jt, unsigned jf)
+{
+	if (p->len < PROG_MAX)
+		p->insn[p->len] = (struct sock_filter){ (uint16_t)code,
+		    (uint8_t)jt, (uint8_t)jf, k };
+	p->len++;
+}
+
+static unsigned
+cond_insns(const struct filter_row *r)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < 2; i++)
+		if (r->cond[i].arg >= 0)
+			n += 3;
+	return n;
+}
+
+/*
+ * One row: skipped whole unless the number matches; the number is loaded again
+ * when a condition has used the accumulator.
+ */
+static void
+emit_row(struct prog *p, const struct filter_row *r)
+{
+	unsigned body = cond_insns(r) + 1, left;
+
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)r->nr, 0,
+	    body + (body > 1));
+	left = body;
+	for (int i = 0; i < 2; i++) {
+		const struct filter_cond *c = &r->cond[i];
+
+		if (c->arg < 0)
+			continue;
+		left -= 3;
+		emit(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)LOAD_ARG(c->arg), 0, 0);
+		emit(p, BPF_ALU | BPF_AND | BPF_K, c->mask, 0, 0);
+		emit(p, BPF_JMP | BPF_JEQ | BPF_K, c->value, 0, left);
+	}
+	emit(p, BPF_RET | BPF_K, r->err == 0 ? SECCOMP_RET_ALLOW :
+	    SECCOMP_RET_ERRNO | ((uint32_t)r->err & SECCOMP_RET_DATA), 0, 0);
+	if (body > 1)
+		emit(p, BPF_LD | BPF_W | BPF_ABS, LOAD_NR, 0, 0);
+}
+
+int
+filter_install(const struct filter_row *row, size_t n)
+{
+	struct prog *p = calloc(1, sizeof(*p));
+	struct sock_fprog fprog;
+	long ret;
+
+	if (p == NULL)
+		return -1;
+	emit(p, BPF_LD | BPF_W | BPF_ABS, LOAD_ARCH, 0, 0);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
+	emit(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+	emit(p, BPF_LD | BPF_W | BPF_ABS, LOAD_NR, 0, 0);
+#ifdef X32_BIT
+	emit(p, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
+	emit(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+#endif
+	for (size_t i = 0; i < n; i++)
+		emit_row(p, &row[i]);
+	emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
+	if (p->len > PROG_MAX) {
+		free(p);
+		errno = E2BIG;
+		return -1;
+	}
+	fprog.len = (unsigned short)p->len;
+	fprog.filter = p->insn;
+	ret = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &fprog);
+	free(p);
+	return ret == 0 ? 0 : -1;
+}
+
+/* ---- what os_confine(3) can refuse ---- */
+
+#define ALWAYS(call, e)		{ SYS_##call, FILTER_ANY, e }
+#define ARG(call, a, m, v, e) \
+	{ SYS_##call, { { a, m, v }, { -1, 0, 0 } }, e }
+#define ALL32			0xffffffffU
+
+static const struct filter_row deny_default[] = {
+	/* Typing into the caller's terminal. */
+	ARG(ioctl, 1, ALL32, TIOCSTI, EPERM),
+	ARG(ioctl, 1, ALL32, TIOCLINUX, EPERM),
+	/* Calls by another road than the one the filter watches. */
+	ALWAYS(io_uring_setup, ENOSYS),
+	ALWAYS(io_uring_enter, ENOSYS),
+	ALWAYS(io_uring_register, ENOSYS),
+	/* Kernel surface that no program under a policy needs. */
+	ALWAYS(bpf, EPERM),
+	ALWAYS(perf_event_open, EPERM),
+	ALWAYS(userfaultfd, EPERM),
+	ALWAYS(add_key, EPERM),
+	ALWAYS(request_key, EPERM),
+	ALWAYS(keyctl, EPERM),
+	ALWAYS(init_module, EPERM),
+	ALWAYS(finit_module, EPERM),
+	ALWAYS(delete_module, EPERM),
+	ALWAYS(kexec_load, EPERM),
+#ifdef SYS_kexec_file_load
+	ALWAYS(kexec_file_load, EPERM),
+#endif
+	ALWAYS(reboot, EPERM),
+	ALWAYS(swapon, EPERM),
+	ALWAYS(swapoff, EPERM),
+	ALWAYS(acct, EPERM),
+	ALWAYS(quotactl, EPERM),
+	ALWAYS(open_by_handle_at, EPERM),
+	ALWAYS(fanotify_init, EPERM),
+	ALWAYS(lookup_dcookie, EPERM),
+	ALWAYS(settimeofday, EPERM),
+	ALWAYS(clock_settime, EPERM),
+	ALWAYS(adjtimex, EPERM),
+	ALWAYS(clock_adjtime, EPERM),
+	ALWAYS(syslog, EPERM),
+#ifdef SYS_iopl
+	ALWAYS(iopl, EPERM),
+	ALWAYS(ioperm, EPERM),
+	ALWAYS(modify_ldt, EPERM),
+#endif
+};
+
+static const struct filter_row deny_ptrace[] = {
+	ALWAYS(ptrace, EPERM),
+	ALWAYS(process_vm_readv, EPERM),
+	ALWAYS(process_vm_writev, EPERM),
+	ALWAYS(pidfd_getfd, EPERM),
+	ALWAYS(kcmp, EPERM),
+	ALWAYS(process_madvise, EPERM),
+};
+
+/* Families that a network namespace does not hold (AF_VSOCK) or nobody needs. */
+static const struct filter_row deny_families[] = {
+	ARG(socket, 0, ALL32, AF_UNIX, 0),
+	ARG(socket, 0, ALL32, AF_INET, 0),
+	ARG(socket, 0, ALL32, AF_INET6, 0),
+	{ SYS_socket, { { 0, ALL32, AF_NETLINK }, { 2, ALL32, NETLINK_ROUTE } }, 0 },
+	ALWAYS(socket, EAFNOSUPPORT),
+	ARG(socketpair, 0, ALL32, AF_UNIX, 0),
+	ALWAYS(socketpair, EAFNOSUPPORT),
+};
+
+static const struct filter_row deny_userns[] = {
+	ARG(unshare, 0, CLONE_NEWUSER, CLONE_NEWUSER, EPERM),
+	ARG(clone, 0, CLONE_NEWUSER, CLONE_NEWUSER, EPERM),
+	/* Its flags are in memory; libc falls back to clone(2) on ENOSYS. */
+	ALWAYS(clone3, ENOSYS),
+	ALWAYS(setns, EPERM),
+};
+
+static const struct filter_row deny_memexec[] = {
+	ALWAYS(memfd_create, EPERM),
+	ALWAYS(memfd_secret, EPERM),
+	ARG(execveat, 4, AT_EMPTY_PATH, AT_EMPTY_PATH, EPERM),
+};
+
+static const struct filter_row deny_fork[] = {
+	ARG(clone, 0, CLONE_THREAD, CLONE_THREAD, 0),
+	ALWAYS(clone, EPERM),
+	ALWAYS(clone3, ENOSYS),
+#ifdef SYS_fork
+	ALWAYS(fork, EPERM),
+	ALWAYS(vfork, EPERM),
+#endif
+};
+
+static const struct filter_row deny_rename[] = {
+#ifdef SYS_rename
+	ALWAYS(rename, EPERM),
+	ALWAYS(link, EPERM),
+#endif
+	ALWAYS(renameat, EPERM),
+	ALWAYS(renameat2, EPERM),
+	ALWAYS(linkat, EPERM),
+};
+
+static const struct filter_row deny_mount[] = {
+	ALWAYS(mount, EPERM),
+	ALWAYS(umount2, EPERM),
+	ALWAYS(pivot_root, EPERM),
+	ALWAYS(move_mount, EPERM),
+	ALWAYS(open_tree, EPERM),
+	ALWAYS(open_tree_attr, EPERM),
+	ALWAYS(fsopen, EPERM),
+	ALWAYS(fsmount, EPERM),
+	ALWAYS(fspick, EPERM),
+	ALWAYS(fsconfig, EPERM),
+	ALWAYS(mount_setattr, EPERM),
+	ALWAYS(chroot, EPERM),
+};
+
+static const struct filter_row deny_symlink[] = {
+#ifdef SYS_symlink
+	ALWAYS(symlink, EPERM),
+#endif
+	ALWAYS(symlinkat, EPERM),
+};
+
+static const struct filter_row deny_remove[] = {
+#ifdef SYS_unlink
+	ALWAYS(unlink, EPERM),
+	ALWAYS(rmdir, EPERM),
+#endif
+	ALWAYS(unlinkat, EPERM),
+};
+
+static const struct filter_row deny_mkdir[] = {
+#ifdef SYS_mkdir
+	ALWAYS(mkdir, EPERM),
+#endif
+	ALWAYS(mkdirat, EPERM),
+};
+
+static const struct {
+	unsigned			bit;
+	const struct filter_row		*rows;
+	size_t				n;
+} sets[] = {
+#define SET(bit, rows)	{ bit, rows, sizeof(rows) / sizeof((rows)[0]) }
+	SET(OS_DENY_DEFAULT, deny_default),
+	SET(OS_DENY_PTRACE, deny_ptrace),
+	SET(OS_DENY_FAMILIES, deny_families),
+	/* Before OS_DENY_USERNS's clone row: the first match decides. */
+	SET(OS_DENY_USERNS, deny_userns),
+	SET(OS_DENY_FORK, deny_fork),
+	SET(OS_DENY_MEMEXEC, deny_memexec),
+	SET(OS_DENY_RENAME, deny_rename),
+	SET(OS_DENY_MOUNT, deny_mount),
+	SET(OS_DENY_SYMLINK, deny_symlink),
+	SET(OS_DENY_REMOVE, deny_remove),
+	SET(OS_DENY_MKDIR, deny_mkdir),
+};
+#define NSETS	(sizeof(sets) / sizeof(sets[0]))
+
+/*
+ * One filter of all the rows: a second filter would cost every system call
+ * a second run.
+ */
+static int
+filter_sets(unsigned deny)
+{
+	struct filter_row *rows;
+	size_t n = 0;
+	int ret;
+
+	for (size_t i = 0; i < NSETS; i++)
+		if ((deny & sets[i].bit) != 0)
+			n += sets[i].n;
+	rows = calloc(n + 1, sizeof(*rows));
+	if (rows == NULL)
+		return -1;
+	n = 0;
+	for (size_t i = 0; i < NSETS; i++)
+		for (size_t k = 0; (deny & sets[i].bit) != 0 && k < sets[i].n; k++)
+			rows[n++] = sets[i].rows[k];
+	ret = filter_install(rows, n);
+	free(rows);
+	return ret;
+}
+
+#define CAP(c)	(UINT64_C(1) << (c))
+
+/* What files and identities need; nothing over mounts, networks, other processes. */
+#define CAPS_KEPT \
+	(CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_DAC_READ_SEARCH) | \
+	CAP(CAP_FOWNER) | CAP(CAP_FSETID) | CAP(CAP_KILL) | CAP(CAP_SETGID) | \
+	CAP(CAP_SETUID) | CAP(CAP_SETPCAP) | CAP(CAP_NET_BIND_SERVICE))
+
+int
+os_confine(unsigned deny)
+{
+	uint64_t scope = LANDLOCK_SCOPE_SIGNAL |
+	    LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET;
+	int ruleset, err;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+	    caps_limit(CAPS_KEPT) == -1)
+		return -1;
+	/*
+	 * A Landlock domain also keeps ptrace(2) inside itself. Where Landlock
+	 * is too old for a domain without file rights, the filter says no.
+	 */
+	if (landlock_abi() < 6) {
+		deny |= OS_DENY_PTRACE;
+	} else {
+		ruleset = landlock_ruleset(0, 0, scope);
+		if (ruleset == -1)
+			return -1;
+		err = landlock_enter(ruleset);
+		close(ruleset);
+		if (err == -1)
+			return -1;
+	}
+	return filter_sets(deny);
+}

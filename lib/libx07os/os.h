@@ -1,0 +1,137 @@
+/*
+ * os.h - the duties a platform must fulfil, and nothing else.
+ *
+ * Every duty either holds or fails: -1 with errno (ENOTSUP when the platform
+ * or this kernel cannot), and then the gate refuses. none.c is the empty
+ * platform. Include law: gates include this, libx07 never does.
+ */
+#ifndef X07_OS_H
+#define X07_OS_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- descriptors and own hardening ---- */
+
+/*
+ * A read-only, unlinked copy of len bytes that nobody can change: a sealed
+ * memfd on Linux (memfd_create(2), F_ADD_SEALS). Returns a close-on-exec
+ * descriptor.
+ */
+int	os_seal(const void *buf, size_t len);
+
+/* True when fd is such a sealed copy: its bytes cannot change any more. */
+bool	os_is_sealed(int fd);
+
+/*
+ * Marks every descriptor from 3 up close-on-exec, except the n in keep, which
+ * are made inheritable. close_range(2).
+ */
+int	os_keep_fds(const int *keep, size_t n);
+
+/* Closes every descriptor from 3 up except the n in keep, at once. */
+int	os_close_fds(const int *keep, size_t n);
+
+/*
+ * Makes this process unreadable and untraceable for the program: not dumpable,
+ * no core. PR_SET_DUMPABLE in prctl(2); lost at exec, so for supervisors only.
+ */
+int	os_hide(void);
+
+/*
+ * This process gets SIGKILL when its parent (which must be ppid) dies. Fails
+ * with ESRCH when it is gone already. PR_SET_PDEATHSIG in prctl(2).
+ */
+int	os_die_with_parent(pid_t ppid);
+
+/* ---- what every gate puts round its program ---- */
+
+/*
+ * A bit per thing the static filter can refuse. They are refused for every
+ * descendant, for good, and no later gate can take them back.
+ */
+enum {
+	OS_DENY_DEFAULT = 1 << 0,	/* TIOCSTI, TIOCLINUX, io_uring, foreign syscall ABIs,
+					 * bpf, perf, userfaultfd, keyrings, modules, ... */
+	OS_DENY_FAMILIES = 1 << 1,	/* socket families but UNIX, INET, INET6, NETLINK_ROUTE */
+	OS_DENY_USERNS = 1 << 2,	/* new user namespaces, setns, clone3 (ENOSYS) */
+	OS_DENY_MEMEXEC = 1 << 3,	/* memfd_create, memfd_secret, execveat(AT_EMPTY_PATH) */
+	OS_DENY_FORK = 1 << 4,		/* fork, vfork, clone without CLONE_THREAD */
+	OS_DENY_RENAME = 1 << 5,	/* rename*, link* */
+	OS_DENY_MOUNT = 1 << 6,		/* mount, umount, pivot_root, move_mount, fsopen, ... */
+	OS_DENY_SYMLINK = 1 << 7,	/* symlink* */
+	OS_DENY_REMOVE = 1 << 8,	/* unlink*, rmdir */
+	OS_DENY_MKDIR = 1 << 9,		/* mkdir* */
+	OS_DENY_PTRACE = 1 << 10,	/* ptrace, process_vm_*, pidfd_getfd, kcmp altogether */
+};
+
+/*
+ * Confines this process and all it will start: no_new_privs, capabilities
+ * dropped down to file ownership and identity ones, a Landlock domain that
+ * keeps ptrace, signals and abstract sockets inside itself (ABI 6; on older
+ * kernels OS_DENY_PTRACE instead), and the static filter of the given bits. It must not stop: ordinary threads, fork, exec,
+ * sockets, a later gate making its own namespaces (unless OS_DENY_USERNS).
+ * Calling it again adds bits.
+ */
+int	os_confine(unsigned deny);
+
+/* Drops every capability, also from the bounding set. Last thing before exec. */
+int	os_drop_caps(void);
+
+/*
+ * One sentence telling why making namespaces failed on this machine and what
+ * the administrator can do (sysctl, AppArmor profile, container flag), for errno
+ * err. Constant memory.
+ */
+const char	*os_namespace_hint(int err);
+
+/* ---- a process tree that dies as one ---- */
+
+enum {
+	OS_TREE_MOUNT = 1 << 0,		/* also a private mount namespace */
+	OS_TREE_PROC = 1 << 1,		/* fresh /proc for the new pid namespace (needs MOUNT);
+					 * left alone where the kernel does not let us */
+};
+
+struct os_tree {
+	pid_t	init;		/* pid of the tree's init as the supervisor sees it */
+	int	pidfd;		/* readable when the whole tree is gone */
+	int	status;		/* pipe: struct os_tree_end, then end of file */
+};
+
+struct os_tree_end {
+	int		wstatus;	/* of the program, as from waitpid(2) */
+	int64_t		user_us;	/* CPU time of the reaped tree, microseconds */
+	int64_t		sys_us;
+	int64_t		maxrss;		/* largest resident set of one process, bytes */
+};
+
+/*
+ * Splits this process in three: the supervisor (returns 1, outside), an init
+ * that reaps and never returns, and the program to be (returns 0) inside a new
+ * pid namespace (pid_namespaces(7)) that dies as a whole when init dies. init
+ * dies when the supervisor dies. A user namespace of its own keeps the
+ * supervisor out of the program's reach. -1 with errno: nothing was started.
+ */
+int	os_tree_spawn(struct os_tree *, unsigned flags);
+
+/* Sends sig to the program; init passes on HUP INT QUIT TERM USR1 USR2 WINCH CONT. */
+int	os_tree_signal(const struct os_tree *, int sig);
+
+/* The chain exit status (own, or 128+n) of a status as from waitpid(2). */
+int	os_tree_exit_status(int wstatus);
+
+/* SIGKILL to everything in the tree; returns when all of it is gone. */
+int	os_tree_kill(const struct os_tree *);
+
+/*
+ * Waits for the program and then for the tree, passing on signals that were
+ * sent to this process: HUP INT QUIT TERM USR1 USR2 WINCH CONT. Returns the chain exit
+ * status (the program's own, or 128+n).
+ */
+int	os_tree_wait(const struct os_tree *);
+
+#endif

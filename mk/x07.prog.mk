@@ -1,0 +1,16 @@
+# One program: PROG, SRCS, and LDADD for libraries beyond the suite's own.
+all: $(PROG)
+
+include $(TOP)/mk/x07.compile.mk
+
+$(PROG): $(OBJS) $(LIBX07) $(LIBX07OS)
+	$(CC) $(LINK) $(HARDEN) $(COPT) -o $@ $(OBJS) $(LIBX07OS) $(LIBX07) $(LDADD) $(OS_LIBS)
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 755 $(PROG) $(DESTDIR)$(BINDIR)/$(PROG)
+
+clean:
+	rm -f $(PROG) *.o *.d .buildflags
+
+.PHONY: all install clean

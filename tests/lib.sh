@@ -1,0 +1,78 @@
+# Helpers for the sh tests. Sourced; needs X07_TESTS (the tests directory) from mk/check.sh.
+
+# The ordinary user of the tests: made when we are root, else whoever runs them.
+TEST_USER=x07test
+
+# as_user COMMAND...: runs it as the ordinary user, with a home of its own and
+# no supplementary groups. Root only; as an ordinary user it just runs it.
+as_user()
+{
+	if [ "$(id -u)" -ne 0 ]; then
+		"$@"
+		return
+	fi
+	setpriv --reuid "$(id -u "$TEST_USER")" --regid "$(id -g "$TEST_USER")" \
+	    --clear-groups env HOME="$PWD" USER="$TEST_USER" "$@"
+}
+
+# as_root COMMAND...: skips the test, with the reason, when we are not root.
+as_root()
+{
+	[ "$(id -u)" -eq 0 ] || atf_skip "needs root"
+	"$@"
+}
+
+# both FUNCTION: runs it as root (where we are) and as the ordinary user. The
+# function runs its commands through "$AS", and leaves its files removable.
+both()
+{
+	if [ "$(id -u)" -eq 0 ]; then
+		chmod 777 .
+		AS=as_root "$@"
+	fi
+	AS=as_user "$@"
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds; fails the test otherwise.
+wait_for()
+{
+	_n=$(($1 * 20))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		_n=$((_n - 1))
+		[ "$_n" -gt 0 ] || atf_fail "gave up waiting for: $*"
+		sleep 0.05
+	done
+}
+
+# http_server ADDRESS [DIR]: serves DIR (default: here) on a free port of ADDRESS;
+# sets SERVER_PORT and SERVER_PID. End it with stop_server.
+http_server()
+{
+	rm -f server.port
+	python3 "$X07_TESTS/http_server.py" "$1" "${2:-.}" server.port \
+	    >server.log 2>&1 &
+	SERVER_PID=$!
+	echo "$SERVER_PID" >>server.pids
+	wait_for 20 test -s server.port
+	SERVER_PORT=$(cat server.port)
+}
+
+# stop_servers: ends every server of this test; safe in a cleanup routine.
+stop_servers()
+{
+	[ -f server.pids ] || return 0
+	while read -r _pid; do
+		kill "$_pid" 2>/dev/null || :
+	done <server.pids
+	rm -f server.pids
+}
+
+# free_port: prints a TCP port that nobody listens on now.
+free_port()
+{
+	python3 -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
+}
