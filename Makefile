@@ -20,7 +20,8 @@ deps:
 run: deps
 	@MAKE="$(MAKE)" sh $(TOP)/mk/run.sh
 
-check: deps
+check:
+	@sh $(TOP)/mk/deps.sh check
 	@MAKE="$(MAKE)" sh $(TOP)/mk/check.sh
 
 lint:

@@ -23,7 +23,8 @@ if [ "$(id -u)" -eq 0 ] && ! id x07test >/dev/null 2>&1; then
 	useradd --system --no-create-home --shell /bin/sh x07test
 fi
 
-PATH=$stage/usr/bin:$PATH
+# System directories only: tools under root's home do not run as other users.
+PATH=$stage/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 X07_TESTS=$stage/tests
 X07_SRC=$top
 export PATH X07_TESTS X07_SRC

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Helpers for the sh tests. Sourced; needs X07_TESTS (the tests directory) from mk/check.sh.
 
 # The ordinary user of the tests: made when we are root, else whoever runs them.
@@ -55,6 +56,7 @@ http_server()
 	SERVER_PID=$!
 	echo "$SERVER_PID" >>server.pids
 	wait_for 20 test -s server.port
+	# shellcheck disable=SC2034 # for the caller
 	SERVER_PORT=$(cat server.port)
 }
 

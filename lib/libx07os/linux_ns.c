@@ -48,6 +48,7 @@ identity_map(const char *path, char map[MAP_MAX])
 
 	if (f == NULL)
 		return -1;
+	/* The kernel wrote these numbers. NOLINTNEXTLINE(cert-err34-c) */
 	while (fscanf(f, "%lu %lu %lu", &first, &outside, &count) == 3) {
 		int w = snprintf(map + n, MAP_MAX - n, "%lu %lu %lu\n", first,
 		    first, count);
@@ -198,9 +199,7 @@ ns_fork(int flags)
 		close(pair[1]);
 		return 0;
 	}
-	if (pid == -1 || write_maps(pid, &m) == -1)
-		err = errno;
-	else if (write(pair[0], "", 1) != 1)
+	if (pid == -1 || write_maps(pid, &m) == -1 || write(pair[0], "", 1) != 1)
 		err = errno;
 	close(pair[0]);
 	close(pair[1]);

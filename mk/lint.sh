@@ -1,0 +1,89 @@
+#!/bin/sh
+# Static checks: warnings as errors on both compilers, clang-tidy, shellcheck,
+# mandoc, the include law, and the parsers under ASan and UBSan.
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+: "${MAKE:=make}"
+cd "$top"
+failed=0
+
+say()
+{
+	echo "lint: $*"
+}
+
+fail()
+{
+	say "FAILED: $*"
+	failed=1
+}
+
+# variant NAME MAKE-ARGUMENTS...: builds a copy of the tree, so that objects of
+# different flags never mix with those of the checkout.
+work=$(mktemp -d "${TMPDIR:-/tmp}/x07-lint.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+variant()
+{
+	_name=$1
+	shift
+	say "build $_name"
+	mkdir "$work/$_name"
+	git ls-files --cached --others --exclude-standard |
+	    while read -r f; do [ ! -e "$f" ] || echo "$f"; done |
+	    tar -c -T - | tar -x -C "$work/$_name"
+	"$@" >"$work/$_name.log" 2>&1 || {
+		tail -n 40 "$work/$_name.log"
+		fail "build $_name"
+	}
+}
+
+variant gcc "$MAKE" -C "$work/gcc" CC=gcc
+variant clang "$MAKE" -C "$work/clang" CC=clang
+variant bmake bmake -C "$work/bmake"
+variant none "$MAKE" -C "$work/none" PLATFORM=none
+sh mk/lint-none.sh "$work/none" || fail "PLATFORM=none: a gate did not refuse"
+san='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
+variant sanitize "$MAKE" -C "$work/sanitize" CC=clang COPT="$san" HARDEN=-fPIE LINK=-pie
+for t in "$work"/sanitize/tests/lib/libx07/*_test; do
+	[ -x "$t" ] || continue
+	for c in $("$t" -l | sed -n 's/^ident: //p'); do
+		ASAN_OPTIONS=detect_leaks=0 "$t" -r /dev/null -s "${t%/*}" "$c" \
+		    >"$work/case.log" 2>&1 || {
+			cat "$work/case.log"
+			fail "sanitize: ${t##*/}:$c"
+		}
+	done
+done
+
+say "include law"
+sh mk/include-law.sh || fail "include law"
+
+say "shellcheck"
+# shellcheck disable=SC2046 # one word per file
+shellcheck -x $(git ls-files '*.sh' .ci/run) || fail "shellcheck"
+
+say "mandoc"
+for m in man/*.[1-9]; do
+	mandoc -T lint -W warning "$m" || fail "mandoc $m"
+done
+
+say "clang-tidy"
+# shellcheck disable=SC2046
+clang-tidy --quiet --warnings-as-errors='*' \
+    $(git ls-files 'lib/**/*.c' 'bin/**/*.c' 'libexec/**/*.c') -- \
+    -std=c11 -Ilib/libx07 -Ilib/libx07os -D_GNU_SOURCE -DLIBBSD_OVERLAY \
+    -isystem /usr/include/bsd -isystem /usr/include/libnl3 \
+    2>"$work/tidy.err" || {
+	cat "$work/tidy.err"
+	fail "clang-tidy"
+}
+
+if [ "$failed" -ne 0 ]; then
+	say "failed"
+	exit 1
+fi
+say "clean"
