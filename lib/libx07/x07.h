@@ -120,6 +120,19 @@ bool	host_has_port(const struct hostspec *, uint16_t port);
 /* True when a HOST_RANGE entry covers the address (network byte order bytes). */
 bool	host_covers(const struct hostspec *, int family, const unsigned char *addr);
 
+/*
+ * An address that carries an IPv4 address (IPv4-mapped, NAT64, 6to4) becomes
+ * that address; returns true then. Judge destinations after this. addr has 16 bytes.
+ */
+bool	host_unwrap(int *family, unsigned char *addr);
+
+/*
+ * What kind of special range the address lies in ("a loopback address", "a
+ * private address", ...), NULL for an ordinary one. A name must not open
+ * these by itself: DNS rebinding.
+ */
+const char	*host_special(int family, const unsigned char *addr);
+
 /* ---- audit.c: one JSON line per decision ---- */
 
 struct verdict {
