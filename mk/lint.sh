@@ -43,9 +43,6 @@ variant()
 
 variant gcc "$MAKE" -C "$work/gcc" CC=gcc
 variant clang "$MAKE" -C "$work/clang" CC=clang
-variant bmake bmake -C "$work/bmake"
-variant none "$MAKE" -C "$work/none" PLATFORM=none
-sh mk/lint-none.sh "$work/none" || fail "PLATFORM=none: a gate did not refuse"
 san='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
 variant sanitize "$MAKE" -C "$work/sanitize" CC=clang COPT="$san" HARDEN=-fPIE LINK=-pie
 for t in "$work"/sanitize/tests/lib/libx07/*_test; do

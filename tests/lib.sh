@@ -4,34 +4,37 @@
 # The ordinary user of the tests: made when we are root, else whoever runs them.
 TEST_USER=x07test
 
-# as_user COMMAND...: runs it as the ordinary user, with a home of its own and
-# no supplementary groups. Root only; as an ordinary user it just runs it.
+# In $AS_USER the words that run a command as the ordinary user, with no supplementary
+# groups; empty when we are one. Use it unquoted, in atf_check too:
+# atf_check $AS_USER id -u.
+AS_USER=
+if [ "$(id -u)" -eq 0 ]; then
+	AS_USER="setpriv --reuid $(id -u "$TEST_USER") --regid $(id -g "$TEST_USER") \
+--clear-groups env HOME=/tmp USER=$TEST_USER"
+fi
+
+# as_user COMMAND...: the same as a function.
 as_user()
 {
-	if [ "$(id -u)" -ne 0 ]; then
-		"$@"
-		return
-	fi
-	setpriv --reuid "$(id -u "$TEST_USER")" --regid "$(id -g "$TEST_USER")" \
-	    --clear-groups env HOME="$PWD" USER="$TEST_USER" "$@"
+	$AS_USER "$@"
 }
 
-# as_root COMMAND...: skips the test, with the reason, when we are not root.
-as_root()
-{
-	[ "$(id -u)" -eq 0 ] || atf_skip "needs root"
-	"$@"
-}
-
-# both FUNCTION: runs it as root (where we are) and as the ordinary user. The
-# function runs its commands through "$AS", and leaves its files removable.
+# both FUNCTION: runs it as root (where we are root) and as the ordinary user:
+# its commands go through $AS, unquoted. It leaves nothing behind that would be in the
+# way of the second run.
 both()
 {
 	if [ "$(id -u)" -eq 0 ]; then
 		chmod 777 .
-		AS=as_root "$@"
+		AS='' "$@"
 	fi
-	AS=as_user "$@"
+	AS=$AS_USER "$@"
+}
+
+# need_root: skips the test, with the reason, when we are not root.
+need_root()
+{
+	[ "$(id -u)" -eq 0 ] || atf_skip "needs root"
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds; fails the test otherwise.

@@ -1,4 +1,5 @@
 #!/usr/bin/env atf-sh
+# shellcheck disable=SC2086 # $AS and $accept are lists of words
 # x07 run: the choice of world, backend and policy, and the whole chain.
 . "$X07_TESTS/lib.sh"
 
@@ -34,8 +35,7 @@ usage_body()
 	    '--profile sandbox -- touch ran' \
 	    '--profile sandbox --policy /nonexistent -- touch ran' \
 	    "--profile sandbox --policy $policy --sandbox-backend moon -- touch ran"; do
-		# shellcheck disable=SC2086 # the words are the test
-		x07 run $args >out 2>err
+			x07 run $args >out 2>err
 		status=$?
 		[ "$status" -eq 2 ] || atf_fail "x07 run $args: exit $status"
 		[ "$(wc -l <err)" -eq 1 ] || atf_fail "x07 run $args: $(cat err)"
@@ -53,7 +53,6 @@ backend_body()
 {
 	base_policy
 	sandbox="--profile sandbox --policy $policy"
-	# shellcheck disable=SC2086
 	{
 		atf_check -s exit:2 -e match:"--i-accept-weaker-isolation" \
 		    x07 run $sandbox --sandbox-backend os -- touch ran
@@ -91,7 +90,6 @@ net_once()
 	echo content >page
 	sandbox="--profile sandbox --policy $policy $accept"
 	other=$(free_port)
-	# shellcheck disable=SC2086
 	{
 		atf_check -s exit:0 -o inline:"content\n" -e match:"using derived policy" \
 		    $AS x07 run $sandbox --allow-host "127.0.0.1:$SERVER_PORT" -- \
@@ -123,7 +121,6 @@ files_once()
 	mkdir -p out
 	chmod 777 out
 	echo readable >readable
-	# shellcheck disable=SC2086
 	{
 		atf_check -s exit:0 -o inline:"readable\n" $AS x07 run $sandbox -- cat readable
 		atf_check -s exit:0 $AS x07 run $sandbox -- \
@@ -144,7 +141,6 @@ environment_body()
 {
 	base_policy web-service
 	sandbox="--profile sandbox --policy $policy $accept"
-	# shellcheck disable=SC2086
 	SECRET=hidden LOG_LEVEL="a 'b' c" PORT='' x07 run $sandbox -- env >out 2>err ||
 	    atf_fail "$(cat err)"
 	atf_check -s exit:1 grep -q SECRET out
@@ -154,7 +150,6 @@ environment_body()
 	atf_check -o ignore grep -x "TZ=UTC0" out
 	rm -f out
 	base_policy cli
-	# shellcheck disable=SC2086
 	LOG_LEVEL=1 x07 run --profile sandbox --policy "$policy" $accept -- env >out
 	atf_check -s exit:1 -o ignore grep LOG_LEVEL out
 }
@@ -168,7 +163,6 @@ arguments_body()
 import sys
 print(sys.argv[1:])
 EOF
-	# shellcheck disable=SC2086
 	atf_check -o inline:"['a b', \"it's\", 'x\\\\ny\\\\n', '--', '-v', '', '\$HOME;\`id\`']\n" \
 	    x07 run --profile sandbox --policy "$policy" $accept -- \
 	    python3 show.py 'a b' "it's" 'x
@@ -179,7 +173,6 @@ dir 'x'"
 	cd "odd
 dir 'x'" || atf_fail "cd"
 	base_policy cli
-	# shellcheck disable=SC2086
 	atf_check -o inline:"ok\n" \
 	    x07 run --profile sandbox --policy "$policy" $accept -- echo ok
 }
@@ -190,7 +183,6 @@ bad_policy_body()
 {
 	base_policy cli
 	sed 's/"deny_hidden"/"deny_hiden"/' "$policy" >bad.json
-	# shellcheck disable=SC2086
 	atf_check -s not-exit:0 -e match:"bad.json:[0-9]+:[0-9]+: policy.fs.deny_hiden" \
 	    x07 run --profile sandbox --policy bad.json $accept -- touch ran
 	[ ! -e ran ] || atf_fail "the program was run"
@@ -204,8 +196,7 @@ shells_body()
 	script=$(command -v x07)
 	for sh in dash bash 'busybox ash' ksh; do
 		command -v "${sh%% *}" >/dev/null || atf_fail "$sh is missing"
-		# shellcheck disable=SC2086
-		atf_check -o inline:"it's  fine\n" $sh "$script" run --profile sandbox \
+			atf_check -o inline:"it's  fine\n" $sh "$script" run --profile sandbox \
 		    --policy "$policy" $accept -- echo "it's  fine"
 	done
 }
