@@ -11,6 +11,6 @@ install: all
 	$(INSTALL) -m 755 $(PROG) $(DESTDIR)$(BINDIR)/$(PROG)
 
 clean:
-	rm -f $(PROG) *.o *.d .buildflags
+	rm -f $(PROG) $(CLEANFILES) *.o *.d .buildflags
 
 .PHONY: all install clean

@@ -135,3 +135,15 @@ int	os_tree_kill(const struct os_tree *);
 int	os_tree_wait(const struct os_tree *);
 
 #endif
+/* ---- what this machine has ---- */
+
+enum os_feature {
+	OS_HAS_GATES,		/* the platform has gates at all; costs nothing to ask */
+};
+
+/*
+ * 0 when this process could use the feature now; -1 with errno when not. For
+ * telling people only: a gate tries the thing itself and refuses.
+ */
+int	os_probe(enum os_feature);
+

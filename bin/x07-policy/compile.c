@@ -1,0 +1,84 @@
+/*
+ * compile, seal - the normal form: printed, or in a program's hands.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os.h"
+#include "x07-policy.h"
+
+#define SEAL_FD	3	/* where gates look by custom; -f for another */
+
+int
+cmd_compile(int argc, char **argv)
+{
+	const char *root = NULL;
+	struct bytes f;
+	int ch;
+
+	while ((ch = getopt(argc, argv, "+C:")) != -1)
+		switch (ch) {
+		case 'C':
+			root = optarg;
+			break;
+		default:
+			usage_error();
+		}
+	if (argc - optind != 1)
+		usage_error();
+	f = load_form(argv[optind], root);
+	fwrite(f.data, 1, f.len, stdout);
+	return EXIT_YES;
+}
+
+/* Puts the form on descriptor fd, sealed, for the programs to come. */
+static void
+put_form(const struct bytes *f, int fd)
+{
+	int sealed;
+
+	if ((sealed = os_seal(f->data, f->len)) == -1)
+		die_errno("cannot seal the policy");
+	if (sealed == fd ? fcntl(fd, F_SETFD, 0) == -1 :
+	    dup2(sealed, fd) == -1)
+		die_errno("descriptor %d", fd);
+	if (sealed != fd)
+		close(sealed);
+}
+
+int
+cmd_seal(int argc, char **argv)
+{
+	const char *root = NULL, *why;
+	struct bytes f;
+	int ch, fd = SEAL_FD;
+
+	while ((ch = getopt(argc, argv, "+C:f:")) != -1)
+		switch (ch) {
+		case 'C':
+			root = optarg;
+			break;
+		case 'f':
+			fd = (int)strtonum(optarg, 3, 1 << 20, &why);
+			if (why != NULL)
+				die("-f %s: a descriptor number is %s, "
+				    "it must be 3 or more", optarg, why);
+			break;
+		default:
+			usage_error();
+		}
+	argc -= optind;
+	argv += optind;
+	if (argc < 3 || strcmp(argv[1], "--") != 0)
+		usage_error();
+	f = load_form(argv[0], root);
+	put_form(&f, fd);
+	argv += 2;
+	execvp(argv[0], argv);
+	note("cannot run %s: %s", argv[0], strerror(errno));
+	return errno == ENOENT ? EXIT_NOTFOUND : EXIT_DENIED;
+}
