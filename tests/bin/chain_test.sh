@@ -124,7 +124,8 @@ bad_form_body()
 	x07-policy compile "$policy" >good
 	lines=$(wc -l <good)
 	head -n $((lines - 1)) good >truncated
-	head -c "$(($(wc -c <good) - 3))" good >cut
+	size=$(wc -c <good)
+	head -c $((size - 3)) good >short
 	sed 's/^x07-policy 1$/x07-policy 2/' good >version
 	sed 's/^limits.fds /limits.fdz /' good >unknown
 	awk '/^limits.fds / { print } { print }' good |
@@ -133,7 +134,7 @@ bad_form_body()
 	: >empty
 	for gate in $GATES; do
 		atf_check -o inline:"ran\n" sh -c "$gate -P 5 -- echo ran 5<good"
-		for bad in truncated cut version unknown doubled twice empty; do
+		for bad in truncated short version unknown doubled twice empty; do
 			atf_check -s exit:125 -e match:"^$gate: " \
 			    sh -c "$gate -P 5 -- echo ran 5<$bad"
 		done
