@@ -9,7 +9,7 @@
 # Works with GNU make and with bmake; mk/README tells what both understand.
 
 TOP!=pwd
-SUBDIR=	lib bin man share tests
+SUBDIR=	lib bin libexec man share tests
 
 include $(TOP)/mk/x07.own.mk
 include $(TOP)/mk/x07.subdir.mk

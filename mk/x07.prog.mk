@@ -1,4 +1,7 @@
-# One program: PROG, SRCS, and LDADD for libraries beyond the suite's own.
+# One program: PROG, SRCS, LDADD for libraries beyond the suite's own, and PROGDIR
+# for another place than BINDIR.
+PROGDIR?=	$(BINDIR)
+
 all: $(PROG)
 
 include $(TOP)/mk/x07.compile.mk
@@ -7,8 +10,8 @@ $(PROG): $(OBJS) $(LIBX07) $(LIBX07OS)
 	$(CC) $(LINK) $(HARDEN) $(COPT) -o $@ $(OBJS) $(LIBX07OS) $(LIBX07) $(LDADD) $(OS_LIBS)
 
 install: all
-	$(INSTALL) -d $(DESTDIR)$(BINDIR)
-	$(INSTALL) -m 755 $(PROG) $(DESTDIR)$(BINDIR)/$(PROG)
+	$(INSTALL) -d $(DESTDIR)$(PROGDIR)
+	$(INSTALL) -m 755 $(PROG) $(DESTDIR)$(PROGDIR)/$(PROG)
 
 clean:
 	rm -f $(PROG) $(CLEANFILES) *.o *.d .buildflags
