@@ -34,10 +34,12 @@ pid_t	ns_fork(int flags);
  * which is all that the kernel itself looks at for those arguments.
  */
 struct filter_cond {
-	int8_t		arg;	/* 0..5, -1: no condition */
+	int8_t		arg;	/* 0..5 | FILTER_..., -1: no condition */
 	uint32_t	mask;
 	uint32_t	value;	/* (low32(arg) & mask) == value */
 };
+#define FILTER_HIGH	0x10	/* the high 32 bits of a pointer */
+#define FILTER_NOT	0x20	/* the comparison must fail */
 struct filter_row {
 	int			nr;
 	struct filter_cond	cond[2];
@@ -52,6 +54,9 @@ struct filter_row {
  */
 int	filter_install(const struct filter_row *, size_t n);
 
+/* os_confine() of os.h with n more rows, looked at first, in the same filter. */
+int	confine(unsigned deny, const struct filter_row *more, size_t n);
+
 /* ---- linux_landlock.c ---- */
 
 /* The Landlock ABI of this kernel, 0 when there is none. landlock(7) */
@@ -65,6 +70,16 @@ int	landlock_ruleset(uint64_t fs, uint64_t net, uint64_t scoped);
 int	landlock_allow_path(int ruleset, int pathfd, uint64_t rights);
 /* Enters the domain for good. Needs no_new_privs. */
 int	landlock_enter(int ruleset);
+
+/* ---- linux_loader.c ---- */
+
+/* A fresh detached tmpfs for loader_guard(). Returns a close-on-exec descriptor. */
+int	loader_tmpfs(void);
+/*
+ * Puts a copy of the ELF loader at path on the tmpfs that the kernel loads
+ * for programs but refuses to execute by name. Returns an O_PATH descriptor.
+ */
+int	loader_guard(int tmpfs, const char *path);
 
 /* ---- linux_caps.c ---- */
 

@@ -37,10 +37,13 @@
 #define LOAD_NR		offsetof(struct seccomp_data, nr)
 #define LOAD_ARCH	offsetof(struct seccomp_data, arch)
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define LOAD_ARG(n)	(offsetof(struct seccomp_data, args) + 8 * (unsigned)(n))
+#define HIGH_HALF	4
 #else
-#define LOAD_ARG(n)	(offsetof(struct seccomp_data, args) + 8 * (unsigned)(n) + 4)
+#define HIGH_HALF	0
 #endif
+#define LOAD_ARG(n, high) \
+	(offsetof(struct seccomp_data, args) + 8 * (unsigned)(n) + \
+	((high) ? HIGH_HALF : 4 - HIGH_HALF))
 
 #define PROG_MAX	BPF_MAXINSNS
 
@@ -87,9 +90,13 @@ emit_row(struct prog *p, const struct filter_row *r)
 		if (c->arg < 0)
 			continue;
 		left -= 3;
-		emit(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)LOAD_ARG(c->arg), 0, 0);
+		emit(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)LOAD_ARG(c->arg & 7,
+		    (c->arg & FILTER_HIGH) != 0), 0, 0);
 		emit(p, BPF_ALU | BPF_AND | BPF_K, c->mask, 0, 0);
-		emit(p, BPF_JMP | BPF_JEQ | BPF_K, c->value, 0, left);
+		if ((c->arg & FILTER_NOT) != 0)
+			emit(p, BPF_JMP | BPF_JEQ | BPF_K, c->value, left, 0);
+		else
+			emit(p, BPF_JMP | BPF_JEQ | BPF_K, c->value, 0, left);
 	}
 	emit(p, BPF_RET | BPF_K, r->err == 0 ? SECCOMP_RET_ALLOW :
 	    SECCOMP_RET_ERRNO | ((uint32_t)r->err & SECCOMP_RET_DATA), 0, 0);
@@ -295,10 +302,10 @@ static const struct {
  * a second run.
  */
 static int
-filter_sets(unsigned deny)
+filter_sets(unsigned deny, const struct filter_row *more, size_t nmore)
 {
 	struct filter_row *rows;
-	size_t n = 0;
+	size_t n = nmore;
 	int ret;
 
 	for (size_t i = 0; i < NSETS; i++)
@@ -307,7 +314,8 @@ filter_sets(unsigned deny)
 	rows = calloc(n + 1, sizeof(*rows));
 	if (rows == NULL)
 		return -1;
-	n = 0;
+	for (n = 0; n < nmore; n++)
+		rows[n] = more[n];
 	for (size_t i = 0; i < NSETS; i++)
 		for (size_t k = 0; (deny & sets[i].bit) != 0 && k < sets[i].n; k++)
 			rows[n++] = sets[i].rows[k];
@@ -326,6 +334,12 @@ filter_sets(unsigned deny)
 
 int
 os_confine(unsigned deny)
+{
+	return confine(deny, NULL, 0);
+}
+
+int
+confine(unsigned deny, const struct filter_row *more, size_t n)
 {
 	uint64_t scope = LANDLOCK_SCOPE_SIGNAL |
 	    LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET;
@@ -349,5 +363,5 @@ os_confine(unsigned deny)
 		if (err == -1)
 			return -1;
 	}
-	return filter_sets(deny);
+	return filter_sets(deny, more, n);
 }

@@ -121,3 +121,35 @@ os_probe(enum os_feature feature)
 	return unsupported();
 }
 
+
+int
+os_exec_begin(void)
+{
+	return unsupported();
+}
+
+int
+os_exec_open(struct os_exec_item *item, const char *path)
+{
+	(void)item;
+	(void)path;
+	return unsupported();
+}
+
+bool
+os_exec_is_ruleset(int fd)
+{
+	(void)fd;
+	return false;
+}
+
+int
+os_exec_run(struct os_exec_plan *plan, const char *path, char *const argv[],
+    const char **stage)
+{
+	(void)plan;
+	(void)path;
+	(void)argv;
+	*stage = "platform";
+	return unsupported();
+}

@@ -88,6 +88,65 @@ int	os_drop_caps(void);
  */
 const char	*os_namespace_hint(int err);
 
+/* ---- only these programs ---- */
+
+enum os_exec_kind {
+	OS_EXEC_FILE,		/* this file may be executed; cannot be written */
+	OS_EXEC_TREE,		/* the same for every file beneath this directory */
+	OS_EXEC_TREE_RW,	/* the same, but they can be written */
+	OS_EXEC_LIBS,		/* files beneath may be mapped as code, not executed */
+	OS_EXEC_LOADER,		/* the kernel may load it for another program; it
+				 * cannot be executed by name */
+};
+
+struct os_exec_item {
+	enum os_exec_kind kind;
+	char	*path;		/* as resolved, without links */
+	dev_t	dev;
+	ino_t	ino;
+	bool	is_dir;
+	bool	is_file;
+	int	fd;
+	int	source;		/* these three are the platform's own */
+	int	clone;
+	bool	mounted;
+};
+
+struct os_exec_plan {
+	struct os_exec_item	*items;		/* in malloced memory; gets sorted */
+	size_t			 n;
+	unsigned		 deny;		/* OS_DENY_ bits */
+	bool			 once;		/* no exec after the program's own */
+	bool			 mdwe;		/* no memory both written and executed */
+	int			 landlock_fd;	/* ruleset of an outer gate, else -1 */
+};
+
+/*
+ * Gives this process the namespaces in which it can be confined: call before
+ * os_exec_open(). ENOTSUP: no Landlock. user_namespaces(7), landlock(7).
+ */
+int	os_exec_begin(void);
+
+/*
+ * Resolves path once: fills all but kind. Links are followed, magic links of
+ * /proc are not. openat2(2).
+ */
+int	os_exec_open(struct os_exec_item *, const char *path);
+
+/* True when fd is a Landlock ruleset, as an outer gate hands it over. */
+bool	os_exec_is_ruleset(int fd);
+
+/*
+ * Confines this process to the plan and becomes the program; all descriptors
+ * from 3 up are closed, all capabilities dropped. It must stop: the execution of
+ * any file that is not in the plan, by the kernel or by a loader, memory
+ * files, new namespaces and mounts. It must not stop: fork, threads, mapping
+ * libraries of OS_EXEC_LIBS, scripts whose interpreter is in the plan. Returns
+ * only on failure: *stage names the layer, or is NULL when it was the exec.
+ */
+int	os_exec_run(struct os_exec_plan *, const char *path, char *const argv[],
+	    const char **stage);
+
 /* ---- a process tree that dies as one ---- */
 
 enum {

@@ -1,0 +1,460 @@
+/*
+ * Only these programs, held by the kernel without a supervisor. Three layers, because
+ * each alone has a hole that was seen: Landlock EXECUTE does not see ld.so
+ * mapping a file or a memfd; noexec mounts do not see a memfd or a tmpfs in a
+ * new user namespace; the filter does not see paths.
+ *
+ * What may be executed or mapped as code cannot be written, and what can
+ * be written can be neither executed nor mapped as code.
+ */
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "linux.h"
+#include "linux_compat.h"
+#include "os.h"
+
+#define PATH_BYTES	4096
+
+int
+os_exec_begin(void)
+{
+	if (landlock_abi() < 1) {
+		errno = ENOTSUP;
+		return -1;
+	}
+	return ns_unshare(CLONE_NEWNS);
+}
+
+int
+os_exec_open(struct os_exec_item *it, const char *path)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_NO_MAGICLINKS,
+	};
+	char link[32], name[PATH_BYTES];
+	struct stat st;
+	ssize_t n;
+	int err;
+
+	it->fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+	if (it->fd == -1)
+		return -1;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", it->fd);
+	n = readlink(link, name, sizeof(name) - 1);
+	if (n == -1 || fstat(it->fd, &st) == -1)
+		goto fail;
+	name[n] = '\0';
+	it->path = strdup(name);
+	if (it->path == NULL)
+		goto fail;
+	it->dev = st.st_dev;
+	it->ino = st.st_ino;
+	it->is_dir = S_ISDIR(st.st_mode);
+	it->is_file = S_ISREG(st.st_mode);
+	return 0;
+fail:
+	err = errno;
+	close(it->fd);
+	it->fd = -1;
+	errno = err;
+	return -1;
+}
+
+/* ---- mounts ---- */
+
+static int
+clone_mount(int fd, bool tree)
+{
+	return (int)syscall(SYS_open_tree, fd, "", OPEN_TREE_CLONE |
+	    OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (tree ? AT_RECURSIVE : 0));
+}
+
+static int
+set_mount(int fd, const char *path, uint64_t set, uint64_t propagation)
+{
+	struct mount_attr attr = { .attr_set = set, .propagation = propagation };
+
+	return (int)syscall(SYS_mount_setattr, fd, path,
+	    AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr));
+}
+
+static bool
+beneath(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	if (n == 1)
+		return true;
+	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+static int
+by_path(const void *a, const void *b)
+{
+	const struct os_exec_item *x = a, *y = b;
+	int c = strcmp(x->path, y->path);
+
+	return c != 0 ? c : (int)x->kind - (int)y->kind;
+}
+
+static bool
+is_tree(const struct os_exec_item *it)
+{
+	return it->kind == OS_EXEC_TREE || it->kind == OS_EXEC_TREE_RW ||
+	    it->kind == OS_EXEC_LIBS;
+}
+
+/* The nearest tree with a mount of its own that item i is beneath, or NULL. */
+static const struct os_exec_item *
+tree_above(const struct os_exec_plan *plan, size_t i)
+{
+	for (size_t k = i; k-- > 0;)
+		if (plan->items[k].mounted && is_tree(&plan->items[k]) &&
+		    beneath(plan->items[i].path, plan->items[k].path))
+			return &plan->items[k];
+	return NULL;
+}
+
+/* An item beneath a tree that is mounted the same way needs no mount of its own. */
+static bool
+needs_mount(const struct os_exec_plan *plan, size_t i)
+{
+	const struct os_exec_item *it = &plan->items[i], *tree;
+
+	tree = tree_above(plan, i);
+	return tree == NULL || it->kind == OS_EXEC_LOADER ||
+	    (tree->kind == OS_EXEC_TREE_RW) != (it->kind == OS_EXEC_TREE_RW);
+}
+
+/* Puts a detached mount over what the descriptor at names. */
+static int
+attach(int mount, int at)
+{
+	return (int)syscall(SYS_move_mount, mount, "", at, "",
+	    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+/*
+ * Copies of the loaders live on a tmpfs of their own. It is mounted under the
+ * clone of a directory of libraries, where no path leads to it.
+ */
+static int
+bury(int tmpfs, const struct os_exec_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->items[i].mounted && is_tree(&plan->items[i]))
+			return attach(tmpfs, plan->items[i].fd);
+	errno = EINVAL;
+	return -1;
+}
+
+static int
+clone_item(struct os_exec_item *it, int fd)
+{
+	uint64_t set = MOUNT_ATTR_NOSUID;
+
+	if (it->kind != OS_EXEC_TREE_RW)
+		set |= MOUNT_ATTR_RDONLY;
+	it->source = fd;
+	it->clone = clone_mount(fd, is_tree(it));
+	return it->clone == -1 ? -1 : set_mount(it->clone, "", set, MS_PRIVATE);
+}
+
+/*
+ * For a loader the item's mount shows a copy that the kernel does not execute
+ * by name. The copies are made before the tmpfs hides the loaders' directory,
+ * and cloned after, because only an attached mount can be cloned.
+ */
+static int
+clone_loaders(struct os_exec_plan *plan)
+{
+	int tmpfs = -1;
+
+	for (size_t i = 0; i < plan->n; i++) {
+		struct os_exec_item *it = &plan->items[i];
+
+		if (it->kind != OS_EXEC_LOADER)
+			continue;
+		if (tmpfs == -1 && (tmpfs = loader_tmpfs()) == -1)
+			return -1;
+		it->source = loader_guard(tmpfs, it->path);
+		if (it->source == -1)
+			return -1;
+	}
+	if (tmpfs == -1)
+		return 0;
+	if (bury(tmpfs, plan) == -1)
+		return -1;
+	close(tmpfs);
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->items[i].kind == OS_EXEC_LOADER &&
+		    clone_item(&plan->items[i], plan->items[i].source) == -1)
+			return -1;
+	return 0;
+}
+
+/*
+ * Makes the detached mounts, while everything still is as executable as the
+ * machine has it.
+ */
+static int
+clone_items(struct os_exec_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		struct os_exec_item *it = &plan->items[i];
+
+		it->source = it->fd;
+		if (it->mounted && it->kind != OS_EXEC_LOADER &&
+		    clone_item(it, it->fd) == -1)
+			return -1;
+	}
+	return clone_loaders(plan);
+}
+
+/*
+ * Attaches an item beneath a clone that has been attached: its name now means a
+ * file on that clone. Another file by now (somebody outside renamed it)
+ * is an error.
+ */
+static int
+attach_inside(const struct os_exec_item *it)
+{
+	struct os_exec_item at;
+	int ret;
+
+	if (os_exec_open(&at, it->path) == -1)
+		return -1;
+	if (at.dev != it->dev || at.ino != it->ino) {
+		errno = ESTALE;
+		ret = -1;
+	} else {
+		ret = attach(it->clone, at.fd);
+	}
+	close(at.fd);
+	free(at.path);
+	return ret;
+}
+
+/* Outer ones first: the items are sorted. */
+static int
+attach_items(const struct os_exec_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct os_exec_item *it = &plan->items[i];
+		int ret;
+
+		if (!it->mounted)
+			continue;
+		ret = tree_above(plan, i) != NULL ? attach_inside(it) :
+		    attach(it->clone, it->fd);
+		if (ret == -1)
+			return -1;
+		close(it->clone);
+	}
+	return 0;
+}
+
+/*
+ * The working directory still is on the mount below the clone, which can be
+ * written: step onto the clone, or out of the way.
+ */
+static int
+step_over(void)
+{
+	char cwd[PATH_BYTES];
+
+	if (getcwd(cwd, sizeof(cwd)) != NULL && cwd[0] == '/' && chdir(cwd) == 0)
+		return 0;
+	return chdir("/");
+}
+
+static int
+mount_layer(struct os_exec_plan *plan)
+{
+	qsort(plan->items, plan->n, sizeof(plan->items[0]), by_path);
+	for (size_t i = 0; i < plan->n; i++)
+		plan->items[i].mounted = needs_mount(plan, i);
+	if (clone_items(plan) == -1)
+		return -1;
+	if (set_mount(AT_FDCWD, "/", MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID,
+	    MS_PRIVATE) == -1)
+		return -1;
+	if (attach_items(plan) == -1)
+		return -1;
+	return step_over();
+}
+
+/* ---- Landlock ---- */
+
+static int
+landlock_layer(const struct os_exec_plan *plan)
+{
+	int ruleset = landlock_ruleset(LANDLOCK_ACCESS_FS_EXECUTE, 0, 0);
+	int err = 0;
+
+	if (ruleset == -1)
+		return -1;
+	for (size_t i = 0; i < plan->n && err == 0; i++) {
+		const struct os_exec_item *it = &plan->items[i];
+
+		if (it->kind != OS_EXEC_LIBS)
+			err = landlock_allow_path(ruleset, it->source,
+			    LANDLOCK_ACCESS_FS_EXECUTE);
+	}
+	if (err == 0)
+		err = landlock_enter(ruleset);
+	close(ruleset);
+	return err;
+}
+
+bool
+os_exec_is_ruleset(int fd)
+{
+	static const char want[] = "anon_inode:[landlock-ruleset]";
+	char link[32], name[sizeof(want)];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, name, sizeof(name));
+	return n == (ssize_t)sizeof(want) - 1 && memcmp(name, want, (size_t)n) == 0;
+}
+
+/* ---- one exec and no more ---- */
+
+/*
+ * A place for len bytes that nobody who has not seen it can name: a random
+ * page of the 46 bit address space, a random offset (of 16) in the page.
+ */
+static void *
+hidden_place(size_t len)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint64_t r[2];
+	char *at, *p;
+
+	for (int tries = 0; tries < 64; tries++) {
+		if (getrandom(r, sizeof(r), 0) != sizeof(r))
+			return NULL;
+		at = (char *)(uintptr_t)((r[0] & ((UINT64_C(1) << 46) - 1)) &
+		    ~(uint64_t)(page - 1));
+		p = mmap(at, len + page, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		    MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		if (p == at)
+			return p + (r[1] & (page - 1) & ~(uint64_t)15);
+		if (p != MAP_FAILED)
+			munmap(p, len + page);
+	}
+	errno = ENOMEM;
+	return NULL;
+}
+
+static void *
+hide(const void *src, size_t len)
+{
+	void *p = hidden_place(len);
+
+	return p == NULL ? NULL : memcpy(p, src, len);
+}
+
+static size_t
+vector_size(char *const v[])
+{
+	size_t n = 0;
+
+	while (v[n] != NULL)
+		n++;
+	return (n + 1) * sizeof(v[0]);
+}
+
+struct exec_args {
+	const char	*path;
+	char *const	*argv;
+	char *const	*envp;
+};
+
+/*
+ * Rows that deny every execve(2) but the one with these three pointers. The
+ * address space that knows them is gone when that call has succeeded.
+ */
+static size_t
+once_rows(struct filter_row *row, struct exec_args *a)
+{
+	const char *path = hide(a->path, strlen(a->path) + 1);
+	char *const *argv = hide(a->argv, vector_size(a->argv));
+	char *const *envp = hide(a->envp, vector_size(a->envp));
+	uint64_t v[3] = { (uintptr_t)path, (uintptr_t)argv, (uintptr_t)envp };
+	size_t n = 0;
+
+	if (path == NULL || argv == NULL || envp == NULL)
+		return 0;
+	for (int i = 0; i < 3; i++) {
+		row[n++] = (struct filter_row){ SYS_execve, {
+		    { (int8_t)(i | FILTER_NOT), ~0U, (uint32_t)v[i] },
+		    { -1, 0, 0 } }, EACCES };
+		row[n++] = (struct filter_row){ SYS_execve, {
+		    { (int8_t)(i | FILTER_NOT | FILTER_HIGH), ~0U,
+		    (uint32_t)(v[i] >> 32) }, { -1, 0, 0 } }, EACCES };
+	}
+	row[n++] = (struct filter_row){ SYS_execveat, FILTER_ANY, EACCES };
+	*a = (struct exec_args){ path, argv, envp };
+	return n;
+}
+
+static int
+filter_layer(const struct os_exec_plan *plan, struct exec_args *args)
+{
+	struct filter_row rows[8];
+	size_t n = 0;
+
+	if (plan->once) {
+		n = once_rows(rows, args);
+		if (n == 0)
+			return -1;
+	}
+	return confine(plan->deny, rows, n);
+}
+
+#define STAGE(name, call) \
+	do { \
+		*stage = (name); \
+		if ((call) == -1) \
+			return -1; \
+	} while (0)
+
+int
+os_exec_run(struct os_exec_plan *plan, const char *path, char *const argv[],
+    const char **stage)
+{
+	struct exec_args args = { path, argv, environ };
+
+	STAGE("mounts", mount_layer(plan));
+	STAGE("no_new_privs", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	if (plan->landlock_fd >= 0)
+		STAGE("the outer gate's Landlock ruleset",
+		    landlock_enter(plan->landlock_fd));
+	STAGE("Landlock", landlock_layer(plan));
+	if (plan->mdwe)
+		STAGE("PR_SET_MDWE", prctl(PR_SET_MDWE,
+		    PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0));
+	STAGE("descriptors", os_close_fds(NULL, 0));
+	STAGE("system call filter", filter_layer(plan, &args));
+	STAGE("capabilities", os_drop_caps());
+	*stage = NULL;
+	return execve(args.path, args.argv, args.envp);
+}
