@@ -87,3 +87,9 @@ int	loader_guard(int tmpfs, const char *path);
 int	caps_limit(uint64_t keep);
 
 #endif
+/* ---- linux_packet.c ---- */
+
+struct os_net;
+/* Opens the raw sockets of a network that this process is in. */
+int	net_open_wires(struct os_net *, int ipv6);
+

@@ -153,3 +153,129 @@ os_exec_run(struct os_exec_plan *plan, const char *path, char *const argv[],
 	*stage = "platform";
 	return unsupported();
 }
+
+int
+os_net_enter(struct os_net *net)
+{
+	(void)net;
+	return unsupported();
+}
+
+int
+os_net_names(const char *address)
+{
+	(void)address;
+	return unsupported();
+}
+
+int
+os_net_sockets(const struct os_net *net, int family, int type, int *fds, size_t n)
+{
+	(void)net;
+	(void)family;
+	(void)type;
+	(void)fds;
+	(void)n;
+	return unsupported();
+}
+
+int
+os_net_listen(int fd, const struct sockaddr *sa, bool hold)
+{
+	(void)fd;
+	(void)sa;
+	(void)hold;
+	return unsupported();
+}
+
+int
+os_net_event(const struct os_net *net, int fd, struct os_net_event *ev)
+{
+	(void)net;
+	(void)fd;
+	(void)ev;
+	return unsupported();
+}
+
+int
+os_net_admit(const struct os_net *net, const struct os_net_event *ev)
+{
+	(void)net;
+	(void)ev;
+	return unsupported();
+}
+
+int
+os_net_reject(const struct os_net *net, const struct os_net_event *ev, int err)
+{
+	(void)net;
+	(void)ev;
+	(void)err;
+	return unsupported();
+}
+
+int
+os_relay_confine(void)
+{
+	return unsupported();
+}
+
+int
+os_process_fd(pid_t pid)
+{
+	(void)pid;
+	return unsupported();
+}
+
+int
+os_poll_open(void)
+{
+	return unsupported();
+}
+
+int
+os_poll_add(int poll, int fd, unsigned what, void *data)
+{
+	(void)poll;
+	(void)fd;
+	(void)what;
+	(void)data;
+	return unsupported();
+}
+
+int
+os_poll_change(int poll, int fd, unsigned what, void *data)
+{
+	(void)poll;
+	(void)fd;
+	(void)what;
+	(void)data;
+	return unsupported();
+}
+
+int
+os_poll_remove(int poll, int fd)
+{
+	(void)poll;
+	(void)fd;
+	return unsupported();
+}
+
+int
+os_poll_wait(int poll, struct os_poll_event *out, int max, int ms)
+{
+	(void)poll;
+	(void)out;
+	(void)max;
+	(void)ms;
+	return unsupported();
+}
+
+ssize_t
+os_splice(int from, int to, size_t len)
+{
+	(void)from;
+	(void)to;
+	(void)len;
+	return unsupported();
+}

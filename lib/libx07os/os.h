@@ -206,3 +206,112 @@ enum os_feature {
  */
 int	os_probe(enum os_feature);
 
+/* ---- an empty network with one door ---- */
+
+/*
+ * The network of the program: every address is local to it, and behind
+ * all of them stands nobody, so that the kernel itself refuses each connection
+ * at once. The relay, which stays outside, listens on the addresses that are allowed
+ * and holds the wire's end: it sees each opening packet for a listener
+ * of its own and lets it in (os_net_admit) only when the other side
+ * has answered.
+ */
+struct os_net {
+	int	userns, netns;	/* where new sockets are to be made */
+	int	tcp[2];		/* raw, IPv4 and IPv6 (-1: no IPv6 here) */
+	int	icmp[2];
+};
+
+/*
+ * Moves this process into such a network and into a private mount
+ * namespace. network_namespaces(7), raw(7).
+ */
+int	os_net_enter(struct os_net *);
+
+/*
+ * Makes the C library ask nobody but the name server at address for names:
+ * other ways to a resolver are covered up in the private mount namespace.
+ */
+int	os_net_names(const char *address);
+
+/* Makes n sockets inside the network, from outside, through a short-lived child. */
+int	os_net_sockets(const struct os_net *, int family, int type, int *fds,
+	    size_t n);
+
+/*
+ * Binds a socket of the network to any address and port and listens. With
+ * hold no connection is let in but through os_net_admit.
+ */
+struct sockaddr;
+int	os_net_listen(int fd, const struct sockaddr *, bool hold);
+
+struct os_flow {
+	int		family;			/* AF_INET or AF_INET6 */
+	unsigned char	src[16], dst[16];	/* network byte order */
+	uint16_t	sport, dport;		/* host byte order */
+};
+
+struct os_net_event {
+	enum {
+		OS_NET_OPENS,		/* opening packet of a connection */
+		OS_NET_REFUSED,		/* nobody listened on flow.dst:dport */
+		OS_NET_NO_PORT,		/* the same, for a UDP datagram */
+	}		kind;
+	struct os_flow	flow;
+	size_t		len;		/* OPENS: the TCP header, for os_net_admit */
+	unsigned char	tcp[60];
+};
+
+/*
+ * Takes the next event from fd, one of net's raw sockets. Returns 1, 0 for a
+ * packet that means nothing, or -1 with errno (EAGAIN: no more now).
+ */
+int	os_net_event(const struct os_net *, int fd, struct os_net_event *);
+
+/* Puts a held opening packet on the wire again, past the hold. */
+int	os_net_admit(const struct os_net *, const struct os_net_event *);
+
+/*
+ * Answers a held opening packet with an error, so that connect(2) fails with err
+ * or what a network would say for it.
+ */
+int	os_net_reject(const struct os_net *, const struct os_net_event *, int err);
+
+/*
+ * Confines the relay itself, which talks to a hostile program: no exec, no
+ * files but the resolver's configuration, no capabilities outside. Connecting, and
+ * making sockets in a network it owns, go on.
+ */
+int	os_relay_confine(void);
+
+/* A descriptor that becomes readable when process pid ends. pidfd_open(2) */
+int	os_process_fd(pid_t pid);
+
+/* ---- waiting for many descriptors, and moving bytes between them ---- */
+
+enum {
+	OS_POLL_IN = 1 << 0,
+	OS_POLL_OUT = 1 << 1,
+	OS_POLL_EDGE = 1 << 2,	/* tells of a change once; else as long as it holds */
+};
+
+struct os_poll_event {
+	void		*data;
+	unsigned	 what;	/* errors and hang-ups come as both IN and OUT */
+};
+
+/* epoll(7). A closed descriptor leaves by itself. */
+int	os_poll_open(void);
+int	os_poll_add(int poll, int fd, unsigned what, void *data);
+int	os_poll_change(int poll, int fd, unsigned what, void *data);
+int	os_poll_remove(int poll, int fd);
+/* Waits at most ms milliseconds (-1: for ever). Returns the number of events. */
+int	os_poll_wait(int poll, struct os_poll_event *, int max, int ms);
+
+/*
+ * Moves up to len bytes between a socket and a pipe, without a copy where the
+ * kernel can, and without waiting. As read(2): 0 is end of file. splice(2)
+ */
+ssize_t	os_splice(int from, int to, size_t len);
+
+#endif

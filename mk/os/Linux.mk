@@ -5,4 +5,6 @@ OS_SRCS=	linux_caps.c linux_exec.c linux_fd.c linux_filter.c linux_landlock.c li
 OS_STATIC=	-static-pie
 OS_LIBS=	-lbsd -lmd
 OS_NL_CFLAGS=	-isystem /usr/include/libnl3
+# x07-netgate's
+OS_SRCS+=	linux_net.c linux_packet.c linux_poll.c
 OS_NL_LIBS=	-lnl-route-3 -lnl-3 -lpthread

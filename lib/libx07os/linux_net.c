@@ -1,0 +1,487 @@
+/*
+ * A network with nobody in it: network_namespaces(7), AnyIP local routes
+ * (ip-route(8), type local), rtnetlink(7) through libnl.
+ */
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+#include <netlink/route/route.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "linux.h"
+#include "linux_compat.h"
+#include "os.h"
+
+/* ---- entering ---- */
+
+/*
+ * "local 0.0.0.0/0 dev lo": every address is ours. Connections come from the
+ * loopback address, not from the destination itself, so that no socket can
+ * connect to itself by chance of its port.
+ */
+static int
+add_local_route(struct nl_sock *nl, int family, int lo)
+{
+	static const unsigned char zero[16], loop4[4] = { 127, 0, 0, 1 };
+	size_t len = family == AF_INET ? 4 : 16;
+	struct rtnl_route *route = rtnl_route_alloc();
+	struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
+	struct nl_addr *dst = nl_addr_build(family, zero, len);
+	struct nl_addr *src = nl_addr_build(family, loop4, 4);
+	int err = -NLE_NOMEM;
+
+	if (route == NULL || hop == NULL || dst == NULL || src == NULL)
+		goto out;
+	nl_addr_set_prefixlen(dst, 0);
+	rtnl_route_nh_set_ifindex(hop, lo);
+	rtnl_route_add_nexthop(route, hop);
+	hop = NULL;
+	rtnl_route_set_family(route, (uint8_t)family);
+	rtnl_route_set_table(route, RT_TABLE_LOCAL);
+	rtnl_route_set_type(route, RTN_LOCAL);
+	rtnl_route_set_scope(route, RT_SCOPE_HOST);
+	rtnl_route_set_protocol(route, RTPROT_STATIC);
+	if (rtnl_route_set_dst(route, dst) < 0)
+		goto out;
+	if (family == AF_INET && rtnl_route_set_pref_src(route, src) < 0)
+		goto out;
+	err = rtnl_route_add(nl, route, NLM_F_CREATE | NLM_F_EXCL);
+out:
+	if (hop != NULL)
+		rtnl_route_nh_free(hop);
+	nl_addr_put(dst);
+	nl_addr_put(src);
+	rtnl_route_put(route);
+	return err;
+}
+
+static int
+loopback_up(struct nl_sock *nl, int lo)
+{
+	struct rtnl_link *link = rtnl_link_alloc(), *up = rtnl_link_alloc();
+	int err = -NLE_NOMEM;
+
+	if (link != NULL && up != NULL) {
+		rtnl_link_set_ifindex(link, lo);
+		rtnl_link_set_flags(up, IFF_UP);
+		err = rtnl_link_change(nl, link, up, 0);
+	}
+	rtnl_link_put(link);
+	rtnl_link_put(up);
+	return err;
+}
+
+static int
+have_ipv6(void)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd != -1)
+		close(fd);
+	return fd != -1;
+}
+
+/* Sets *ipv6 to whether this network has it. */
+static int
+make_all_local(int *ipv6)
+{
+	struct nl_sock *nl = nl_socket_alloc();
+	int lo = (int)if_nametoindex("lo"), err = -NLE_NOMEM;
+
+	if (nl != NULL && (err = nl_connect(nl, NETLINK_ROUTE)) == 0 &&
+	    (err = loopback_up(nl, lo)) == 0)
+		err = add_local_route(nl, AF_INET, lo);
+	/* Without IPv6 (switched off) nothing there is reachable, which is safe. */
+	*ipv6 = err == 0 && have_ipv6() &&
+	    add_local_route(nl, AF_INET6, lo) == 0;
+	nl_socket_free(nl);
+	if (err == 0)
+		return 0;
+	errno = err == -NLE_PERM ? EPERM : err == -NLE_NOMEM ? ENOMEM : EIO;
+	return -1;
+}
+
+static int
+open_ns(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int
+os_net_enter(struct os_net *net)
+{
+	int ipv6;
+
+	if (ns_unshare(CLONE_NEWNET | CLONE_NEWNS) == -1 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == -1 ||
+	    make_all_local(&ipv6) == -1)
+		return -1;
+	net->userns = open_ns("user");
+	net->netns = open_ns("net");
+	if (net->userns == -1 || net->netns == -1)
+		return -1;
+	return net_open_wires(net, ipv6);
+}
+
+/* ---- names ---- */
+
+#define SCRATCH_DIRS	{ "/tmp", "/mnt", "/run", "/dev", "/var" }
+
+/*
+ * A file system in memory to take small files from, mounted over some
+ * directory of our private view for as long as we need its name.
+ */
+static const char *
+mount_scratch(void)
+{
+	static const char *const dirs[] = SCRATCH_DIRS;
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (mount("x07", dirs[i], "tmpfs", MS_NOSUID | MS_NODEV |
+		    MS_NOEXEC, "size=64k,nr_inodes=16,mode=755") == 0)
+			return dirs[i];
+	return NULL;
+}
+
+/* The text as a file of the scratch file system; returns a detached mount of it. */
+static int
+scratch_file(const char *dir, const char *name, const char *text)
+{
+	char path[128];
+	size_t len = strlen(text);
+	int fd, tree = -1;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	if (fd == -1)
+		return -1;
+	if (fchmod(fd, 0444) == 0 && write(fd, text, len) == (ssize_t)len)
+		tree = (int)syscall(SYS_open_tree, AT_FDCWD, path,
+		    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	close(fd);
+	return tree;
+}
+
+/*
+ * Mounts the file over path, which may be a link. A path that does not exist is
+ * no way to a resolver.
+ */
+static int
+cover(int tree, const char *path)
+{
+	if (syscall(SYS_move_mount, tree, "", AT_FDCWD, path,
+	    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS) == 0)
+		return 0;
+	return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+}
+
+#define NSSWITCH	"/etc/nsswitch.conf"
+
+/*
+ * The text of nsswitch.conf with "hosts: files dns" for whatever else it says
+ * there (resolve, mdns, myhostname ask daemons outside). Returns 1 when it
+ * differs from the file, 0 when the file may stay.
+ */
+static int
+nsswitch_text(char *text, size_t size)
+{
+	static const char want[] = "hosts: files dns\n";
+	char line[512];
+	FILE *f = fopen(NSSWITCH, "re");
+	size_t n = 0;
+	int differs = 0;
+
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		const char *p = line + strspn(line, " \t"), *put = line;
+
+		if (strncmp(p, "hosts:", 6) == 0) {
+			char word[2][16] = { "", "" };
+			char more;
+			int got = sscanf(p + 6, "%15s %15s %c", word[0], word[1],
+			    &more);
+
+			if (got != 2 || strcmp(word[0], "files") != 0 ||
+			    strcmp(word[1], "dns") != 0) {
+				differs = 1;
+				put = want;
+			}
+		}
+		if (n + strlen(put) >= size)
+			break;
+		n += strlcpy(text + n, put, size - n);
+	}
+	fclose(f);
+	text[n] = '\0';
+	return differs;
+}
+
+/* Sockets of daemons that would ask the network for names on behalf of others. */
+static const char *const resolver_sockets[] = {
+	"/run/nscd/socket",
+	"/var/run/nscd/socket",
+	"/run/systemd/resolve/io.systemd.Resolve",
+	"/run/systemd/resolve/io.systemd.Resolve.Monitor",
+	"/run/avahi-daemon/socket",
+};
+#define NSOCKETS	(sizeof(resolver_sockets) / sizeof(resolver_sockets[0]))
+
+/* Copies of one empty file, because a detached mount can be used only once. */
+static int
+cover_sockets(const char *dir)
+{
+	struct stat st;
+	char name[16];
+
+	for (size_t i = 0; i < NSOCKETS; i++) {
+		int tree, err;
+
+		if (stat(resolver_sockets[i], &st) != 0 || !S_ISSOCK(st.st_mode))
+			continue;
+		snprintf(name, sizeof(name), "socket%zu", i);
+		tree = scratch_file(dir, name, "");
+		if (tree == -1)
+			return -1;
+		err = cover(tree, resolver_sockets[i]);
+		close(tree);
+		if (err == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+os_net_names(const char *address)
+{
+	char resolv[128], nsswitch[4096];
+	int tree[2] = { -1, -1 }, ret = -1, err;
+	const char *dir;
+
+	/* "search .": else the C library appends the domain of this machine. */
+	snprintf(resolv, sizeof(resolv), "nameserver %s\nsearch .\n", address);
+	dir = mount_scratch();
+	if (dir == NULL)
+		return -1;
+	tree[0] = scratch_file(dir, "resolv.conf", resolv);
+	if (tree[0] == -1)
+		goto out;
+	if (nsswitch_text(nsswitch, sizeof(nsswitch)) == 1) {
+		tree[1] = scratch_file(dir, "nsswitch.conf", nsswitch);
+		if (tree[1] == -1)
+			goto out;
+	}
+	/* The sockets first look through the mounts of the host: /run may be dir. */
+	if (strcmp(dir, "/run") != 0 && strcmp(dir, "/var") != 0 &&
+	    cover_sockets(dir) == -1)
+		goto out;
+	if (umount2(dir, MNT_DETACH) == -1)
+		goto out;
+	dir = NULL;
+	if (cover(tree[0], "/etc/resolv.conf") == -1 ||
+	    (tree[1] != -1 && cover(tree[1], NSSWITCH) == -1))
+		goto out;
+	ret = 0;
+out:
+	err = errno;
+	if (dir != NULL)
+		umount2(dir, MNT_DETACH);
+	for (int i = 0; i < 2; i++)
+		if (tree[i] != -1)
+			close(tree[i]);
+	errno = err;
+	return ret;
+}
+
+/* ---- sockets inside, made from outside ---- */
+
+#define FDS_PER_MESSAGE	64
+
+static int
+send_fds(int sock, const int *fds, size_t n)
+{
+	char data = 0, control[CMSG_SPACE(sizeof(int) * FDS_PER_MESSAGE)];
+	struct iovec iov = { &data, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = control, .msg_controllen = CMSG_SPACE(sizeof(int) * n) };
+	struct cmsghdr *c;
+
+	memset(control, 0, sizeof(control));
+	c = CMSG_FIRSTHDR(&msg);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int) * n);
+	memcpy(CMSG_DATA(c), fds, sizeof(int) * n);
+	return sendmsg(sock, &msg, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+static int
+recv_fds(int sock, int *fds, size_t n)
+{
+	char data, control[CMSG_SPACE(sizeof(int) * FDS_PER_MESSAGE)];
+	struct iovec iov = { &data, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+	ssize_t got;
+
+	do
+		got = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	while (got == -1 && errno == EINTR);
+	c = CMSG_FIRSTHDR(&msg);
+	if (got != 1 || c == NULL || c->cmsg_type != SCM_RIGHTS ||
+	    c->cmsg_len != CMSG_LEN(sizeof(int) * n)) {
+		if (got >= 0)
+			errno = EMFILE;		/* the child, or our table, was full */
+		return -1;
+	}
+	memcpy(fds, CMSG_DATA(c), sizeof(int) * n);
+	return 0;
+}
+
+static _Noreturn void
+make_sockets(const struct os_net *net, int family, int type, int sock, size_t n)
+{
+	int fds[FDS_PER_MESSAGE];
+
+	if (setns(net->userns, CLONE_NEWUSER) == -1 || os_hide() == -1 ||
+	    setns(net->netns, CLONE_NEWNET) == -1)
+		_exit(1);
+	for (size_t i = 0; i < n; i++) {
+		fds[i] = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (fds[i] == -1)
+			_exit(1);
+	}
+	_exit(send_fds(sock, fds, n) == -1);
+}
+
+static int
+make_batch(const struct os_net *net, int family, int type, int *fds, size_t n)
+{
+	int pair[2], ret, err;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
+		return -1;
+	pid = fork();
+	if (pid == 0)
+		make_sockets(net, family, type, pair[1], n);
+	err = errno;
+	close(pair[1]);
+	ret = pid == -1 ? -1 : recv_fds(pair[0], fds, n);
+	if (pid != -1)
+		err = errno;
+	close(pair[0]);
+	while (pid != -1 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		continue;
+	errno = err;
+	return ret;
+}
+
+int
+os_net_sockets(const struct os_net *net, int family, int type, int *fds, size_t n)
+{
+	for (size_t done = 0; done < n; ) {
+		size_t batch = n - done;
+
+		if (batch > FDS_PER_MESSAGE)
+			batch = FDS_PER_MESSAGE;
+		if (make_batch(net, family, type, fds + done, batch) == -1) {
+			int err = errno;
+
+			while (done > 0)
+				close(fds[--done]);
+			errno = err;
+			return -1;
+		}
+		done += batch;
+	}
+	return 0;
+}
+
+int
+os_process_fd(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+/* ---- the relay's own walls ---- */
+
+/*
+ * Read what the resolver library reads (links into /run included); no other
+ * file, nothing written, nothing executed.
+ */
+static int
+files_of_resolver(void)
+{
+	static const char *const dirs[] = { "/etc", "/run" };
+	const uint64_t all = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
+	int ruleset = landlock_ruleset(all, 0, 0), ret = -1;
+
+	if (ruleset == -1)
+		return -1;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		int fd = open(dirs[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd == -1)
+			continue;
+		ret = landlock_allow_path(ruleset, fd,
+		    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+		close(fd);
+		if (ret == -1)
+			goto out;
+	}
+	ret = landlock_enter(ruleset);
+out:
+	close(ruleset);
+	return ret;
+}
+
+int
+os_relay_confine(void)
+{
+	static const struct filter_row rows[] = {
+		{ SYS_execve, FILTER_ANY, EPERM },
+		{ SYS_execveat, FILTER_ANY, EPERM },
+		{ SYS_ptrace, FILTER_ANY, EPERM },
+		{ SYS_process_vm_readv, FILTER_ANY, EPERM },
+		{ SYS_process_vm_writev, FILTER_ANY, EPERM },
+		{ SYS_mount, FILTER_ANY, EPERM },
+		{ SYS_move_mount, FILTER_ANY, EPERM },
+		{ SYS_bpf, FILTER_ANY, EPERM },
+		{ SYS_io_uring_setup, FILTER_ANY, EPERM },
+		{ SYS_memfd_create, FILTER_ANY, EPERM },
+		{ SYS_keyctl, FILTER_ANY, EPERM },
+		{ SYS_perf_event_open, FILTER_ANY, EPERM },
+		{ SYS_userfaultfd, FILTER_ANY, EPERM },
+	};
+	/*
+	 * What listening outside on a low port needs; over the network
+	 * of the program, which it owns, the relay has every capability anyway.
+	 */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+	    caps_limit(UINT64_C(1) << CAP_NET_BIND_SERVICE) == -1)
+		return -1;
+	if (landlock_abi() > 0 && files_of_resolver() == -1)
+		return -1;
+	return filter_install(rows, sizeof(rows) / sizeof(rows[0]));
+}

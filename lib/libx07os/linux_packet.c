@@ -1,0 +1,487 @@
+/*
+ * The wire's end: raw(7) sockets inside the empty network through which the
+ * relay sees connections open and answers for the outside. A socket filter on
+ * each listener (socket(7), SO_ATTACH_FILTER) drops opening packets that
+ * the relay did not put there itself, which it marks (SO_MARK). The program
+ * has no CAP_NET_RAW or CAP_NET_ADMIN over this network and can neither
+ * send raw packets nor set marks.
+ */
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/in6.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "linux.h"
+#include "os.h"
+
+/* From <netinet/in.h>, whose structures clash with the kernel's headers. */
+#ifndef IPV6_RECVPKTINFO
+#define IPV6_RECVPKTINFO	49
+#define IPV6_PKTINFO		50
+#endif
+#ifndef IPV6_HDRINCL
+#define IPV6_HDRINCL		36
+#endif
+
+#define ADMIT_MARK	0x78303701U
+#define TTL		64
+
+#define TCP_FLAGS	13		/* offset of the flags in the header */
+#define FLAG_SYN	0x02
+#define FLAG_RST	0x04
+#define FLAG_ACK	0x10
+
+/* ---- filters ---- */
+
+#define LOAD_MARK \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_MARK))
+#define PASS	BPF_STMT(BPF_RET | BPF_K, 0xffffffffU)
+#define DROP	BPF_STMT(BPF_RET | BPF_K, 0)
+
+/* A listener sees the TCP header at 0: opening packets need the mark. */
+static struct sock_filter hold_filter[] = {
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),
+	BPF_STMT(BPF_ALU | BPF_AND | BPF_K, FLAG_SYN | FLAG_ACK),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FLAG_SYN, 0, 2),
+	LOAD_MARK,
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ADMIT_MARK, 0, 1),
+	PASS,
+	DROP,
+};
+
+/*
+ * What the relay wants of all the TCP traffic: opening packets, and the
+ * kernel's answer to one that found no listener, which alone carries RST with
+ * sequence number 0. An IPv4 raw socket sees the IP header first, an IPv6
+ * one does not. Own packets (marked) are no news.
+ */
+#define TCP_FILTER(load_header_length, size) { \
+	LOAD_MARK, \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ADMIT_MARK, 8, 0), \
+	load_header_length, \
+	BPF_STMT(BPF_LD | BPF_B | BPF_IND, TCP_FLAGS), \
+	BPF_STMT(BPF_ALU | BPF_AND | BPF_K, FLAG_SYN | FLAG_RST | FLAG_ACK), \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FLAG_SYN, 3, 0), \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FLAG_RST | FLAG_ACK, 0, 3), \
+	BPF_STMT(BPF_LD | BPF_W | BPF_IND, 4), \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1), \
+	BPF_STMT(BPF_RET | BPF_K, size), \
+	DROP, \
+}
+static struct sock_filter tcp4_filter[] =
+	TCP_FILTER(BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0), 160);
+static struct sock_filter tcp6_filter[] =
+	TCP_FILTER(BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 0), 160);
+
+/* Destination unreachable, port unreachable: a datagram that found no socket. */
+static struct sock_filter icmp4_filter[] = {
+	BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+	BPF_STMT(BPF_LD | BPF_H | BPF_IND, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+	    ICMP_DEST_UNREACH << 8 | ICMP_PORT_UNREACH, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, 160),
+	DROP,
+};
+static struct sock_filter icmp6_filter[] = {
+	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+	    ICMPV6_DEST_UNREACH << 8 | ICMPV6_PORT_UNREACH, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, 160),
+	DROP,
+};
+
+static int
+attach(int fd, struct sock_filter *insn, size_t n)
+{
+	struct sock_fprog prog = { (unsigned short)n, insn };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
+}
+#define ATTACH(fd, filter)	attach(fd, filter, sizeof(filter) / sizeof(filter[0]))
+
+/* ---- opening ---- */
+
+static int
+open_wire(int family, int protocol, struct sock_filter *filter, size_t n)
+{
+	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    protocol), on = 1, size = 4 << 20;
+	unsigned mark = ADMIT_MARK;
+
+	if (fd == -1)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == -1 ||
+	    attach(fd, filter, n) == -1)
+		goto fail;
+	/* As much room as we may have; what does not fit comes again in a second. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO,
+	    &on, sizeof(on)) == -1)
+		goto fail;
+	if (family == AF_INET ? setsockopt(fd, IPPROTO_IP, IP_HDRINCL, &on,
+	    sizeof(on)) == -1 : setsockopt(fd, IPPROTO_IPV6, IPV6_HDRINCL, &on,
+	    sizeof(on)) == -1)
+		goto fail;
+	return fd;
+fail:
+	close(fd);
+	return -1;
+}
+#define OPEN_WIRE(family, protocol, filter) \
+	open_wire(family, protocol, filter, sizeof(filter) / sizeof(filter[0]))
+
+int
+net_open_wires(struct os_net *net, int ipv6)
+{
+	net->tcp[1] = net->icmp[1] = -1;
+	net->tcp[0] = OPEN_WIRE(AF_INET, IPPROTO_TCP, tcp4_filter);
+	net->icmp[0] = OPEN_WIRE(AF_INET, IPPROTO_ICMP, icmp4_filter);
+	if (net->tcp[0] == -1 || net->icmp[0] == -1)
+		return -1;
+	if (!ipv6)
+		return 0;
+	net->tcp[1] = OPEN_WIRE(AF_INET6, IPPROTO_TCP, tcp6_filter);
+	net->icmp[1] = OPEN_WIRE(AF_INET6, IPPROTO_ICMPV6, icmp6_filter);
+	return net->tcp[1] == -1 || net->icmp[1] == -1 ? -1 : 0;
+}
+
+int
+os_net_listen(int fd, const struct sockaddr *sa, bool hold)
+{
+	socklen_t len = sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
+	    sizeof(struct sockaddr_in);
+	int on = 1, type;
+	socklen_t typelen = sizeof(type);
+
+	if (setsockopt(fd, SOL_IP, IP_FREEBIND, &on, sizeof(on)) == -1)
+		return -1;
+	if (sa->sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
+	    IPV6_V6ONLY, &on, sizeof(on)) == -1)
+		return -1;
+	if (hold && ATTACH(fd, hold_filter) == -1)
+		return -1;
+	if (bind(fd, sa, len) == -1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &typelen) == -1)
+		return -1;
+	return type == SOCK_STREAM ? listen(fd, 4096) : 0;
+}
+
+/* ---- reading packets ---- */
+
+static uint16_t
+get16(const unsigned char *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static void
+put16(unsigned char *p, unsigned v)
+{
+	p[0] = (unsigned char)(v >> 8);
+	p[1] = (unsigned char)v;
+}
+
+static void
+put32(unsigned char *p, uint32_t v)
+{
+	put16(p, v >> 16);
+	put16(p + 2, v & 0xffff);
+}
+
+static uint32_t
+get32(const unsigned char *p)
+{
+	return (uint32_t)get16(p) << 16 | get16(p + 2);
+}
+
+/* The flow as the sender of a packet from src to dst means it, or turned round. */
+static void
+set_flow(struct os_flow *f, int family, const unsigned char *src,
+    const unsigned char *dst, uint16_t sport, uint16_t dport)
+{
+	size_t len = family == AF_INET ? 4 : 16;
+
+	memset(f, 0, sizeof(*f));
+	f->family = family;
+	memcpy(f->src, src, len);
+	memcpy(f->dst, dst, len);
+	f->sport = sport;
+	f->dport = dport;
+}
+
+static int
+parse_tcp(struct os_net_event *ev, int family, const unsigned char *src,
+    const unsigned char *dst, const unsigned char *tcp, size_t len)
+{
+	size_t head;
+
+	if (len < 20)
+		return 0;
+	head = (size_t)(tcp[12] >> 4) * 4;
+	if (head < 20 || head > len)
+		return 0;
+	if ((tcp[TCP_FLAGS] & FLAG_RST) != 0) {
+		ev->kind = OS_NET_REFUSED;
+		set_flow(&ev->flow, family, dst, src, get16(tcp + 2), get16(tcp));
+		return 1;
+	}
+	ev->kind = OS_NET_OPENS;
+	set_flow(&ev->flow, family, src, dst, get16(tcp), get16(tcp + 2));
+	ev->len = head;
+	memcpy(ev->tcp, tcp, head);
+	return 1;
+}
+
+/* What an ICMP error quotes: the IP header and the datagram it is about. */
+static int
+parse_quote(struct os_net_event *ev, int family, const unsigned char *p, size_t len)
+{
+	size_t head = family == AF_INET ? 20 : 40;
+
+	if (len < head + 4)
+		return 0;
+	ev->kind = OS_NET_NO_PORT;
+	if (family == AF_INET) {
+		size_t ihl = (size_t)(p[0] & 15) * 4;
+
+		if (p[0] >> 4 != 4 || p[9] != IPPROTO_UDP || ihl < 20 ||
+		    len < ihl + 4)
+			return 0;
+		set_flow(&ev->flow, family, p + 12, p + 16, get16(p + ihl),
+		    get16(p + ihl + 2));
+		return 1;
+	}
+	if (p[0] >> 4 != 6 || p[6] != IPPROTO_UDP)
+		return 0;
+	set_flow(&ev->flow, family, p + 8, p + 24, get16(p + 40), get16(p + 42));
+	return 1;
+}
+
+static int
+parse_ip4(struct os_net_event *ev, const unsigned char *p, size_t len)
+{
+	size_t head;
+
+	if (len < 20 || p[0] >> 4 != 4)
+		return 0;
+	head = (size_t)(p[0] & 15) * 4;
+	if (head < 20 || head > len)
+		return 0;
+	if (p[9] == IPPROTO_TCP)
+		return parse_tcp(ev, AF_INET, p + 12, p + 16, p + head, len - head);
+	if (p[9] == IPPROTO_ICMP && len >= head + 8)
+		return parse_quote(ev, AF_INET, p + head + 8, len - head - 8);
+	return 0;
+}
+
+/* struct in6_pktinfo of <netinet/in.h>, which see above */
+struct pktinfo6 {
+	unsigned char	addr[16];
+	unsigned	ifindex;
+};
+
+static const unsigned char *
+destination6(struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL;
+	    c = CMSG_NXTHDR(msg, c))
+		if (c->cmsg_level == IPPROTO_IPV6 &&
+		    c->cmsg_type == IPV6_PKTINFO &&
+		    c->cmsg_len >= CMSG_LEN(sizeof(struct pktinfo6)))
+			return CMSG_DATA(c);
+	return NULL;
+}
+
+int
+os_net_event(const struct os_net *net, int fd, struct os_net_event *ev)
+{
+	unsigned char buf[256], control[128];
+	struct sockaddr_in6 from;
+	struct iovec iov = { buf, sizeof(buf) };
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from),
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	const unsigned char *dst;
+	ssize_t n = recvmsg(fd, &msg, 0);
+
+	if (n == -1)
+		return -1;
+	if (fd == net->tcp[0] || fd == net->icmp[0])
+		return parse_ip4(ev, buf, (size_t)n);
+	dst = destination6(&msg);
+	if (dst == NULL || msg.msg_namelen < sizeof(from))
+		return 0;
+	if (fd == net->icmp[1])
+		return n < 8 ? 0 : parse_quote(ev, AF_INET6, buf + 8, (size_t)n - 8);
+	return parse_tcp(ev, AF_INET6, (const unsigned char *)&from.sin6_addr,
+	    dst, buf, (size_t)n);
+}
+
+/* ---- making packets ---- */
+
+/* RFC 1071 */
+static uint32_t
+sum(uint32_t acc, const unsigned char *p, size_t len)
+{
+	for (; len > 1; p += 2, len -= 2)
+		acc += get16(p);
+	return len == 1 ? acc + (uint32_t)(p[0] << 8) : acc;
+}
+
+static unsigned
+fold(uint32_t acc)
+{
+	while (acc >> 16 != 0)
+		acc = (acc & 0xffff) + (acc >> 16);
+	return ~acc & 0xffff;
+}
+
+static size_t
+addr_len(int family)
+{
+	return family == AF_INET ? 4 : 16;
+}
+
+/* Checksum of a transport packet with its pseudo header (the same sum for both IPs). */
+static unsigned
+checksum(int family, const unsigned char *src, const unsigned char *dst,
+    unsigned protocol, const unsigned char *p, size_t len)
+{
+	uint32_t acc = sum(0, src, addr_len(family));
+
+	acc = sum(acc, dst, addr_len(family));
+	return fold(sum(acc + protocol + (uint32_t)len, p, len));
+}
+
+/* Writes an IP header for len bytes behind it; returns its length. */
+static size_t
+ip_header(unsigned char *p, int family, const unsigned char *src,
+    const unsigned char *dst, unsigned protocol, size_t len)
+{
+	if (family == AF_INET) {
+		memset(p, 0, 20);
+		p[0] = 0x45;
+		put16(p + 2, (unsigned)(20 + len));
+		p[8] = TTL;
+		p[9] = (unsigned char)protocol;
+		memcpy(p + 12, src, 4);
+		memcpy(p + 16, dst, 4);
+		put16(p + 10, fold(sum(0, p, 20)));
+		return 20;
+	}
+	memset(p, 0, 40);
+	p[0] = 0x60;
+	put16(p + 4, (unsigned)len);
+	p[6] = (unsigned char)protocol;
+	p[7] = TTL;
+	memcpy(p + 8, src, 16);
+	memcpy(p + 24, dst, 16);
+	return 40;
+}
+
+static int
+send_packet(const struct os_net *net, int family, const unsigned char *dst,
+    const unsigned char *packet, size_t len)
+{
+	struct sockaddr_in to4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6 };
+	const void *to = family == AF_INET ? (const void *)&to4 :
+	    (const void *)&to6;
+	socklen_t tolen = family == AF_INET ? sizeof(to4) : sizeof(to6);
+
+	memcpy(&to4.sin_addr, dst, 4);
+	if (family == AF_INET6)
+		memcpy(&to6.sin6_addr, dst, 16);
+	return sendto(net->tcp[family == AF_INET6], packet, len, 0, to, tolen) ==
+	    (ssize_t)len ? 0 : -1;
+}
+
+/*
+ * The program's opening packet as it was, without IP options and data. The
+ * kernel left the checksum unfinished on loopback.
+ */
+int
+os_net_admit(const struct os_net *net, const struct os_net_event *ev)
+{
+	const struct os_flow *f = &ev->flow;
+	unsigned char p[40 + sizeof(ev->tcp)];
+	size_t n = ip_header(p, f->family, f->src, f->dst, IPPROTO_TCP, ev->len);
+
+	memcpy(p + n, ev->tcp, ev->len);
+	put16(p + n + 16, 0);
+	put16(p + n + 16, checksum(f->family, f->src, f->dst, IPPROTO_TCP, p + n,
+	    ev->len));
+	return send_packet(net, f->family, f->dst, p, n + ev->len);
+}
+
+/* RFC 9293, 3.10.7.1: RST, sequence 0, acknowledging the SYN. */
+static int
+send_reset(const struct os_net *net, const struct os_net_event *ev)
+{
+	const struct os_flow *f = &ev->flow;
+	unsigned char p[40 + 20];
+	size_t n = ip_header(p, f->family, f->dst, f->src, IPPROTO_TCP, 20);
+	unsigned char *tcp = p + n;
+
+	memset(tcp, 0, 20);
+	put16(tcp, f->dport);
+	put16(tcp + 2, f->sport);
+	put32(tcp + 8, get32(ev->tcp + 4) + 1);
+	tcp[12] = 5 << 4;
+	tcp[TCP_FLAGS] = FLAG_RST | FLAG_ACK;
+	put16(tcp + 16, checksum(f->family, f->dst, f->src, IPPROTO_TCP, tcp, 20));
+	return send_packet(net, f->family, f->src, p, n + 20);
+}
+
+/* An ICMP error from the destination itself, quoting the opening packet. */
+static int
+send_unreachable(const struct os_net *net, const struct os_net_event *ev, int err)
+{
+	const struct os_flow *f = &ev->flow;
+	unsigned char p[40 + 8 + 40 + sizeof(ev->tcp)];
+	bool v4 = f->family == AF_INET, nets = err == ENETUNREACH;
+	unsigned protocol = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	size_t head = v4 ? 20 : 40, len = 8 + head + ev->len;
+	unsigned char *icmp = p + head;
+
+	ip_header(p, f->family, f->dst, f->src, protocol, len);
+	memset(icmp, 0, 8);
+	if (v4) {
+		icmp[0] = ICMP_DEST_UNREACH;
+		icmp[1] = nets ? ICMP_NET_UNREACH : ICMP_HOST_UNREACH;
+	} else {
+		icmp[0] = ICMPV6_DEST_UNREACH;
+		icmp[1] = nets ? ICMPV6_NOROUTE : ICMPV6_ADDR_UNREACH;
+	}
+	ip_header(icmp + 8, f->family, f->src, f->dst, IPPROTO_TCP, ev->len);
+	memcpy(icmp + 8 + head, ev->tcp, ev->len);
+	put16(icmp + 2, v4 ? fold(sum(0, icmp, len)) :
+	    checksum(f->family, f->dst, f->src, protocol, icmp, len));
+	return send_packet(net, f->family, f->src, p, head + len);
+}
+
+int
+os_net_reject(const struct os_net *net, const struct os_net_event *ev, int err)
+{
+	switch (err) {
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EPIPE:
+		return send_reset(net, ev);
+	default:
+		return send_unreachable(net, ev, err);
+	}
+}
