@@ -43,6 +43,9 @@ put_form(const struct bytes *f, int fd)
 
 	if ((sealed = os_seal(f->data, f->len)) == -1)
 		die_errno("cannot seal the policy");
+	/* Gates use pread(2), but a shell script may want to read it too. */
+	if (lseek(sealed, 0, SEEK_SET) == -1)
+		die_errno("cannot seal the policy");
 	if (sealed == fd ? fcntl(fd, F_SETFD, 0) == -1 :
 	    dup2(sealed, fd) == -1)
 		die_errno("descriptor %d", fd);

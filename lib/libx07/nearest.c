@@ -75,13 +75,15 @@ consider(struct search *s, const char *path)
 	const char *last = strrchr(path, '.'), *name;
 	size_t d;
 
+	if (*path == '\0')
+		return;
 	/* Right name, wrong object: as good as one letter wrong. */
 	last = last == NULL ? path : last + 1;
 	if (strcmp(last, s->name) == 0 && s->best_distance > 1) {
 		s->best = path;
 		s->best_distance = 1;
 	}
-	if (*path == '\0' || (name = name_in(path, s->object)) == NULL)
+	if ((name = name_in(path, s->object)) == NULL)
 		return;
 	d = distance(s->name, name);
 	if (d * 3 <= strlen(name) + 1 && d < s->best_distance) {

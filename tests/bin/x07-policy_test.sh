@@ -1,0 +1,444 @@
+#!/usr/bin/env atf-sh
+# x07-policy: the policy as a file.
+. "$X07_TESTS/lib.sh"
+
+TEMPLATES="cli http-client web-service fs-tool sqlite-app postgres-client worker worker-parallel"
+
+# base TEMPLATE: makes its policy here, as $policy.
+base()
+{
+	x07-policy init --template "$1" >/dev/null || atf_fail "init $1"
+	policy=.x07/policies/base/$1.sandbox.base.policy.json
+}
+
+# edit PYTHON-STATEMENTS: changes the policy d of $policy.
+edit()
+{
+	python3 - "$policy" "$1" <<'PY' || atf_fail "edit: $1"
+import json, sys
+with open(sys.argv[1], encoding="utf-8") as f:
+    d = json.load(f)
+exec(sys.argv[2])
+with open(sys.argv[1], "w", encoding="utf-8") as f:
+    json.dump(d, f)
+PY
+}
+
+atf_test_case templates
+templates_head() { atf_set descr "init writes the values of the specification, canonical, valid"; }
+templates_body()
+{
+	for t in $TEMPLATES; do
+		base "$t"
+		atf_check x07-policy check "$policy"
+		# Python's own canonical bytes.
+		atf_check -o file:"$policy" python3 -c '
+import json, sys
+d = json.load(open(sys.argv[1], encoding="utf-8"))
+print(json.dumps(d, indent=2, sort_keys=True, ensure_ascii=False))' "$policy"
+	done
+	# Spot values that tell the templates apart, and one all share.
+	for t in $TEMPLATES; do
+		jq .limits.cpu_ms ".x07/policies/base/$t.sandbox.base.policy.json"
+	done >cpu
+	atf_check -o inline:'60000\n180000\n180000\n90000\n120000\n120000\n300000\n300000\n' cat cpu
+	d=.x07/policies/base
+	s=sandbox.base.policy.json
+	atf_check -o inline:'["src","out"]\n' jq -c .fs.write_roots $d/fs-tool.$s
+	atf_check -o inline:'["deps/x07/"]\n' jq -c .process.allow_exec_prefixes $d/worker-parallel.$s
+	atf_check -o inline:'null\n' jq -c .db $d/cli.$s
+	atf_check -o inline:'["out/app.sqlite"]\n' jq -c .db.sqlite.allow_paths $d/sqlite-app.$s
+	atf_check -o inline:'null\n' jq -c .db.sqlite $d/postgres-client.$s
+	atf_check -o inline:'true\n' jq -c .db.net.require_verify $d/postgres-client.$s
+	atf_check -o inline:'["PORT","HOST","LOG_LEVEL"]\n' jq -c .env.allow_keys $d/web-service.$s
+}
+
+atf_test_case init_status
+init_status_head() { atf_set descr "init: created, unchanged, exists_different, overwritten; report and exit status"; }
+init_status_body()
+{
+	here=$(pwd -P)
+	f=.x07/policies/base/cli.sandbox.base.policy.json
+	expect() {
+		printf '{"schema_version":"x07.policy.init.report@0.1.0","template":"cli","project_root":"%s","out":"%s","status":"%s","policy_id":"%s"}\n' \
+		    "$here" "$f" "$1" "$2" >expected
+	}
+
+	expect created sandbox.cli.base
+	atf_check -o file:expected x07-policy init --template cli
+	expect unchanged sandbox.cli.base
+	inode=$(stat -c %i $f)
+	atf_check -o file:expected x07-policy init --template cli
+	atf_check_equal "$inode" "$(stat -c %i $f)"
+	expect exists_different mine
+	cp $f before
+	atf_check -s exit:2 -o file:expected -e match:'--force' \
+	    x07-policy init --template cli --policy-id mine
+	atf_check cmp before $f
+	atf_check -s exit:2 -o match:'"policy_id": "mine"' -e match:'--force' \
+	    x07-policy init --template cli --policy-id mine --emit policy
+	atf_check cmp before $f
+	expect overwritten mine
+	atf_check -o file:expected x07-policy init --template cli --policy-id mine --force
+	atf_check -o inline:'"mine"\n' jq .policy_id $f
+	atf_check -o file:$f x07-policy init --template cli --policy-id mine --emit policy
+	# Nothing is left beside it.
+	atf_check -o inline:'cli.sandbox.base.policy.json\n' ls -A .x07/policies/base
+}
+
+atf_test_case init_paths
+init_paths_head() { atf_set descr "init: project root, --project, --out, --mkdir-out"; }
+init_paths_body()
+{
+	here=$(pwd -P)
+	mkdir -p proj/sub/deep other
+	echo '{}' >proj/x07.json
+	cd proj/sub/deep || exit 1
+	atf_check -o match:"\"project_root\":\"$here/proj\",\"out\":\".x07/policies/base/cli" \
+	    x07-policy init --template cli
+	atf_check test -f "$here/proj/.x07/policies/base/cli.sandbox.base.policy.json"
+	atf_check -o match:'"out":"p.json","status":"created"' \
+	    x07-policy init --template cli --out p.json
+	atf_check test -f "$here/proj/p.json"
+	cd "$here/other" || exit 1
+	atf_check -o match:"\"project_root\":\"$here/proj\"" \
+	    x07-policy init --template worker --project ../proj/x07.json
+	atf_check -s exit:2 -e match:'--project is not a file: ../proj$' \
+	    x07-policy init --template worker --project ../proj
+	atf_check -s exit:2 -e match:'refusing to create output dir .*/new .*--mkdir-out' \
+	    x07-policy init --template cli --out new/p.json
+	atf_check test ! -e new
+	atf_check -o match:'created' x07-policy init --template cli --out new/p.json --mkdir-out
+	atf_check test -f new/p.json
+	atf_check -o match:"\"out\":\"$here/abs.json\"" \
+	    x07-policy init --template cli --out "$here/abs.json"
+	mkdir dir.json
+	atf_check -s exit:2 -e match:'not a regular file' \
+	    x07-policy init --template cli --out dir.json --force
+	: >file
+	atf_check -s exit:2 -e match:'x07-policy: ' \
+	    x07-policy init --template cli --out file/p.json --mkdir-out
+	# Reached by a link, the root is still where it is.
+	ln -s "$here/proj" "$here/link"
+	cd "$here/link/sub" || exit 1
+	atf_check -o match:"\"project_root\":\"$here/proj\"" \
+	    x07-policy init --template cli
+}
+
+atf_test_case init_usage
+init_usage_head() { atf_set descr "init: wrong arguments are one line and exit 2, and write nothing"; }
+init_usage_body()
+{
+	for args in '' '--template' '--template nosuch' '--template cli extra' \
+	    '--template cli --policy-id' '--template cli --policy-id a/b' \
+	    '--policy-id a/b' '--template cli --emit x' '--nosuch' \
+	    '--template cli --out' '--template cli --force=1'; do
+		status=0
+		# shellcheck disable=SC2086 # words
+		x07-policy init $args >out 2>err || status=$?
+		atf_check_equal "$args: 2" "$args: $status"
+		atf_check_equal "$args: 1" "$args: $(wc -l <err)"
+		atf_check -o match:'^x07-policy: ' cat err
+		[ ! -s out ] || atf_fail "$args wrote to stdout"
+	done
+	atf_check -s exit:2 -e match:'1..64' \
+	    x07-policy init --template cli --policy-id "$(printf '%065d' 0)"
+	atf_check test ! -e .x07
+	atf_check -o match:created \
+	    x07-policy init --template cli --policy-id "$(printf '%064d' 0)"
+	# Before everything else.
+	atf_check -s exit:2 -e match:'policy-id' \
+	    x07-policy init --policy-id 'a b' --project /nonexistent
+}
+
+atf_test_case init_readonly
+init_readonly_head() { atf_set descr "init: an unwritable directory is an error, and the old file stays"; }
+init_readonly_body()
+{
+	[ -n "$AS_USER" ] || chmod 555 .
+	base cli
+	cp "$policy" before
+	chmod -R a+rX .
+	[ -n "$AS_USER" ] || chmod 555 .x07/policies/base
+	# shellcheck disable=SC2086 # words
+	atf_check -s exit:2 -o empty -e match:'^x07-policy: cannot create .*Permission denied' \
+	    $AS_USER x07-policy init --template cli --policy-id new --force
+	atf_check cmp before "$policy"
+	atf_check -o inline:'cli.sandbox.base.policy.json\n' ls -A .x07/policies/base
+}
+
+atf_test_case check
+check_head() { atf_set descr "check: all faults with their places, in order; 0, 1, 2; -j"; }
+check_body()
+{
+	base cli
+	cat >bad.json <<'EOF'
+{"schema_version": "x07.run-os-policy@0.1.0", "policy_id": "t",
+ "limits": {"cpu_ms": 0, "wall_ms": 1, "mem_bytes": 1048576, "fds": 1, "procs": 1},
+ "fs": {"enabled": true, "read_roots": [], "write_roots": [], "deny_hiden": true},
+ "net": {"enabled": true, "allow_dns": true, "allow_tcp": true, "allow_udp": true,
+  "allow_hosts": [{"host": "a", "ports": []}]},
+ "env": {"enabled": true, "allow_keys": ["a;b"], "deny_keys": []},
+ "time": {"enabled": true, "allow_monotonic": true, "allow_wall_clock": true,
+  "allow_sleep": true, "allow_local_tzid": true, "max_sleep_ms": 1},
+ "process": {"enabled": true, "allow_spawn": false, "max_live": 0, "max_spawns": 0,
+  "allow_exec": true, "allow_exec": true, "allow_exit": "yes"}}
+EOF
+	cat >expected <<'EOF'
+bad.json:2:23: policy.limits.cpu_ms: must be an integer 1..600000 (got 0)
+bad.json:3:8: policy.fs.deny_hidden: missing; must be true or false
+bad.json:3:63: policy.fs.deny_hiden: unknown key; did you mean deny_hidden?
+bad.json:5:42: policy.net.allow_hosts[0].ports: must be a list of 1..64 ports (got an empty list)
+bad.json:6:42: policy.env.allow_keys[0]: must not contain ';' (got "a;b")
+bad.json:10:23: policy.process.allow_exec: given twice
+bad.json:10:57: policy.process.allow_exit: must be true or false (got "yes")
+EOF
+	atf_check x07-policy check "$policy"
+	atf_check -x "x07-policy check - <$policy"
+	atf_check -s exit:1 -e file:expected x07-policy check bad.json
+	atf_check -s exit:1 -e file:expected x07-policy check "$policy" bad.json "$policy"
+	atf_check -s exit:2 -e match:'cannot read nosuch.json: No such file' \
+	    -e match:'bad.json:2:23' x07-policy check nosuch.json bad.json
+	atf_check -s exit:2 -e match:'Is a directory' x07-policy check .
+	atf_check -s exit:1 -o save:out x07-policy check -j "$policy" bad.json
+	atf_check -o inline:"$policy true 0\\nbad.json false 7\\n" \
+	    jq -r '"\(.file) \(.valid) \(.errors | length)"' out
+	atf_check -o inline:'{"line":3,"column":63,"path":"policy.fs.deny_hiden","message":"unknown key; did you mean deny_hidden?"}\n' \
+	    jq -c 'select(.valid | not) | .errors[2]' out
+	for args in '' '-x' '-j'; do
+		# shellcheck disable=SC2086 # words
+		atf_check -s exit:2 -e inline:"x07-policy: usage: x07-policy check [-j] FILE...\\n" \
+		    x07-policy check $args
+	done
+}
+
+# bad NAME MATCH: the text on stdin is refused with this one line.
+bad()
+{
+	cat >"$1"
+	atf_check -s exit:1 -e match:"^$1:$2" -e not-match:'^[^b]*$' x07-policy check "$1"
+	atf_check_equal "$1: 1" "$1: $(x07-policy check "$1" 2>&1 | wc -l)"
+}
+
+atf_test_case hostile_json
+hostile_json_head() { atf_set descr "check: what is no JSON is refused with its place"; }
+hostile_json_body()
+{
+	printf '\357\273\277{}' | bad bom '1:1: policy: not JSON: byte order mark'
+	printf '{"a":"\300\257"}' | bad boverlong '1:7: policy: not JSON: not UTF-8'
+	printf '{"a":"\\ud800"}' | bad blone '1:7: policy: not JSON: lone surrogate'
+	printf '{"a":"\355\240\200"}' | bad brawlone '1:7: policy: not JSON: not UTF-8'
+	printf '{"a":"\\u0000"}' | bad bunul '1:7: policy: not JSON: NUL'
+	printf '{}\000' | bad bnul '1:3: policy: not JSON: more text'
+	printf '\000' | bad bnulonly '1:1: policy: not JSON: expected a value'
+	printf '' | bad bempty '1:1: policy: not JSON: empty'
+	printf '{"a":1}\n{"b":2}\n' | bad btwo '2:1: policy: not JSON: more text'
+	printf '{"a":01}' | bad bzero '1:6: policy: not JSON: .*leading zero'
+	printf '{"a"\n:\n}' | bad bshort '3:1: policy: not JSON: expected a value'
+	python3 -c 'print("[" * 100000)' | bad bdeep '1:65: policy: not JSON: nested deeper than 64'
+}
+
+atf_test_case huge
+huge_head() { atf_set descr "check: far too much of everything is refused, in little memory"; }
+huge_body()
+{
+	python3 -c 'print("[" + "1," * 8000000 + "1]")' >values
+	head -c 100000000 /dev/zero >zeros
+	python3 -c 'print("\"" + "x" * 16777000 + "\"")' >long
+	python3 -c 'print("[" + ",".join(["[]"] * 65000) + "]")' >lists
+	# Address space of the process in KiB: three times 16 MiB, and libraries.
+	for f in "values 1:131072: .*more than 65536 values" \
+	    "zeros 1:1: .*larger than 16 MiB" \
+	    "long 1:1: .*must be an object" "lists 1:1: .*must be an object"; do
+		atf_check -s exit:1 -e match:"^$(echo "$f" | sed 's/ /:/')" \
+		    sh -c "ulimit -v 80000 && exec x07-policy check ${f%% *}"
+	done
+	rm -f values zeros long
+}
+
+atf_test_case many_faults
+many_faults_head() { atf_set descr "check: sixty thousand faults are all told, and soon"; }
+many_faults_body()
+{
+	python3 -c 'print("{\n" + ",\n".join("\"k%d\":1" % i for i in range(60000)) + "}")' >many
+	atf_check -s exit:1 -e save:err timeout 30 x07-policy check many
+	atf_check_equal 60008 "$(wc -l <err)"
+	atf_check -o inline:'many:60001:1: policy.k59999: unknown key\n' tail -n 1 err
+}
+
+atf_test_case compile
+compile_head() { atf_set descr "compile: one sorted form; a form compiles to itself; broken ones are refused"; }
+compile_body()
+{
+	here=$(pwd -P)
+	base http-client
+	edit 'd["net"]["allow_hosts"] = [
+	    {"host": "Example.com", "ports": [443, 80, 443]},
+	    {"host": "::1", "ports": [8080]},
+	    {"host": "10.0.0.0/8", "ports": [1]}]
+d["fs"]["read_roots"] = ["a b", "\u00e9%"]'
+	atf_check -o save:form x07-policy compile "$policy"
+	atf_check -o inline:'x07-policy 1\n' head -n 1 form
+	atf_check -o inline:"end $(($(wc -l <form) - 2))\\n" tail -n 1 form
+	atf_check -x "sed '1d;\$d' form | LC_ALL=C sort -C -u"
+	atf_check -o inline:'net.allow_hosts 10.0.0.0/8:1\nnet.allow_hosts [::1]:8080\nnet.allow_hosts example.com:80,443\n' \
+	    grep '^net.allow_hosts' form
+	printf 'fs.read_roots %s\n' '%C3%A9%25' 'a%20b' >expected
+	atf_check -o file:expected grep '^fs.read_roots' form
+	atf_check -o inline:"project_root $here\\n" grep '^project_root' form
+	atf_check -o file:form x07-policy compile form
+	atf_check -o file:form -x "x07-policy compile - <$policy"
+	mkdir sub
+	atf_check -o match:"^project_root $here/sub\$" x07-policy compile -C sub "$policy"
+	atf_check -s exit:2 -e match:'project root nosuch' x07-policy compile -C nosuch "$policy"
+	atf_check -s exit:2 -e match:'not a directory|Not a directory' x07-policy compile -C form "$policy"
+	atf_check -s exit:2 -e match:'cannot read nosuch' x07-policy compile nosuch
+	# Same meaning, other spelling: same bytes.
+	edit 'd["net"]["allow_hosts"].reverse(); d["notes"] = "other"'
+	atf_check -o file:form x07-policy compile "$policy"
+	# Damaged forms.
+	sed '$d' form >truncated
+	sed '3p' form >double
+	sed 's/^policy_id/policy_ie/' form >unknown
+	for f in truncated double unknown; do
+		atf_check -s exit:1 -e match:"x07-policy: $f: normal form line" x07-policy compile $f
+	done
+	echo '{}' >bad.json
+	atf_check -s exit:1 -e match:'bad.json:1:1: policy.limits: missing' x07-policy compile bad.json
+}
+
+atf_test_case useless_hosts
+useless_hosts_head() { atf_set descr "compile: host entries that match nothing are left out, with a word"; }
+useless_hosts_body()
+{
+	base http-client
+	edit 'd["net"]["allow_hosts"] = [{"host": h, "ports": [443]} for h in
+	    ("*.example.com", "127.1", "0x7f000001", "example.com")]'
+	atf_check x07-policy check "$policy"
+	atf_check -o save:form -e save:err x07-policy compile "$policy"
+	atf_check -o inline:'net.allow_hosts example.com:443\n' grep '^net.allow_hosts' form
+	atf_check_equal 3 "$(wc -l <err)"
+	atf_check -o match:'net.allow_hosts\[0\]: \*.example.com allows nothing' cat err
+}
+
+atf_test_case plan
+plan_head() { atf_set descr "plan: the gates, outermost first"; }
+plan_body()
+{
+	atf_check -o inline:'x07-limit\nx07-netgate\nx07-fsgate\nx07-execgate\n' x07-policy plan
+	atf_check -s exit:2 -e inline:'x07-policy: usage: x07-policy plan\n' x07-policy plan extra
+}
+
+# shellcheck disable=SC2016,SC2086 # $AS is words; the inner shell expands
+seal_once()
+{
+	# What the program gets is the form, complete, on the asked-for descriptor.
+	for fd in 3 9; do
+		atf_check -o file:form $AS x07-policy seal -f $fd "$policy" -- sh -c "cat <&$fd"
+		atf_check -o file:form $AS x07-policy seal -f $fd form -- sh -c "cat <&$fd"
+	done
+	atf_check -o file:form $AS x07-policy seal "$policy" -- cat /proc/self/fd/3
+	atf_check -o file:form -x "$AS x07-policy seal - -- sh -c 'cat <&3' <$policy"
+	# It cannot be changed, by no way of opening it.
+	cat >change.py <<'EOF'
+import errno, os, sys
+fd = int(sys.argv[1])
+for change in (lambda: os.pwrite(fd, b"x", 0), lambda: os.ftruncate(fd, 1),
+        lambda: os.ftruncate(fd, 1 << 20),
+        lambda: os.write(os.open("/proc/self/fd/%d" % fd, os.O_RDWR), b"x")):
+    try:
+        change()
+        print("changed")
+    except OSError as e:
+        print(errno.errorcode[e.errno])
+EOF
+	atf_check -o inline:'EPERM\nEPERM\nEPERM\nEPERM\n' \
+	    $AS x07-policy seal "$policy" -- python3 change.py 3
+	cp form copy
+	chmod 666 copy
+	atf_check -o inline:'changed\nchanged\nchanged\nchanged\n' \
+	    $AS python3 change.py 0 0<>copy
+	# Only that descriptor was added (ls has one more, for the directory).
+	$AS ls /proc/self/fd >without
+	atf_check -o save:with $AS x07-policy seal -f 77 "$policy" -- ls /proc/self/fd
+	atf_check -o inline:'77\n' -x "grep -vxFf without with"
+	# Status and arguments are the program's.
+	atf_check -s exit:7 -o inline:'a b|--|-x|' $AS x07-policy seal "$policy" -- \
+	    sh -c 'printf "%s|" "$@"; exit 7' sh 'a b' -- -x
+}
+
+atf_test_case seal
+seal_head() { atf_set descr "seal: the form on a sealed descriptor, in the program's hands"; }
+seal_body()
+{
+	base cli
+	x07-policy compile "$policy" >form || atf_fail compile
+	chmod -R a+rX .
+	both seal_once
+}
+
+atf_test_case seal_refuses
+seal_refuses_head() { atf_set descr "seal: a bad policy or program runs nothing; 125, 126, 127"; }
+seal_refuses_body()
+{
+	base cli
+	echo '{}' >bad.json
+	x07-policy compile "$policy" | sed '$d' >truncated
+	: >noexec
+	for f in bad.json truncated nosuch /dev/null; do
+		atf_check -s exit:125 -e not-empty x07-policy seal $f -- touch ran
+	done
+	for args in '' "$policy" "$policy --" "$policy touch ran" "-- touch ran" \
+	    "-f 2 $policy -- touch ran" "-f x $policy -- touch ran" "-x $policy -- touch ran" \
+	    "-C nosuch $policy -- touch ran"; do
+		status=0
+		# shellcheck disable=SC2086 # words
+		x07-policy seal $args 2>err || status=$?
+		atf_check_equal "$args: 125" "$args: $status"
+		atf_check_equal "$args: 1" "$args: $(wc -l <err)"
+	done
+	atf_check test ! -e ran
+	atf_check -s exit:127 -e match:'cannot run /nonexistent: No such file' \
+	    x07-policy seal "$policy" -- /nonexistent
+	atf_check -s exit:126 -e match:'cannot run ./noexec: Permission denied' \
+	    x07-policy seal "$policy" -- ./noexec
+	atf_check x07-policy seal "$policy" -- touch ran
+	atf_check test -e ran
+}
+
+atf_test_case usage
+usage_head() { atf_set descr "help lists the subcommands; each has its own; output errors are errors"; }
+usage_body()
+{
+	atf_check -o save:help x07-policy -h
+	for c in init check compile plan seal; do
+		atf_check -o match:"^  $c " cat help
+		atf_check -o match:"^usage: x07-policy $c" x07-policy $c -h
+	done
+	atf_check -o match:'^x07-policy [0-9]' x07-policy --version
+	atf_check -s exit:2 -e match:usage x07-policy
+	atf_check -s exit:2 -e match:'unknown command nosuch' x07-policy nosuch
+	base cli
+	for c in "compile $policy" "check -j $policy" plan -h; do
+		atf_check -s exit:2 -e match:'standard output' -x "x07-policy $c >/dev/full"
+	done
+}
+
+atf_init_test_cases()
+{
+	atf_add_test_case templates
+	atf_add_test_case init_status
+	atf_add_test_case init_paths
+	atf_add_test_case init_usage
+	atf_add_test_case init_readonly
+	atf_add_test_case check
+	atf_add_test_case hostile_json
+	atf_add_test_case huge
+	atf_add_test_case many_faults
+	atf_add_test_case compile
+	atf_add_test_case useless_hosts
+	atf_add_test_case plan
+	atf_add_test_case seal
+	atf_add_test_case seal_refuses
+	atf_add_test_case usage
+}
