@@ -18,6 +18,11 @@ static const struct command commands[] = {
 	    EXIT_TROUBLE, EXIT_NO, cmd_check },
 	{ "compile", "[-C ROOT] FILE", "print the normal form that gates read",
 	    EXIT_TROUBLE, EXIT_NO, cmd_compile },
+	{ "derive", "[-C ROOT] [--allow-host HOST:PORT[,PORT]] [--deny-host HOST:*|"
+	    "HOST:PORT[,PORT]] [--allow-host-file FILE] [--deny-host-file FILE] "
+	    "[--allow-read-root PATH] [--allow-write-root PATH] [--for NAME] FILE",
+	    "make a policy from a base and what one run needs",
+	    EXIT_TROUBLE, EXIT_SCHEMA, cmd_derive },
 	{ "plan", "", "print the chain of gates, outermost first",
 	    EXIT_TROUBLE, EXIT_NO, cmd_plan },
 	{ "seal", "[-C ROOT] [-f FD] FILE -- PROGRAM [ARGUMENT...]",

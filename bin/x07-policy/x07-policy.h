@@ -31,6 +31,7 @@ extern const struct command	*command;
 
 int	cmd_check(int, char **);
 int	cmd_compile(int, char **);
+int	cmd_derive(int, char **);
 int	cmd_init(int, char **);
 int	cmd_plan(int, char **);
 int	cmd_seal(int, char **);

@@ -638,6 +638,18 @@ json_write_string(FILE *fp, const char *s)
 	putc('"', fp);
 }
 
+bool
+json_utf8_valid(const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s, *end = p + strlen(s);
+	size_t n;
+
+	for (; p < end; p += n)
+		if ((n = utf8_len(p, end)) == 0)
+			return false;
+	return true;
+}
+
 static void
 newline(FILE *fp, enum json_style style, int depth)
 {

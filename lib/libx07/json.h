@@ -88,6 +88,9 @@ void			 json_write(FILE *, const struct json_value *, enum json_style);
 /* A string with its quotes, as json_write writes it. */
 void			 json_write_string(FILE *, const char *);
 
+/* True when a string is UTF-8, as texts must be. */
+bool			 json_utf8_valid(const char *);
+
 /* Line and column (code points), from 1, of offsets asked for in rising order. */
 struct json_place {
 	const char	*text;
