@@ -230,6 +230,20 @@ char	*chain_sibling(const char *name);
  */
 _Noreturn void	chain_exec_failed(const char *name);
 
+/* ---- paths.c: paths as text ---- */
+
+/*
+ * The absolute form of path, against the absolute directory base when it is
+ * relative, without ".", ".." and repeated slashes. Text only: what is a symbolic
+ * link is not asked. In malloced memory; NULL with errno EINVAL (empty, or base not
+ * absolute), ENAMETOOLONG or ENOMEM.
+ */
+char	*path_normalise(const char *base, const char *path);
+/* True when path is dir or below it; both as path_normalise makes them. */
+bool	path_within(const char *path, const char *dir);
+/* True when a component of path starts with a dot ("." and ".." aside). */
+bool	path_hidden(const char *path);
+
 /* ---- units.c: numbers as people write them ---- */
 
 /*

@@ -70,6 +70,13 @@ int	landlock_ruleset(uint64_t fs, uint64_t net, uint64_t scoped);
 int	landlock_allow_path(int ruleset, int pathfd, uint64_t rights);
 /* Enters the domain for good. Needs no_new_privs. */
 int	landlock_enter(int ruleset);
+/*
+ * The scopes this kernel has: signals and abstract sockets stay in the domain;
+ * 0 when it has none. (ptrace stays inside with any domain.)
+ */
+uint64_t	landlock_scopes(void);
+/* Allows REFER everywhere in a ruleset that handles it, see OS_SCOPED_ELSEWHERE. */
+int	landlock_allow_refer(int ruleset);
 
 /* ---- linux_loader.c ---- */
 

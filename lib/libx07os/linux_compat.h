@@ -41,6 +41,10 @@ struct compat_landlock_ruleset_attr {
 #define LANDLOCK_SCOPE_SIGNAL			(1ULL << 1)	/* ABI 6 */
 #endif
 
+#ifndef MNT_DETACH			/* in libc's header, which hides linux/mount.h */
+#define MNT_DETACH	2
+#endif
+
 #ifndef PR_SET_MDWE			/* 6.3 */
 #define PR_SET_MDWE		65
 #define PR_MDWE_REFUSE_EXEC_GAIN	(1UL << 0)

@@ -305,11 +305,16 @@ mount_layer(struct os_exec_plan *plan)
 static int
 landlock_layer(const struct os_exec_plan *plan)
 {
-	int ruleset = landlock_ruleset(LANDLOCK_ACCESS_FS_EXECUTE, 0, 0);
+	/* The first ABI has no REFER, and denies it always. */
+	uint64_t refer = landlock_abi() < 2 ? 0 : LANDLOCK_ACCESS_FS_REFER;
+	int ruleset = landlock_ruleset(LANDLOCK_ACCESS_FS_EXECUTE | refer, 0,
+	    landlock_scopes());
 	int err = 0;
 
 	if (ruleset == -1)
 		return -1;
+	if (refer != 0)
+		err = landlock_allow_refer(ruleset);
 	for (size_t i = 0; i < plan->n && err == 0; i++) {
 		const struct os_exec_item *it = &plan->items[i];
 
@@ -427,7 +432,7 @@ filter_layer(const struct os_exec_plan *plan, struct exec_args *args)
 		if (n == 0)
 			return -1;
 	}
-	return confine(plan->deny, rows, n);
+	return confine(plan->deny | OS_SCOPED_ELSEWHERE, rows, n);
 }
 
 #define STAGE(name, call) \

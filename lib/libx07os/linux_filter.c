@@ -341,8 +341,7 @@ os_confine(unsigned deny)
 int
 confine(unsigned deny, const struct filter_row *more, size_t n)
 {
-	uint64_t scope = LANDLOCK_SCOPE_SIGNAL |
-	    LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET;
+	uint64_t scope = landlock_scopes();
 	int ruleset, err;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
@@ -352,9 +351,9 @@ confine(unsigned deny, const struct filter_row *more, size_t n)
 	 * A Landlock domain also keeps ptrace(2) inside itself. Where Landlock
 	 * is too old for a domain without file rights, the filter says no.
 	 */
-	if (landlock_abi() < 6) {
+	if (scope == 0) {
 		deny |= OS_DENY_PTRACE;
-	} else {
+	} else if ((deny & OS_SCOPED_ELSEWHERE) == 0) {
 		ruleset = landlock_ruleset(0, 0, scope);
 		if (ruleset == -1)
 			return -1;

@@ -2,6 +2,7 @@
 #include <sys/syscall.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "linux.h"
@@ -39,6 +40,27 @@ landlock_allow_path(int ruleset, int pathfd, uint64_t rights)
 
 	return (int)syscall(SYS_landlock_add_rule, ruleset,
 	    LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
+}
+
+uint64_t
+landlock_scopes(void)
+{
+	return landlock_abi() < 6 ? 0 : LANDLOCK_SCOPE_SIGNAL |
+	    LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET;
+}
+
+int
+landlock_allow_refer(int ruleset)
+{
+	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), ret, err;
+
+	if (fd == -1)
+		return -1;
+	ret = landlock_allow_path(ruleset, fd, LANDLOCK_ACCESS_FS_REFER);
+	err = errno;
+	close(fd);
+	errno = err;
+	return ret;
 }
 
 int

@@ -78,6 +78,44 @@ os_namespace_hint(int err)
 }
 
 int
+os_path_open(int base, const char *path, unsigned flags)
+{
+	(void)base;
+	(void)path;
+	(void)flags;
+	return unsupported();
+}
+
+int
+os_view_enter(const struct os_view *view, const char **what)
+{
+	(void)view;
+	*what = "/";
+	return unsupported();
+}
+
+int
+os_view_ruleset(const struct os_view *view)
+{
+	(void)view;
+	return unsupported();
+}
+
+int
+os_ruleset_enter(int fd)
+{
+	(void)fd;
+	return unsupported();
+}
+
+int
+os_limit_file_size(int64_t bytes)
+{
+	(void)bytes;
+	return unsupported();
+}
+
+int
 os_tree_spawn(struct os_tree *tree, unsigned flags)
 {
 	(void)tree;

@@ -66,6 +66,13 @@ enum {
 	OS_DENY_REMOVE = 1 << 8,	/* unlink*, rmdir */
 	OS_DENY_MKDIR = 1 << 9,		/* mkdir* */
 	OS_DENY_PTRACE = 1 << 10,	/* ptrace, process_vm_*, pidfd_getfd, kcmp altogether */
+	/*
+	 * Denies nothing: no Landlock domain here, because one with file rights and the
+	 * same scopes is entered as well, by this gate or by the one that follows. Any
+	 * domain denies renaming between directories unless it says otherwise, and one
+	 * that says so forbids the mounts of later gates.
+	 */
+	OS_SCOPED_ELSEWHERE = 1 << 11,
 };
 
 /*
@@ -146,6 +153,84 @@ bool	os_exec_is_ruleset(int fd);
  */
 int	os_exec_run(struct os_exec_plan *, const char *path, char *const argv[],
 	    const char **stage);
+
+/* ---- the files a program sees ---- */
+
+enum {
+	OS_PATH_BENEATH = 1 << 0,	/* symbolic links must stay below base */
+	OS_PATH_NOLINKS = 1 << 1,	/* there must be none on the way */
+};
+
+/*
+ * Opens path, relative to the directory base, as a handle that can be put into
+ * a view but not read. A symbolic link as last component fails with ELOOP, leaving
+ * base with EXDEV; links of /proc are never followed. openat2(2).
+ */
+int	os_path_open(int base, const char *path, unsigned flags);
+
+enum os_view_kind {
+	OS_VIEW_READ,		/* the file or tree fd names, with all mounted below, read-only */
+	OS_VIEW_WRITE,		/* the same, writable where the caller may write */
+	OS_VIEW_LINK,		/* a symbolic link to text */
+	OS_VIEW_TEXT,		/* a file that holds text, read-only */
+	OS_VIEW_EMPTY,		/* an empty directory over what is there; items may lie in it */
+	OS_VIEW_HIDE,		/* covers a file or directory so that nothing of it is seen */
+	OS_VIEW_SCRATCH,	/* a private directory in memory, like /tmp */
+	OS_VIEW_DEV,		/* null zero full random urandom tty pts ptmx shm */
+	OS_VIEW_PROC,		/* the processes of this pid namespace */
+};
+
+struct os_view_item {
+	enum os_view_kind	kind;
+	const char		*path;	/* where it is seen: absolute, normalised */
+	const char		*text;	/* LINK, TEXT */
+	int			fd;	/* READ, WRITE: from os_path_open */
+};
+
+enum {
+	OS_MAY_SYMLINK = 1 << 0,	/* make symbolic links */
+	OS_MAY_MKDIR = 1 << 1,
+	OS_MAY_REMOVE = 1 << 2,		/* needed for rename too */
+	OS_MAY_RENAME = 1 << 3,		/* and link, between directories */
+};
+
+struct os_view {
+	const struct os_view_item	*items;	/* sorted: parents before what is in them */
+	size_t				n;
+	int64_t				scratch_bytes;	/* size of each SCRATCH and of /dev/shm */
+	unsigned			may;	/* OS_MAY_*, in the WRITE items */
+	bool				next_gate;	/* x07-execgate comes next: leave it what it
+							 * needs to make its own namespaces */
+};
+
+/*
+ * Replaces all that this process sees of the file system by the items, for
+ * good. Needs the private mount namespace of os_tree_spawn(OS_TREE_MOUNT), where the
+ * items' handles must have been opened. The current directory becomes "/". -1 with errno and
+ * the path that failed in *what; the process must then exit. mount_namespaces(7),
+ * open_tree(2), mount_setattr(2), pivot_root(2).
+ */
+int	os_view_enter(const struct os_view *, const char **what);
+
+/*
+ * The rights that belong to the view entered, as a ruleset to be entered (Landlock):
+ * writing only below WRITE, SCRATCH and /dev, of that only what may says, and nothing at
+ * all outside the view, so that a handle from outside opens nothing. -1 with errno
+ * ENOTSUP when this kernel cannot deny what may lacks. Returns a close-on-exec descriptor.
+ */
+int	os_view_ruleset(const struct os_view *);
+
+/*
+ * Enters a ruleset for good; -1 with EBADFD when fd is something else. Needs
+ * no_new_privs (os_confine).
+ */
+int	os_ruleset_enter(int fd);
+
+/*
+ * Caps the size a file may reach by writing; past it write(2) fails with
+ * EFBIG. RLIMIT_FSIZE, SIGXFSZ ignored.
+ */
+int	os_limit_file_size(int64_t bytes);
 
 /* ---- a process tree that dies as one ---- */
 

@@ -1,0 +1,289 @@
+/* What a program needs to start: itself, loader, libraries, a little of /etc. */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fsgate.h"
+
+#define LINKS_MAX	40	/* as the kernel counts them */
+#define SCRIPTS_MAX	5	/* #! of a #! of ... */
+
+/* ---- one path, with the links on the way ---- */
+
+/* What lies at path is ours to add to: neither bound nor one of the fixed. */
+enum place { PLACE_FREE, PLACE_BOUND, PLACE_OTHER };
+
+static enum place
+place_of(const struct view *v, const char *path)
+{
+	const struct entry *e = view_cover(v, path);
+
+	if (e == NULL)
+		return PLACE_FREE;
+	switch (e->item.kind) {
+	case OS_VIEW_READ:
+	case OS_VIEW_WRITE:
+		return e->mapped ? PLACE_OTHER : PLACE_BOUND;
+	case OS_VIEW_DEV:
+	case OS_VIEW_PROC:
+		return PLACE_OTHER;
+	default:
+		return PLACE_FREE;
+	}
+}
+
+/*
+ * Finds the first symbolic link on the way. Returns 1 with *path replaced by what
+ * it leads to, 0 when there is none, -1 when the path does not exist or is not
+ * ours to show.
+ */
+static int
+follow(struct view *v, char **path)
+{
+	char target[PATH_MAX], *p = *path, *end = p, *dir, *next, *joined;
+	struct stat st;
+	ssize_t n;
+
+	for (;;) {
+		enum place place;
+		char saved;
+
+		end = end + 1 + strcspn(end + 1, "/");
+		saved = *end;
+		*end = '\0';
+		place = place_of(v, p);
+		if (place == PLACE_OTHER || lstat(p, &st) == -1)
+			return -1;
+		if (S_ISLNK(st.st_mode)) {
+			n = readlink(p, target, sizeof(target) - 1);
+			if (n <= 0)
+				return -1;
+			target[n] = '\0';
+			if (place == PLACE_FREE)
+				view_add(v, RANK_CLOSURE, OS_VIEW_LINK, p,
+				    target, -1);
+			*end = saved;
+			break;
+		}
+		*end = saved;
+		if (saved == '\0')
+			return 0;
+	}
+	dir = strndup(p, (size_t)(end - p));
+	if (dir == NULL)
+		refuse_errno("memory");
+	*strrchr(dir, '/') = '\0';
+	if (asprintf(&joined, "%s%s", target, end) == -1)
+		refuse_errno("memory");
+	next = path_normalise(*dir != '\0' ? dir : "/", joined);
+	free(dir);
+	free(joined);
+	if (next == NULL)
+		return -1;
+	free(p);
+	*path = next;
+	return 1;
+}
+
+bool
+closure_expose(struct view *v, const char *name)
+{
+	char *path = path_normalise("/", name);
+	int links = 0, more, fd;
+	bool seen = false;
+
+	if (path == NULL)
+		return false;
+	while ((more = follow(v, &path)) == 1 && ++links < LINKS_MAX)
+		continue;
+	if (more == 0) {
+		seen = true;
+		if (place_of(v, path) == PLACE_FREE) {
+			fd = os_path_open(AT_FDCWD, path, OS_PATH_NOLINKS);
+			seen = fd != -1;
+			if (seen)
+				view_add(v, RANK_CLOSURE, OS_VIEW_READ, path,
+				    NULL, fd);
+		}
+	}
+	free(path);
+	return seen;
+}
+
+/* ---- programs ---- */
+
+/* The interpreter of a script in malloced memory, NULL when it has none. */
+static char *
+interpreter(const char *path)
+{
+	char line[256], *p;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	ssize_t n;
+
+	if (fd == -1)
+		return NULL;
+	n = read(fd, line, sizeof(line) - 1);
+	close(fd);
+	if (n < 3 || line[0] != '#' || line[1] != '!')
+		return NULL;
+	line[n] = '\0';
+	p = line + 2 + strspn(line + 2, " \t");
+	p[strcspn(p, " \t\r\n")] = '\0';
+	return *p == '/' ? strdup(p) : NULL;
+}
+
+void
+closure_program(struct view *v, const char *path, enum closure closure)
+{
+	char *next = NULL;
+
+	for (int i = 0; i < SCRIPTS_MAX; i++) {
+		/* What cannot be executed has no business in the view. */
+		if (access(path, X_OK) == -1 || !closure_expose(v, path) ||
+		    closure == CLOSURE_NONE)
+			return;
+		next = interpreter(path);
+		if (next == NULL)
+			return;
+		path = next;
+	}
+}
+
+/* ---- the system ---- */
+
+/* The places where systems keep programs and libraries, and nothing else. */
+static const char *const system_dirs[] = {
+	"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
+	"/nix/store", "/gnu/store",
+};
+
+/*
+ * Of /etc, what programs read to find libraries, names, certificates, the time
+ * zone and their own defaults. Nothing that may hold a password (npmrc, wgetrc,
+ * environment), no accounts, no services.
+ */
+static const char *const etc_names[] = {
+	"alpine-release", "alternatives", "bash.bashrc", "ca-certificates",
+	"ca-certificates.conf", "crypto-policies", "debian_version", "fonts",
+	"gai.conf", "gitconfig", "host.conf", "hosts", "java*", "ld-musl-*",
+	"ld.so.cache", "ld.so.conf", "ld.so.conf.d", "libnl*", "locale.alias",
+	"locale.conf", "localtime", "magic", "magic.mime", "mime.types",
+	"networks", "nsswitch.conf", "os-release", "perl", "pki", "profile",
+	"profile.d", "protocols", "python*", "resolv.conf", "rpc", "services",
+	"shells", "ssl", "terminfo", "timezone",
+};
+#define LEN(a)	(sizeof(a) / sizeof((a)[0]))
+
+static bool
+wanted(const char *name)
+{
+	for (size_t i = 0; i < LEN(etc_names); i++)
+		if (fnmatch(etc_names[i], name, 0) == 0)
+			return true;
+	return false;
+}
+
+void
+closure_system(struct view *v)
+{
+	char path[PATH_MAX];
+	struct dirent *de;
+	DIR *etc;
+
+	for (size_t i = 0; i < LEN(system_dirs); i++)
+		closure_expose(v, system_dirs[i]);
+	if (view_is_bound(v, "/etc") || (etc = opendir("/etc")) == NULL)
+		return;
+	while ((de = readdir(etc)) != NULL) {
+		if (!wanted(de->d_name))
+			continue;
+		snprintf(path, sizeof(path), "/etc/%s", de->d_name);
+		/* What we may not read ourselves would only stand there empty. */
+		if (access(path, R_OK) == 0)
+			closure_expose(v, path);
+	}
+	closedir(etc);
+}
+
+/* ---- who the program is ---- */
+
+/* The user's own line; other accounts are not the program's business. */
+static struct passwd *
+own_account(void)
+{
+	static char unknown[] = "user", none[] = "x", home[] = "/",
+	    shell[] = "/bin/sh";
+	static struct passwd made = { .pw_name = unknown, .pw_passwd = none,
+	    .pw_gecos = unknown, .pw_dir = home, .pw_shell = shell };
+	struct passwd *pw = NULL;
+	FILE *f = fopen("/etc/passwd", "re");
+
+	while (f != NULL && (pw = fgetpwent(f)) != NULL)
+		if (pw->pw_uid == getuid())
+			return pw;
+	if (f != NULL)
+		fclose(f);
+	made.pw_uid = getuid();
+	made.pw_gid = getgid();
+	return &made;
+}
+
+static void
+add_group(FILE *out, gid_t gid)
+{
+	FILE *f = fopen("/etc/group", "re");
+	struct group *gr = NULL;
+
+	while (f != NULL && (gr = fgetgrent(f)) != NULL)
+		if (gr->gr_gid == gid)
+			break;
+	if (gr != NULL)
+		fprintf(out, "%s:x:%u:\n", gr->gr_name, (unsigned)gid);
+	else
+		fprintf(out, "group%u:x:%u:\n", (unsigned)gid, (unsigned)gid);
+	if (f != NULL)
+		fclose(f);
+}
+
+void
+closure_identity(struct view *v)
+{
+	static const gid_t known[] = { 0, 65534 };
+	char *text = NULL;
+	size_t len = 0;
+	struct passwd *pw = own_account();
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		refuse_errno("memory");
+	if (pw->pw_uid != 0)
+		fprintf(out, "root:x:0:0:root:/root:/bin/sh\n");
+	fprintf(out, "%s:x:%u:%u:%s:%s:%s\n", pw->pw_name, (unsigned)pw->pw_uid,
+	    (unsigned)pw->pw_gid, pw->pw_gecos, pw->pw_dir, pw->pw_shell);
+	fprintf(out, "nobody:x:65534:65534:nobody:/:/bin/false\n");
+	if (fclose(out) != 0)
+		refuse_errno("memory");
+	view_add(v, RANK_CLOSURE, OS_VIEW_TEXT, "/etc/passwd", text, -1);
+	free(text);
+
+	out = open_memstream(&text, &len);
+	if (out == NULL)
+		refuse_errno("memory");
+	for (size_t i = 0; i < LEN(known); i++)
+		add_group(out, known[i]);
+	if (getgid() != known[0] && getgid() != known[1])
+		add_group(out, getgid());
+	if (fclose(out) != 0)
+		refuse_errno("memory");
+	view_add(v, RANK_CLOSURE, OS_VIEW_TEXT, "/etc/group", text, -1);
+	free(text);
+}

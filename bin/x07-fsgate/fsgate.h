@@ -1,0 +1,100 @@
+/*
+ * fsgate.h - the parts of x07-fsgate.
+ */
+#ifndef FSGATE_H
+#define FSGATE_H
+
+#include "os.h"
+#include "x07.h"
+
+/* ---- view.c: the list of what the program will see ---- */
+
+/* Of two entries with one path the one of higher rank stays. */
+enum rank {
+	RANK_HIDDEN,	/* covers of fs.deny_hidden */
+	RANK_CLOSURE,	/* what the program needs to start */
+	RANK_FIXED,	/* /proc, /dev, /tmp */
+	RANK_READ,	/* roots */
+	RANK_WRITE,
+};
+
+struct entry {
+	struct os_view_item	item;
+	enum rank		rank;
+	bool			mapped;	/* seen under another path than its own */
+};
+
+struct view {
+	struct entry	*entries;
+	size_t		n, space;
+};
+
+/* Adds an entry; path and text are copied. */
+void	view_add(struct view *, enum rank, enum os_view_kind, const char *path,
+	    const char *text, int fd);
+
+/* The entry that decides what path is: the deepest at or above it, or NULL. */
+const struct entry	*view_cover(const struct view *, const char *path);
+
+/* True when what is seen at path comes from a bound file or tree. */
+bool	view_is_bound(const struct view *, const char *path);
+
+/*
+ * Sorts, keeps one entry per path, drops links and texts below bound trees, and makes a
+ * covered directory that holds other entries an empty one. Returns the items for
+ * os_view_enter.
+ */
+struct os_view_item	*view_finish(struct view *, size_t *n);
+
+/* ---- roots.c: -r, -w, fs.read_roots, fs.write_roots ---- */
+
+struct root {
+	const char	*src;		/* as given */
+	const char	*dst;		/* where it is to be seen, NULL: where it is */
+	const char	*base;		/* absolute directory src is relative to */
+	const char	*label;		/* "-r" or "fs.read_roots", for messages */
+	bool		write;
+};
+
+struct roots {
+	struct root	*list;
+	size_t		n, space;
+};
+
+/* Adds SRC[:DST] (flag) or SRC (policy key). */
+void	roots_add_flag(struct roots *, const char *arg, bool write);
+void	roots_add_policy(struct roots *, const struct form *, const char *project);
+
+/*
+ * Resolves every root once and puts it into the view; makes missing write roots below
+ * their base. Refuses with one line otherwise. base is for flags: the current
+ * directory, NULL when there is none.
+ */
+void	roots_resolve(const struct roots *, const char *base, struct view *,
+	    const struct chain *);
+
+/* ---- hidden.c: fs.deny_hidden ---- */
+
+/*
+ * Covers every entry that starts with a dot in the tree that fd names and that is
+ * seen at path; not in or above other roots.
+ */
+void	hidden_cover(struct view *, int fd, const char *path);
+
+/* ---- closure.c: what a program needs to start ---- */
+
+enum closure { CLOSURE_MINIMAL, CLOSURE_SYSTEM, CLOSURE_NONE };
+
+/* The system's own programs and libraries, and of /etc what they read. */
+void	closure_system(struct view *);
+/* /etc/passwd and /etc/group with as little as programs need. */
+void	closure_identity(struct view *);
+/*
+ * Makes one existing file or directory visible at its own path, read-only, with the
+ * symbolic links on the way. False when there is none.
+ */
+bool	closure_expose(struct view *, const char *path);
+/* A program at an absolute path, with its script interpreters. */
+void	closure_program(struct view *, const char *path, enum closure);
+
+#endif

@@ -1,0 +1,111 @@
+/* fs.deny_hidden: what starts with a dot and is there now gets a cover. */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fsgate.h"
+
+/* Beyond these the start would take seconds; then it is refused instead. */
+#define ENTRIES_MAX	2000000	/* looked at */
+#define COVERS_MAX	16384	/* made; each is a mount */
+#define DEPTH_MAX	256
+
+struct walk {
+	struct view	*view;
+	const char	*root;
+	size_t		entries, covers;
+};
+
+static bool
+is_root(const struct view *v, const char *path)
+{
+	const struct entry *e = view_cover(v, path);
+
+	return e != NULL && e->rank >= RANK_FIXED &&
+	    strcmp(e->item.path, path) == 0;
+}
+
+static bool
+is_directory(int dir, const struct dirent *de)
+{
+	struct stat st;
+
+	if (de->d_type != DT_UNKNOWN)
+		return de->d_type == DT_DIR;
+	return fstatat(dir, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode);
+}
+
+static void	walk_below(struct walk *, int fd, const char *path, int depth);
+
+static void
+visit(struct walk *w, int dir, const struct dirent *de, const char *path,
+    int depth)
+{
+	int fd;
+
+	if (++w->entries > ENTRIES_MAX || w->covers > COVERS_MAX ||
+	    depth > DEPTH_MAX)
+		refuse("fs.deny_hidden: %s holds too much to be searched for "
+		    "hidden entries; name narrower roots, or set "
+		    "fs.deny_hidden to false", w->root);
+	if (is_root(w->view, path))
+		return;		/* has a search of its own, or needs none */
+	if (de->d_name[0] == '.') {
+		view_add(w->view, RANK_HIDDEN, OS_VIEW_HIDE, path, NULL, -1);
+		w->covers++;
+		return;
+	}
+	if (!is_directory(dir, de))
+		return;
+	fd = openat(dir, de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC | O_NONBLOCK);
+	/* What we cannot list the program cannot either: it is the same user. */
+	if (fd == -1 && (errno == EACCES || errno == ENOENT))
+		return;
+	if (fd == -1)
+		refuse_errno("fs.deny_hidden: %s", path);
+	walk_below(w, fd, path, depth);
+}
+
+/* Takes fd over. */
+static void
+walk_below(struct walk *w, int fd, const char *path, int depth)
+{
+	DIR *d = fdopendir(fd);
+	struct dirent *de;
+	char *name;
+
+	if (d == NULL)
+		refuse_errno("fs.deny_hidden: %s", path);
+	while ((errno = 0, de = readdir(d)) != NULL) {
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
+			continue;
+		if (asprintf(&name, "%s/%s", path[1] != '\0' ? path : "",
+		    de->d_name) == -1)
+			refuse_errno("memory");
+		visit(w, dirfd(d), de, name, depth + 1);
+		free(name);
+	}
+	if (errno != 0)
+		refuse_errno("fs.deny_hidden: %s", path);
+	closedir(d);
+}
+
+void
+hidden_cover(struct view *v, int fd, const char *path)
+{
+	struct walk w = { .view = v, .root = path };
+	int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir == -1 && (errno == ENOTDIR || errno == EACCES))
+		return;
+	if (dir == -1)
+		refuse_errno("fs.deny_hidden: %s", path);
+	walk_below(&w, dir, path, 0);
+}

@@ -1,0 +1,259 @@
+/* The directories and files that the policy lets the program read or write. */
+#include <sys/stat.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fsgate.h"
+
+static void
+add(struct roots *r, struct root root)
+{
+	if (r->n == r->space) {
+		r->space = r->space * 2 + 16;
+		r->list = reallocarray(r->list, r->space, sizeof(*r->list));
+		if (r->list == NULL)
+			refuse_errno("memory");
+	}
+	r->list[r->n++] = root;
+}
+
+/* Cuts SRC[:DST] at the first bare colon; "\:" is a colon, "\\" a backslash. */
+static char *
+cut(char *arg)
+{
+	char *to = arg, *rest = NULL;
+
+	for (char *from = arg; *from != '\0'; from++) {
+		if (*from == '\\' && (from[1] == ':' || from[1] == '\\')) {
+			*to++ = *++from;
+		} else if (*from == ':' && rest == NULL) {
+			*to++ = '\0';
+			rest = to;
+		} else {
+			*to++ = *from;
+		}
+	}
+	*to = '\0';
+	return rest;
+}
+
+void
+roots_add_flag(struct roots *r, const char *arg, bool write)
+{
+	struct root root = { .label = write ? "-w" : "-r", .write = write };
+	char *src = strdup(arg);
+
+	if (src == NULL)
+		refuse_errno("memory");
+	root.dst = cut(src);
+	root.src = src;
+	if (*src == '\0')
+		refuse("%s %s: no path; write SRC or SRC:DST", root.label, arg);
+	if (root.dst != NULL && *root.dst != '/')
+		refuse("%s %s: what follows the colon must be an absolute path; "
+		    "a colon in a name is written \\:", root.label, arg);
+	add(r, root);
+}
+
+static void
+add_list(struct roots *r, const struct form *form, const char *key,
+    const char *project, bool write)
+{
+	const char *const *items;
+	size_t n = form_list(form, key, &items);
+
+	for (size_t i = 0; i < n; i++)
+		add(r, (struct root){ .src = items[i], .base = project,
+		    .label = key, .write = write });
+}
+
+void
+roots_add_policy(struct roots *r, const struct form *form, const char *project)
+{
+	if (!form_bool(form, "fs.enabled", false))
+		return;
+	add_list(r, form, "fs.read_roots", project, false);
+	add_list(r, form, "fs.write_roots", project, true);
+}
+
+/* Says in the audit log what became of a root; refuses when it is denied. */
+static void
+decide(const struct chain *c, const struct root *root, const char *path,
+    const char *why, const char *hint)
+{
+	struct verdict v = {
+		.verb = root->write ? "write root" : "read root",
+		.object = path, .why = why, .hint = hint,
+		.key = root->write ? "fs.write_roots" : "fs.read_roots",
+		.allowed = why == NULL,
+	};
+
+	if (why == NULL) {
+		v.why = "listed";
+		if (c->audit_fd >= 0)
+			audit_verdict(c->audit_fd, &v, true, c->dry_run, NULL);
+		return;
+	}
+	audit_verdict(c->audit_fd, &v, true, c->dry_run, NULL);
+	if (!c->dry_run)
+		refuse("%s %s: %s; %s", root->label, path, why, hint);
+	note("would refuse %s %s: %s; %s", root->label, path, why, hint);
+}
+
+/* Makes the directories of rel that are missing, never through a link out. */
+static int
+make_below(int base, const char *rel)
+{
+	char *path = strdup(rel), *slash = path;
+	int parent = base, fd = -1;
+
+	if (path == NULL)
+		return -1;
+	for (;;) {
+		slash = strchr(slash, '/');
+		if (slash != NULL)
+			*slash = '\0';
+		fd = os_path_open(base, path, OS_PATH_BENEATH);
+		if (fd == -1 && errno == ENOENT) {
+			const char *leaf = strrchr(path, '/');
+
+			if (mkdirat(parent, leaf != NULL ? leaf + 1 : path,
+			    0755) == 0 || errno == EEXIST)
+				fd = os_path_open(base, path, OS_PATH_BENEATH);
+		}
+		if (fd == -1 || slash == NULL)
+			break;
+		*slash++ = '/';
+		if (parent != base)
+			close(parent);
+		parent = fd;
+	}
+	free(path);
+	return fd;
+}
+
+/* Below its base a root may not leave it through a link; elsewhere it may. */
+static int
+open_root(const struct root *root, const char *base, const char *path,
+    bool make)
+{
+	const char *rel;
+	int dir, fd;
+
+	if (base == NULL || !path_within(path, base))
+		return os_path_open(AT_FDCWD, path, 0);
+	/* The current directory is reached even where its path is closed to us. */
+	dir = open(root->base != NULL ? base : ".",
+	    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir == -1)
+		return -1;
+	rel = path + strlen(base);
+	rel += *rel == '/';
+	fd = os_path_open(dir, *rel != '\0' ? rel : ".", OS_PATH_BENEATH);
+	if (fd == -1 && errno == ENOENT && root->write && make)
+		fd = make_below(dir, rel);
+	close(dir);
+	return fd;
+}
+
+static const char *
+why_not(const char *path, int err, const struct root *root, const char **hint)
+{
+	static char text[PATH_MAX + 64];
+	char target[PATH_MAX];
+	ssize_t n;
+
+	switch (err) {
+	case ENOENT:
+		*hint = root->write ? "make it first (only below the project or "
+		    "the current directory is it made for you)" :
+		    "make it, or take it out of the list";
+		return "does not exist";
+	case EXDEV:
+		*hint = "name the directory it leads to";
+		return "leads out of the project through a symbolic link";
+	case ELOOP:
+		n = readlink(path, target, sizeof(target) - 1);
+		*hint = "name what it points to";
+		if (n == -1)
+			return "is reached through too many symbolic links";
+		target[n] = '\0';
+		snprintf(text, sizeof(text), "is a symbolic link to %s", target);
+		return text;
+	default:
+		*hint = "see that you can reach it yourself";
+		return strerror(err);
+	}
+}
+
+/* Where the kernel says that the handle is. */
+static bool
+real_path(int fd, char path[PATH_MAX])
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, PATH_MAX - 1);
+	path[n > 0 ? n : 0] = '\0';
+	return n > 0 && path[0] == '/';
+}
+
+static void
+put(struct view *v, const struct root *root, const char *path, int fd,
+    bool mapped)
+{
+	view_add(v, root->write ? RANK_WRITE : RANK_READ,
+	    root->write ? OS_VIEW_WRITE : OS_VIEW_READ, path, NULL, fd);
+	v->entries[v->n - 1].mapped = mapped;
+}
+
+static void
+resolve(const struct root *root, const char *base, struct view *v,
+    const struct chain *c)
+{
+	char real[PATH_MAX], *path, *dst = NULL;
+	const char *why, *hint;
+	int fd;
+
+	if (root->base != NULL)
+		base = root->base;
+	path = path_normalise(base != NULL ? base : "", root->src);
+	if (path == NULL || (root->dst != NULL &&
+	    (dst = path_normalise("/", root->dst)) == NULL))
+		refuse_errno("%s %s", root->label, root->src);
+	fd = open_root(root, base, path, !c->dry_run);
+	if (fd == -1) {
+		why = why_not(path, errno, root, &hint);
+		decide(c, root, path, why, hint);
+		return;
+	}
+	if (!real_path(fd, real))
+		refuse_errno("%s %s", root->label, path);
+	if (path_within(real, "/proc") ||
+	    path_within(dst != NULL ? dst : path, "/proc")) {
+		decide(c, root, path, "the program gets a /proc of its own",
+		    "leave it out");
+		return;
+	}
+	decide(c, root, path, NULL, NULL);
+	put(v, root, dst != NULL ? dst : path, fd,
+	    dst != NULL && strcmp(dst, path) != 0);
+	/* Reached through a link on the way: getcwd(3) says the real path. */
+	if (dst == NULL && strcmp(real, path) != 0)
+		put(v, root, real, fd, false);
+}
+
+void
+roots_resolve(const struct roots *r, const char *base, struct view *v,
+    const struct chain *c)
+{
+	for (size_t i = 0; i < r->n; i++)
+		resolve(&r->list[i], base, v, c);
+}

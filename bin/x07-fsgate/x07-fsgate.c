@@ -1,0 +1,516 @@
+/*
+ * x07-fsgate - run a program that sees only the files it is given.
+ *
+ * Outside stays a supervisor that waits. Inside: a new root with the listed
+ * directories, what the program needs to start, and a /proc, /dev and /tmp of
+ * its own; Landlock behind that. See x07-fsgate(1).
+ */
+#include <sys/stat.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fsgate.h"
+
+#define SCRATCH_BYTES	(INT64_C(512) << 20)	/* of /tmp when nobody says */
+#define WRITE_BYTES	(INT64_C(16) << 20)	/* fs.max_write_bytes of 0 */
+
+enum {
+	OPT_CLOSURE = CHAIN_OPT_OWN, OPT_DENY_HIDDEN, OPT_MAX_WRITE, OPT_NO_MKDIR,
+	OPT_NO_PROC, OPT_NO_REMOVE, OPT_NO_RENAME, OPT_NO_SYMLINKS, OPT_TMP_SIZE,
+	OPT_WITH,
+};
+
+static const struct option longopts[] = {
+	CHAIN_LONGOPTS,
+	{ "read",		required_argument, NULL, 'r' },
+	{ "write",		required_argument, NULL, 'w' },
+	{ "closure",		required_argument, NULL, OPT_CLOSURE },
+	{ "deny-hidden",	no_argument, NULL, OPT_DENY_HIDDEN },
+	{ "max-write",		required_argument, NULL, OPT_MAX_WRITE },
+	{ "no-mkdir",		no_argument, NULL, OPT_NO_MKDIR },
+	{ "no-proc",		no_argument, NULL, OPT_NO_PROC },
+	{ "no-remove",		no_argument, NULL, OPT_NO_REMOVE },
+	{ "no-rename",		no_argument, NULL, OPT_NO_RENAME },
+	{ "no-symlinks",	no_argument, NULL, OPT_NO_SYMLINKS },
+	{ "tmp-size",		required_argument, NULL, OPT_TMP_SIZE },
+	{ "with",		required_argument, NULL, OPT_WITH },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct gate {
+	struct chain	chain;
+	struct roots	roots;
+	enum closure	closure;
+	const char	**with;		/* further programs to be made startable */
+	size_t		nwith;
+	int64_t		max_write;	/* bytes of one file, -1: no cap */
+	int64_t		tmp_size;	/* -1: not said */
+	unsigned	may;		/* OS_MAY_* */
+	bool		deny_hidden;
+	bool		no_proc;
+	char		*cwd;		/* NULL: cannot be named */
+	const char	*project;	/* NULL without a policy */
+};
+
+static const char usage_text[] =
+"usage: x07-fsgate [options] [--] program [argument ...]\n"
+"  -r, --read SRC[:DST]   show a file or directory, read-only\n"
+"  -w, --write SRC[:DST]  show it writable; made when missing\n"
+"  --closure WHAT         what the program needs to start: system (default),\n"
+"                         minimal (computed from the program) or none\n"
+"  --with PROGRAM         make another program startable too\n"
+"  --deny-hidden          cover what starts with a dot in the roots\n"
+"  --no-symlinks --no-mkdir --no-remove --no-rename\n"
+"                         deny these in the writable roots\n"
+"  --max-write SIZE       cap the size of a file written\n"
+"  --tmp-size SIZE        size of the private /tmp and /dev/shm (512M)\n"
+"  --no-proc              run without /proc\n"
+"  -p FILE, -P FD         policy\n"
+"  -l FILE|fd:N           audit log\n"
+"  -n                     dry run: deny nothing (--i-accept-weaker-isolation)\n"
+"  -q, -v                 less, more messages\n"
+"See x07-fsgate(1).\n";
+
+static _Noreturn void
+usage(FILE *to, int status)
+{
+	fputs(usage_text, to);
+	exit(status);
+}
+
+static int64_t
+size_option(const char *flag, const char *arg)
+{
+	int64_t bytes;
+
+	if (parse_size(arg, &bytes) == -1 || bytes <= 0)
+		refuse("%s %s: not a size; write for instance 64M", flag, arg);
+	return bytes;
+}
+
+static enum closure
+closure_option(const char *arg)
+{
+	static const char *const names[] = {
+		[CLOSURE_MINIMAL] = "minimal", [CLOSURE_SYSTEM] = "system",
+		[CLOSURE_NONE] = "none",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(arg, names[i]) == 0)
+			return (enum closure)i;
+	refuse("--closure %s: must be system, minimal or none", arg);
+}
+
+static void
+add_with(struct gate *g, const char *program)
+{
+	g->with = reallocarray(g->with, g->nwith + 1, sizeof(*g->with));
+	if (g->with == NULL)
+		refuse_errno("memory");
+	g->with[g->nwith++] = program;
+}
+
+static void
+own_option(struct gate *g, int opt, const char *arg)
+{
+	switch (opt) {
+	case 'r':
+		roots_add_flag(&g->roots, arg, false);
+		break;
+	case 'w':
+		roots_add_flag(&g->roots, arg, true);
+		break;
+	case OPT_CLOSURE:
+		g->closure = closure_option(arg);
+		break;
+	case OPT_DENY_HIDDEN:
+		g->deny_hidden = true;
+		break;
+	case OPT_MAX_WRITE:
+		g->max_write = size_option("--max-write", arg);
+		break;
+	case OPT_NO_MKDIR:
+		g->may &= ~(unsigned)OS_MAY_MKDIR;
+		break;
+	case OPT_NO_PROC:
+		g->no_proc = true;
+		break;
+	case OPT_NO_REMOVE:
+		g->may &= ~(unsigned)OS_MAY_REMOVE;
+		break;
+	case OPT_NO_RENAME:
+		g->may &= ~(unsigned)OS_MAY_RENAME;
+		break;
+	case OPT_NO_SYMLINKS:
+		g->may &= ~(unsigned)OS_MAY_SYMLINK;
+		break;
+	case OPT_TMP_SIZE:
+		g->tmp_size = size_option("--tmp-size", arg);
+		break;
+	case OPT_WITH:
+		add_with(g, arg);
+		break;
+	case 'h':
+		usage(stdout, 0);
+	default:
+		usage(stderr, EXIT_REFUSED);
+	}
+}
+
+/* What the policy says narrows what the flags left. */
+static void
+take_policy(struct gate *g)
+{
+	static const struct {
+		const char	*key;
+		unsigned	may;
+	} rights[] = {
+		{ "fs.allow_symlinks", OS_MAY_SYMLINK },
+		{ "fs.allow_mkdir", OS_MAY_MKDIR },
+		{ "fs.allow_remove", OS_MAY_REMOVE },
+		{ "fs.allow_rename", OS_MAY_RENAME },
+	};
+	const struct form *f = g->chain.form;
+	int64_t bytes;
+
+	if (f == NULL)
+		return;
+	g->project = form_get(f, "project_root");
+	if (g->project == NULL || *g->project != '/')
+		refuse("the policy names no absolute project_root; compile it "
+		    "again with x07-policy");
+	roots_add_policy(&g->roots, f, g->project);
+	if (!form_bool(f, "fs.enabled", false))
+		return;
+	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
+		if (!form_bool(f, rights[i].key, false))
+			g->may &= ~rights[i].may;
+	if (form_bool(f, "fs.deny_hidden", true))
+		g->deny_hidden = true;
+	bytes = form_int(f, "fs.max_write_bytes", 0);
+	if (bytes == 0)
+		bytes = WRITE_BYTES;
+	if (g->max_write == -1 || bytes < g->max_write)
+		g->max_write = bytes;
+}
+
+/* ---- standard descriptors and the current directory ---- */
+
+/*
+ * Descriptors 0 to 2 must be open, or files of ours would take their place;
+ * and none may be a directory, which would open all that is below it.
+ */
+static void
+check_standard(void)
+{
+	static const char *const names[] = {
+		"standard input", "standard output", "standard error",
+	};
+	struct stat st;
+	int flags;
+
+	for (int fd = 0; fd <= 2; fd++) {
+		flags = fcntl(fd, F_GETFL);
+		if (flags == -1 && open("/dev/null", O_RDWR) != fd)
+			refuse_errno("/dev/null");
+		if (flags != -1 && ((flags & O_PATH) != 0 ||
+		    (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))))
+			refuse("%s is a directory or a bare handle, which would "
+			    "lead out of the view; redirect it from /dev/null",
+			    names[fd]);
+	}
+}
+
+static void
+find_cwd(struct gate *g)
+{
+	g->cwd = getcwd(NULL, 0);
+	if (g->cwd != NULL && *g->cwd != '/') {		/* "(unreachable)..." */
+		free(g->cwd);
+		g->cwd = NULL;
+	}
+}
+
+/*
+ * The same path as before when the view has it, so that relative names of
+ * roots mean the same; else the nearest thing.
+ */
+static void
+enter_cwd(const struct gate *g)
+{
+	const char *to = "/";
+
+	if (g->cwd != NULL && chdir(g->cwd) == 0)
+		return;
+	if (g->project != NULL && chdir(g->project) == 0)
+		to = g->project;
+	else if (chdir("/") == -1)
+		refuse_errno("/");
+	if (getenv("PWD") != NULL)
+		setenv("PWD", to, 1);
+	if (!g->chain.quiet && g->roots.n > 0)
+		note("the current directory is not in the view; starting in %s "
+		    "(show it with -r . or -w .)", to);
+}
+
+/* ---- the view ---- */
+
+/*
+ * The program that a following gate will start: what stands behind the first
+ * "--" of its arguments. NULL when there is none to be found.
+ */
+static const char *
+program_behind(char *const argv[])
+{
+	for (; *argv != NULL; argv++)
+		if (strcmp(*argv, "--") == 0)
+			return argv[1];
+	return NULL;
+}
+
+/* Shows a program and what it needs; returns its absolute path or NULL. */
+static char *
+add_program(struct gate *g, struct view *v, const char *name)
+{
+	char *found = chain_lookup(name), *path;
+
+	if (found == NULL)
+		return NULL;
+	path = path_normalise(g->cwd != NULL ? g->cwd : "", found);
+	free(found);
+	if (path != NULL)
+		closure_program(v, path, g->closure);
+	return path;
+}
+
+/* Directories that a root of "/" would open and that are no files' place. */
+static void
+add_fixed(const struct gate *g, struct view *v)
+{
+	static const char *const never[] = { "/sys", "/run" };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		if (view_is_bound(v, never[i]) && lstat(never[i], &st) == 0 &&
+		    strcmp(view_cover(v, never[i])->item.path, never[i]) != 0)
+			view_add(v, RANK_FIXED, OS_VIEW_EMPTY, never[i], NULL, -1);
+	view_add(v, RANK_FIXED, OS_VIEW_DEV, "/dev", NULL, -1);
+	view_add(v, RANK_FIXED, OS_VIEW_SCRATCH, "/tmp", NULL, -1);
+	view_add(v, RANK_FIXED, OS_VIEW_LINK, "/var/tmp", "/tmp", -1);
+	if (!g->no_proc)
+		view_add(v, RANK_FIXED, OS_VIEW_PROC, "/proc", NULL, -1);
+	else if (view_is_bound(v, "/proc"))
+		view_add(v, RANK_FIXED, OS_VIEW_EMPTY, "/proc", NULL, -1);
+}
+
+static void
+cover_hidden(struct view *v)
+{
+	size_t n = v->n;
+
+	for (size_t i = 0; i < n; i++)
+		if (v->entries[i].rank >= RANK_READ)
+			hidden_cover(v, v->entries[i].item.fd,
+			    v->entries[i].item.path);
+}
+
+/* The gate that follows, its policy compiler, and the program behind it. */
+static void
+add_next_gate(struct gate *g, struct view *v, char *const argv[])
+{
+	const char *program = program_behind(argv);
+	char *tool = chain_sibling("x07-policy");
+
+	if (program != NULL)
+		free(add_program(g, v, program));
+	if (tool != NULL && !view_is_bound(v, tool))
+		closure_program(v, tool, CLOSURE_SYSTEM);
+	free(tool);
+}
+
+/* Fills the view; returns the path of what is to be executed. */
+static char *
+fill_view(struct gate *g, struct view *v, char *const argv[])
+{
+	char *path;
+
+	roots_resolve(&g->roots, g->cwd, v, &g->chain);
+	add_fixed(g, v);
+	if (g->deny_hidden)
+		cover_hidden(v);
+	if (g->closure == CLOSURE_SYSTEM)
+		closure_system(v);
+	if (g->closure != CLOSURE_NONE)
+		closure_identity(v);
+	path = add_program(g, v, argv[0]);
+	if (path == NULL)
+		chain_exec_failed(argv[0]);
+	for (size_t i = 0; i < g->nwith; i++)
+		if (add_program(g, v, g->with[i]) == NULL)
+			refuse_errno("--with %s", g->with[i]);
+	if (g->chain.next_is_gate)
+		add_next_gate(g, v, argv);
+	return path;
+}
+
+static _Noreturn void
+view_failed(const char *what)
+{
+	if (errno == EPERM && strcmp(what, "/proc") == 0)
+		refuse("the kernel allows no fresh /proc here, because part of "
+		    "the outer one is masked (containers do that); run without "
+		    "one: --no-proc");
+	if (errno == ENOENT)
+		refuse("%s cannot be shown: it would lie in a root where nothing "
+		    "of that name is; make it there, or name another place with "
+		    "SRC:DST", what);
+	refuse_errno("%s cannot be shown", what);
+}
+
+/*
+ * allow_remove=false beside allow_rename=true is beyond Landlock, to which a
+ * rename is a removal; then the filter denies removing, in /tmp as well.
+ */
+static unsigned
+filter_bits(const struct gate *g, unsigned *may)
+{
+	unsigned deny = OS_DENY_DEFAULT | OS_SCOPED_ELSEWHERE;
+
+	if ((g->may & OS_MAY_RENAME) == 0)
+		deny |= OS_DENY_RENAME;
+	else if ((g->may & OS_MAY_REMOVE) == 0) {
+		deny |= OS_DENY_REMOVE;
+		*may |= OS_MAY_REMOVE;
+	}
+	/* Mounts and namespaces are the next gate's tools; it denies them. */
+	if (!g->chain.next_is_gate)
+		deny |= OS_DENY_MOUNT | OS_DENY_USERNS;
+	return deny;
+}
+
+/* The gate's argv with the ruleset as its first option. */
+static char **
+with_ruleset(char *const argv[], int ruleset)
+{
+	static char flag[] = "--landlock-fd";
+	static char number[16];
+	size_t n = 0, k = 0;
+	char **out;
+
+	while (argv[n] != NULL)
+		n++;
+	out = calloc(n + 3, sizeof(*out));
+	if (out == NULL)
+		refuse_errno("memory");
+	snprintf(number, sizeof(number), "%d", ruleset);
+	out[k++] = argv[0];
+	out[k++] = flag;
+	out[k++] = number;
+	for (size_t i = 1; i < n; i++)
+		out[k++] = argv[i];
+	return out;
+}
+
+/* Inside: never returns. */
+static _Noreturn void
+become_program(struct gate *g, char **argv)
+{
+	struct view v = { NULL, 0, 0 };
+	struct os_view view = { .scratch_bytes = g->tmp_size, .may = g->may,
+	    .next_gate = g->chain.next_is_gate };
+	unsigned deny = filter_bits(g, &view.may);
+	char *path = fill_view(g, &v, argv);
+	const char *what;
+	int ruleset, keep[3];
+	size_t n;
+
+	view.items = view_finish(&v, &view.n);
+	if (os_view_enter(&view, &what) == -1)
+		view_failed(what);
+	ruleset = os_view_ruleset(&view);
+	if (ruleset == -1)
+		refuse_errno("Landlock (Linux 5.13 with lsm=landlock) is needed "
+		    "to deny what the policy denies");
+	enter_cwd(g);
+	if (getenv("TMPDIR") != NULL && access(getenv("TMPDIR"), W_OK) == -1)
+		setenv("TMPDIR", "/tmp", 1);
+	if (g->max_write != -1 && os_limit_file_size(g->max_write) == -1)
+		refuse_errno("--max-write");
+	if (os_confine(deny) == -1)
+		refuse_errno("cannot confine the program");
+	if (g->chain.next_is_gate) {
+		n = chain_keep_fds(&g->chain, keep);
+		keep[n++] = ruleset;
+		argv = with_ruleset(argv, ruleset);
+		if (os_keep_fds(keep, n) == -1)
+			refuse_errno("descriptors");
+	} else if (os_ruleset_enter(ruleset) == -1 ||
+	    os_close_fds(NULL, 0) == -1) {
+		refuse_errno("cannot confine the program");
+	}
+	execv(path, argv);
+	chain_exec_failed(argv[0]);
+}
+
+static int
+supervise(struct os_tree *tree)
+{
+	int keep[2] = { tree->pidfd, tree->status }, status;
+
+	if (os_hide() == -1 || os_close_fds(keep, 2) == -1 ||
+	    (status = os_tree_wait(tree)) == -1) {
+		os_tree_kill(tree);
+		refuse_errno("cannot supervise the program");
+	}
+	return status;
+}
+
+static _Noreturn void
+dry_run(struct gate *g, char **argv)
+{
+	struct view v = { NULL, 0, 0 };
+
+	roots_resolve(&g->roots, g->cwd, &v, &g->chain);
+	execvp(argv[0], argv);
+	chain_exec_failed(argv[0]);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct gate g = { .chain = CHAIN_INIT, .closure = CLOSURE_SYSTEM,
+	    .max_write = -1, .tmp_size = -1, .may = OS_MAY_SYMLINK |
+	    OS_MAY_MKDIR | OS_MAY_REMOVE | OS_MAY_RENAME };
+	struct os_tree tree;
+	int opt;
+
+	setprogname("x07-fsgate");
+	check_standard();
+	while ((opt = getopt_long(argc, argv, "+" CHAIN_SHORTOPTS "r:w:",
+	    longopts, NULL)) != -1)
+		if (!chain_option(&g.chain, opt, optarg))
+			own_option(&g, opt, optarg);
+	chain_program(&g.chain, argv, argv + optind);
+	take_policy(&g);
+	if (g.tmp_size == -1)
+		g.tmp_size = g.max_write != -1 ? g.max_write : SCRATCH_BYTES;
+	find_cwd(&g);
+	if (g.chain.dry_run)
+		dry_run(&g, argv + optind);
+	switch (os_tree_spawn(&tree, OS_TREE_MOUNT)) {
+	case -1:
+		refuse("cannot make namespaces: %s (%s)", strerror(errno),
+		    os_namespace_hint(errno));
+	case 0:
+		become_program(&g, argv + optind);
+	default:
+		return supervise(&tree);
+	}
+}
