@@ -9,6 +9,7 @@
 
 #include <linux/landlock.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 #include <stdint.h>
 
 #ifndef SYS_memfd_secret		/* 5.14 */
@@ -43,6 +44,15 @@ struct compat_landlock_ruleset_attr {
 
 #ifndef MNT_DETACH			/* in libc's header, which hides linux/mount.h */
 #define MNT_DETACH	2
+#endif
+
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS	/* 6.6 */
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS	SECCOMP_IOW(4, uint64_t)
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP	(1UL << 0)
+#endif
+
+#ifndef MFD_NOEXEC_SEAL			/* 6.3 */
+#define MFD_NOEXEC_SEAL	0x0008U
 #endif
 
 #ifndef PR_SET_MDWE			/* 6.3 */

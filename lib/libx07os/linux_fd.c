@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "linux_compat.h"
 #include "os.h"
 
 #define SEALS	(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -20,7 +21,11 @@ os_seal(const void *buf, size_t len)
 	ssize_t n;
 	int fd, err;
 
-	fd = memfd_create("x07-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	/* Nobody executes it; older kernels know no way to say so for good. */
+	fd = memfd_create("x07", MFD_CLOEXEC | MFD_ALLOW_SEALING |
+	    MFD_NOEXEC_SEAL);
+	if (fd == -1 && errno == EINVAL)
+		fd = memfd_create("x07", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd == -1)
 		return -1;
 	for (; len > 0; p += n, len -= (size_t)n) {
