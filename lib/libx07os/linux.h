@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "os.h"
+
 /* ---- linux_ns.c ---- */
 
 /*
@@ -46,15 +48,22 @@ struct filter_row {
 	int			err;
 };
 #define FILTER_ANY	{ { -1, 0, 0 }, { -1, 0, 0 } }
+/* Two more for err: ask the holder of the listener, or the tracer. */
+#define FILTER_NOTIFY	(-1)
+#define FILTER_TRACE	(-2)
 
 /*
  * Installs the filter on this process for good. Needs no_new_privs. Calls of a
  * foreign ABI (i386, x32) kill the process, because their numbers mean
- * other calls.
+ * other calls. Returns 0, or the close-on-exec listener if a row has
+ * FILTER_NOTIFY (EBUSY: an outer filter has one).
  */
 int	filter_install(const struct filter_row *, size_t n);
 
-/* os_confine() of os.h with n more rows, looked at first, in the same filter. */
+/* The filter of OS_DENY_ bits and of n more rows, looked at first. */
+int	filter_deny(unsigned deny, const struct filter_row *more, size_t n);
+
+/* os_confine() of os.h with n more rows, and returning as filter_install(). */
 int	confine(unsigned deny, const struct filter_row *more, size_t n);
 
 /* ---- linux_landlock.c ---- */
@@ -87,6 +96,25 @@ int	loader_tmpfs(void);
  * for programs but refuses to execute by name. Returns an O_PATH descriptor.
  */
 int	loader_guard(int tmpfs, const char *path);
+
+/* ---- linux_exec.c ---- */
+
+/* Fills the item (all but kind) from an O_PATH descriptor, which it keeps. */
+int	exec_item(struct os_exec_item *, int fd);
+
+/* ---- linux_watch.c ---- */
+
+#define OS_PATH_BYTES	4096	/* PATH_MAX of the kernel */
+
+/*
+ * The program's side: gives the watcher the plan and the listener (-1: none),
+ * which is closed, and waits until it watches.
+ */
+int	watch_hand_over(const struct os_exec_plan *, int listener);
+/* Reads a string of another process. Returns its length. */
+ssize_t	watch_string(pid_t, uint64_t at, char *buf, size_t len);
+/* Has an execve(2) or the making of a process judged. Returns the judge's errno. */
+int	watch_judge_call(os_judge *, void *, pid_t, long nr, const uint64_t args[6]);
 
 /* ---- linux_caps.c ---- */
 

@@ -28,8 +28,6 @@
 #include "linux_compat.h"
 #include "os.h"
 
-#define PATH_BYTES	4096
-
 int
 os_exec_begin(void)
 {
@@ -41,37 +39,43 @@ os_exec_begin(void)
 }
 
 int
+exec_item(struct os_exec_item *it, int fd)
+{
+	char link[32], name[OS_PATH_BYTES];
+	struct stat st;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, name, sizeof(name) - 1);
+	if (n == -1 || fstat(fd, &st) == -1)
+		return -1;
+	name[n] = '\0';
+	it->path = strdup(name);
+	if (it->path == NULL)
+		return -1;
+	it->fd = fd;
+	it->dev = st.st_dev;
+	it->ino = st.st_ino;
+	it->is_dir = S_ISDIR(st.st_mode);
+	it->is_file = S_ISREG(st.st_mode);
+	it->is_exec = (st.st_mode & 0111) != 0;
+	return 0;
+}
+
+int
 os_exec_open(struct os_exec_item *it, const char *path)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_NO_MAGICLINKS,
 	};
-	char link[32], name[PATH_BYTES];
-	struct stat st;
-	ssize_t n;
-	int err;
+	int fd, err;
 
-	it->fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
-	if (it->fd == -1)
-		return -1;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", it->fd);
-	n = readlink(link, name, sizeof(name) - 1);
-	if (n == -1 || fstat(it->fd, &st) == -1)
-		goto fail;
-	name[n] = '\0';
-	it->path = strdup(name);
-	if (it->path == NULL)
-		goto fail;
-	it->dev = st.st_dev;
-	it->ino = st.st_ino;
-	it->is_dir = S_ISDIR(st.st_mode);
-	it->is_file = S_ISREG(st.st_mode);
-	return 0;
-fail:
+	fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+	if (fd == -1 || exec_item(it, fd) == 0)
+		return fd == -1 ? -1 : 0;
 	err = errno;
-	close(it->fd);
-	it->fd = -1;
+	close(fd);
 	errno = err;
 	return -1;
 }
@@ -277,7 +281,7 @@ attach_items(const struct os_exec_plan *plan)
 static int
 step_over(void)
 {
-	char cwd[PATH_BYTES];
+	char cwd[OS_PATH_BYTES];
 
 	if (getcwd(cwd, sizeof(cwd)) != NULL && cwd[0] == '/' && chdir(cwd) == 0)
 		return 0;
@@ -421,18 +425,66 @@ once_rows(struct filter_row *row, struct exec_args *a)
 	return n;
 }
 
+static const struct filter_row ask_exec[] = {
+	{ SYS_execve, FILTER_ANY, FILTER_NOTIFY },
+	/* With AT_EMPTY_PATH it is denied anyway. */
+	{ SYS_execveat, { { 4, AT_EMPTY_PATH, 0 }, { -1, 0, 0 } }, FILTER_NOTIFY },
+};
+static const struct filter_row ask_spawn[] = {
+	{ SYS_clone, { { 0, CLONE_THREAD, 0 }, { -1, 0, 0 } }, FILTER_NOTIFY },
+#ifdef SYS_fork
+	{ SYS_fork, FILTER_ANY, FILTER_NOTIFY },
+	{ SYS_vfork, FILTER_ANY, FILTER_NOTIFY },
+#endif
+};
+
+/*
+ * What is put to the watcher; row has the n static rows. When nothing may be
+ * started, it hears only of what is denied, and nothing that is allowed
+ * gets slower.
+ */
+static size_t
+ask_rows(struct filter_row *row, size_t n, bool once)
+{
+	for (size_t i = 0; i < n; i++)
+		row[i].err = FILTER_NOTIFY;
+	if (n == 0) {
+		memcpy(row, ask_exec, sizeof(ask_exec));
+		n = sizeof(ask_exec) / sizeof(ask_exec[0]);
+	}
+	if (!once)
+		return n;
+	memcpy(row + n, ask_spawn, sizeof(ask_spawn));
+	return n + sizeof(ask_spawn) / sizeof(ask_spawn[0]);
+}
+
 static int
 filter_layer(const struct os_exec_plan *plan, struct exec_args *args)
 {
-	struct filter_row rows[8];
-	size_t n = 0;
+	struct filter_row rows[16];
+	size_t n = 0, nstatic;
+	int listener;
 
-	if (plan->once) {
+	if (plan->once && !plan->dry) {
 		n = once_rows(rows, args);
 		if (n == 0)
 			return -1;
 	}
-	return confine(plan->deny | OS_SCOPED_ELSEWHERE, rows, n);
+	nstatic = n;
+	if (plan->watch != NULL)
+		n = ask_rows(rows, n, plan->once);
+	listener = plan->dry ? filter_install(rows, n) :
+	    confine(plan->deny | OS_SCOPED_ELSEWHERE, rows, n);
+	if (listener == -1 && errno == EBUSY && !plan->dry) {
+		/* Somebody outside listens already: deny without a line. */
+		for (size_t i = 0; i < nstatic; i++)
+			rows[i].err = EACCES;
+		return confine(plan->deny | OS_SCOPED_ELSEWHERE, rows,
+		    nstatic);
+	}
+	if (listener <= 0)
+		return listener;
+	return watch_hand_over(plan, listener);
 }
 
 #define STAGE(name, call) \
@@ -447,7 +499,14 @@ os_exec_run(struct os_exec_plan *plan, const char *path, char *const argv[],
     const char **stage)
 {
 	struct exec_args args = { path, argv, environ };
+	int keep = plan->watch != NULL ? plan->watch->sock : -1;
 
+	if (plan->dry) {
+		STAGE("no_new_privs", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+		STAGE("system call filter", filter_layer(plan, &args));
+		*stage = NULL;
+		return execve(args.path, args.argv, args.envp);
+	}
 	STAGE("mounts", mount_layer(plan));
 	STAGE("no_new_privs", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	if (plan->landlock_fd >= 0)
@@ -457,7 +516,7 @@ os_exec_run(struct os_exec_plan *plan, const char *path, char *const argv[],
 	if (plan->mdwe)
 		STAGE("PR_SET_MDWE", prctl(PR_SET_MDWE,
 		    PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0));
-	STAGE("descriptors", os_close_fds(NULL, 0));
+	STAGE("descriptors", os_close_fds(&keep, plan->watch != NULL));
 	STAGE("system call filter", filter_layer(plan, &args));
 	STAGE("capabilities", os_drop_caps());
 	*stage = NULL;

@@ -72,6 +72,21 @@ cond_insns(const struct filter_row *r)
 	return n;
 }
 
+static uint32_t
+action(int err)
+{
+	switch (err) {
+	case 0:
+		return SECCOMP_RET_ALLOW;
+	case FILTER_NOTIFY:
+		return SECCOMP_RET_USER_NOTIF;
+	case FILTER_TRACE:
+		return SECCOMP_RET_TRACE;
+	default:
+		return SECCOMP_RET_ERRNO | ((uint32_t)err & SECCOMP_RET_DATA);
+	}
+}
+
 /*
  * One row: skipped whole unless the number matches; the number is loaded again
  * when a condition has used the accumulator.
@@ -98,10 +113,29 @@ emit_row(struct prog *p, const struct filter_row *r)
 		else
 			emit(p, BPF_JMP | BPF_JEQ | BPF_K, c->value, 0, left);
 	}
-	emit(p, BPF_RET | BPF_K, r->err == 0 ? SECCOMP_RET_ALLOW :
-	    SECCOMP_RET_ERRNO | ((uint32_t)r->err & SECCOMP_RET_DATA), 0, 0);
+	emit(p, BPF_RET | BPF_K, action(r->err), 0, 0);
 	if (body > 1)
 		emit(p, BPF_LD | BPF_W | BPF_ABS, LOAD_NR, 0, 0);
+}
+
+/*
+ * A signal must not interrupt the wait for an answer, or programs that live on
+ * signals (Go) would ask again for ever; before 5.19 the kernel cannot.
+ */
+static long
+install(const struct sock_fprog *fprog, bool listener)
+{
+	long ret;
+
+	if (!listener)
+		return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, fprog);
+	ret = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	    SECCOMP_FILTER_FLAG_NEW_LISTENER |
+	    SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, fprog);
+	if (ret == -1 && errno == EINVAL)
+		ret = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		    SECCOMP_FILTER_FLAG_NEW_LISTENER, fprog);
+	return ret;
 }
 
 int
@@ -109,6 +143,7 @@ filter_install(const struct filter_row *row, size_t n)
 {
 	struct prog *p = calloc(1, sizeof(*p));
 	struct sock_fprog fprog;
+	bool listener = false;
 	long ret;
 
 	if (p == NULL)
@@ -121,8 +156,10 @@ filter_install(const struct filter_row *row, size_t n)
 	emit(p, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
 	emit(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 #endif
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		emit_row(p, &row[i]);
+		listener = listener || row[i].err == FILTER_NOTIFY;
+	}
 	emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
 	if (p->len > PROG_MAX) {
 		free(p);
@@ -131,9 +168,9 @@ filter_install(const struct filter_row *row, size_t n)
 	}
 	fprog.len = (unsigned short)p->len;
 	fprog.filter = p->insn;
-	ret = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &fprog);
+	ret = install(&fprog, listener);
 	free(p);
-	return ret == 0 ? 0 : -1;
+	return (int)ret;
 }
 
 /* ---- what os_confine(3) can refuse ---- */
@@ -301,8 +338,8 @@ static const struct {
  * One filter of all the rows: a second filter would cost every system call
  * a second run.
  */
-static int
-filter_sets(unsigned deny, const struct filter_row *more, size_t nmore)
+int
+filter_deny(unsigned deny, const struct filter_row *more, size_t nmore)
 {
 	struct filter_row *rows;
 	size_t n = nmore;
@@ -362,5 +399,5 @@ confine(unsigned deny, const struct filter_row *more, size_t n)
 		if (err == -1)
 			return -1;
 	}
-	return filter_sets(deny, more, n);
+	return filter_deny(deny, more, n);
 }

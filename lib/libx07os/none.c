@@ -3,6 +3,7 @@
  * is where a porter starts, and proves that nothing works by accident.
  */
 #include <errno.h>
+#include <unistd.h>
 
 #include "os.h"
 
@@ -161,38 +162,6 @@ os_probe(enum os_feature feature)
 
 
 int
-os_exec_begin(void)
-{
-	return unsupported();
-}
-
-int
-os_exec_open(struct os_exec_item *item, const char *path)
-{
-	(void)item;
-	(void)path;
-	return unsupported();
-}
-
-bool
-os_exec_is_ruleset(int fd)
-{
-	(void)fd;
-	return false;
-}
-
-int
-os_exec_run(struct os_exec_plan *plan, const char *path, char *const argv[],
-    const char **stage)
-{
-	(void)plan;
-	(void)path;
-	(void)argv;
-	*stage = "platform";
-	return unsupported();
-}
-
-int
 os_net_enter(struct os_net *net)
 {
 	(void)net;
@@ -316,4 +285,56 @@ os_splice(int from, int to, size_t len)
 	(void)to;
 	(void)len;
 	return unsupported();
+}
+
+int
+os_exec_begin(void)
+{
+	return unsupported();
+}
+
+int
+os_exec_open(struct os_exec_item *item, const char *path)
+{
+	(void)item;
+	(void)path;
+	return unsupported();
+}
+
+bool
+os_exec_is_ruleset(int fd)
+{
+	(void)fd;
+	return false;
+}
+
+int
+os_exec_run(struct os_exec_plan *plan, const char *path, char *const argv[],
+    const char **stage)
+{
+	(void)plan;
+	(void)path;
+	(void)argv;
+	*stage = "platform";
+	return unsupported();
+}
+
+int
+os_watch_start(struct os_watch *watch, const int *keep, size_t n)
+{
+	(void)watch;
+	(void)keep;
+	(void)n;
+	return unsupported();
+}
+
+void
+os_watch_serve(struct os_watch *watch, struct os_exec_plan *plan, os_judge *judge,
+    void *arg)
+{
+	(void)watch;
+	(void)plan;
+	(void)judge;
+	(void)arg;
+	_exit(1);
 }

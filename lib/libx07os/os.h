@@ -113,19 +113,24 @@ struct os_exec_item {
 	ino_t	ino;
 	bool	is_dir;
 	bool	is_file;
+	bool	is_exec;	/* has an execute bit */
 	int	fd;
 	int	source;		/* these three are the platform's own */
 	int	clone;
 	bool	mounted;
 };
 
+struct os_watch;
+
 struct os_exec_plan {
 	struct os_exec_item	*items;		/* in malloced memory; gets sorted */
 	size_t			 n;
 	unsigned		 deny;		/* OS_DENY_ bits */
-	bool			 once;		/* no exec after the program's own */
+	bool			 once;		/* no child, no exec after the program's own */
 	bool			 mdwe;		/* no memory both written and executed */
+	bool			 dry;		/* only watch, deny nothing */
 	int			 landlock_fd;	/* ruleset of an outer gate, else -1 */
+	const struct os_watch	*watch;		/* NULL: deny silently */
 };
 
 /*
@@ -140,6 +145,43 @@ int	os_exec_begin(void);
  */
 int	os_exec_open(struct os_exec_item *, const char *path);
 
+/*
+ * Forks a watcher, a process that is told what the program tries. Returns 1 in it,
+ * with all descriptors closed but standard error and the n in keep (at most 2), 0
+ * in the program to be. Before os_exec_begin(), so that the watcher stays outside.
+ */
+struct os_watch {
+	int	sock;		/* to the other side */
+	pid_t	program;	/* in the watcher */
+};
+int	os_watch_start(struct os_watch *, const int *keep, size_t n);
+
+enum os_event_kind {
+	OS_EVENT_EXEC,		/* is about to execute path */
+	OS_EVENT_SPAWN,		/* is about to make a child process */
+};
+
+struct os_event {
+	enum os_event_kind		 kind;
+	pid_t				 pid;
+	const char			*path;
+	const struct os_exec_item	*object;	/* what path names; NULL: nothing */
+};
+
+/*
+ * Judges an event: 0 lets it go on, which for an exec means that the other
+ * layers decide, not this one; else the errno that the call fails with.
+ */
+typedef int os_judge(const struct os_event *, void *);
+
+/*
+ * The watcher's life: takes the plan that the program is confined to (items,
+ * once) and has every event judged, until nobody is left to watch. If it
+ * dies, what it was to judge fails.
+ */
+_Noreturn void	os_watch_serve(struct os_watch *, struct os_exec_plan *,
+	    os_judge *, void *);
+
 /* True when fd is a Landlock ruleset, as an outer gate hands it over. */
 bool	os_exec_is_ruleset(int fd);
 
@@ -148,7 +190,8 @@ bool	os_exec_is_ruleset(int fd);
  * from 3 up are closed, all capabilities dropped. It must stop: the execution of
  * any file that is not in the plan, by the kernel or by a loader, memory
  * files, new namespaces and mounts. It must not stop: fork, threads, mapping
- * libraries of OS_EXEC_LIBS, scripts whose interpreter is in the plan. Returns
+ * libraries of OS_EXEC_LIBS, scripts whose interpreter is in the plan. With a
+ * watcher denials can be told; EBUSY: an outer process watches already. Returns
  * only on failure: *stage names the layer, or is NULL when it was the exec.
  */
 int	os_exec_run(struct os_exec_plan *, const char *path, char *const argv[],
@@ -278,7 +321,6 @@ int	os_tree_kill(const struct os_tree *);
  */
 int	os_tree_wait(const struct os_tree *);
 
-#endif
 /* ---- what this machine has ---- */
 
 enum os_feature {

@@ -1,7 +1,7 @@
 # Linux: the duties of os.h are in linux_*.c.
 OS_CPPFLAGS=	-D_GNU_SOURCE -DLIBBSD_OVERLAY -isystem /usr/include/bsd
 OS_SRCS=	linux_caps.c linux_exec.c linux_fd.c linux_filter.c linux_fs.c linux_landlock.c linux_loader.c \
-		linux_ns.c linux_probe.c linux_tree.c
+		linux_ns.c linux_probe.c linux_tree.c linux_watch.c
 OS_STATIC=	-static-pie
 OS_LIBS=	-lbsd -lmd
 OS_NL_CFLAGS=	-isystem /usr/include/libnl3

@@ -239,6 +239,133 @@ kept_in_run()
 	run 0 x07-execgate -x unshare -- sh -c 'unshare --version'
 }
 
+atf_test_case lines
+lines_head()
+{
+	atf_set descr "A denial is one line with object, key and flag; -q and -l"
+}
+lines_body()
+{
+	chmod 777 .
+	cp /bin/echo "$(printf 'b\033[31m')"
+	both lines_run
+}
+lines_run()
+{
+	run 126 x07-execgate -- sh -c 'exec /bin/echo one'
+	says err 'x07-execgate: deny exec /usr/bin/echo (not in process.allow_execs; allow with -x /usr/bin/echo)'
+	# PATH finds it twice where /bin is a link; it is said once.
+	run 126 x07-execgate -- sh -c 'exec ls'
+	[ "$(grep -c 'deny exec' err)" -eq 1 ] || atf_fail "$(cat err)"
+	run 126 x07-execgate -q -- sh -c 'exec ls'
+	shut err 'x07-execgate'
+	run 2 x07-execgate --no-spawn -- sh -c 'ls; exit 2'
+	says err 'deny spawn /usr/bin/'
+	says err '(--no-spawn was given)'
+	run 126 x07-execgate --no-spawn -- sh -c 'exec ls'
+	says err 'deny exec /usr/bin/ls (--no-spawn was given)'
+	$AS rm -f log
+	run 126 x07-execgate -q -l log -- sh -c 'exec ls'
+	says log '"verdict":"deny","verb":"exec","object":"/usr/bin/ls"'
+	shut err 'x07-execgate'
+	$AS rm -f log
+	run 0 x07-execgate -l log -x ls -- sh -c 'exec ls'
+	says log '"verdict":"allow","verb":"exec","object":"/usr/bin/ls"'
+	# Bytes of the program's choosing do not reach the terminal.
+	run 126 x07-execgate -- sh -c 'exec "$(printf "./b\033[31m")"'
+	grep x07-execgate err >ours
+	says ours 'b\033[31m (not in'
+	shut ours "$(printf '\033')"
+	rm -f ours
+	$AS rm -f log
+}
+
+atf_test_case dry_run
+dry_run_head()
+{
+	atf_set descr "-n says what would be denied and denies nothing"
+}
+dry_run_body()
+{
+	both dry_run_run
+}
+dry_run_run()
+{
+	run 125 x07-execgate -n -- sh -c '/bin/echo one'
+	says err 'i-accept-weaker-isolation'
+	run 0 x07-execgate -n --i-accept-weaker-isolation -- sh -c '/bin/echo one'
+	says out one
+	says err 'would deny exec /usr/bin/echo'
+	run 0 x07-execgate -n --i-accept-weaker-isolation --no-spawn -- sh -c \
+	    '/bin/echo one; true'
+	says out one
+	says err 'would deny spawn'
+	run 0 x07-execgate -n --i-accept-weaker-isolation -x /bin/echo -- \
+	    sh -c '/bin/echo one'
+	shut err 'would deny'
+}
+
+# The watchers of this test: processes of our name whose parent is not the test.
+watchers()
+{
+	for _p in /proc/[0-9]*; do
+		[ "$(cat "$_p/comm" 2>/dev/null)" = x07-execgate ] || continue
+		tr '\0' ' ' <"$_p/cmdline" 2>/dev/null | grep -Fq -e "$1" &&
+		    echo "${_p#/proc/}"
+	done
+	:
+}
+
+has_watcher()
+{
+	[ -n "$(watchers "$1")" ]
+}
+
+no_watcher()
+{
+	! has_watcher "$1"
+}
+
+atf_test_case watcher
+watcher_head()
+{
+	atf_set descr "The watcher ends with the program; killed, it takes exec with it"
+}
+watcher_body()
+{
+	both watcher_run
+}
+watcher_run()
+{
+	mark=mark.$$.$(id -u).$AS
+	run 0 x07-execgate -x /bin/echo -- sh -c ": $mark; exit 0"
+	wait_for 5 no_watcher "$mark"
+
+	# Standard error closes with the program, whatever it leaves behind.
+	cat >late.sh <<-'EOF'
+	sleep 3 >/dev/null 2>&1 </dev/null &
+	echo done
+	EOF
+	start=$(date +%s)
+	got=$($AS x07-execgate -x sleep -- sh late.sh 2>&1)
+	[ "$got" = "done" ] || atf_fail "got '$got'"
+	[ $(($(date +%s) - start)) -lt 3 ] || atf_fail "waited for the daemon"
+
+	rm -f go
+	$AS x07-execgate -x /bin/echo -- sh -c \
+	    "# $mark
+	    while ! test -e go; do :; done; /bin/echo one" >out 2>err &
+	pid=$!
+	wait_for 10 has_watcher "$mark"
+	for w in $(watchers "$mark"); do
+		kill -9 "$w"
+	done
+	touch go
+	wait "$pid" && atf_fail "exec after the watcher's death"
+	shut out one
+	rm -f go
+}
+
 atf_test_case usage
 usage_head()
 {
@@ -293,6 +420,9 @@ atf_init_test_cases()
 	atf_add_test_case git
 	atf_add_test_case busybox
 	atf_add_test_case kept_in
+	atf_add_test_case lines
+	atf_add_test_case dry_run
+	atf_add_test_case watcher
 	atf_add_test_case usage
 	atf_add_test_case directory_stdin
 }
