@@ -321,17 +321,36 @@ cover_hidden(struct view *v)
 			    v->entries[i].item.path);
 }
 
-/* The gate that follows, its policy compiler, and the program behind it. */
+/* The policy file that a following gate is given, in malloced memory or NULL. */
+static char *
+policy_behind(const struct gate *g, char *const argv[])
+{
+	static const char *const flags[] = { "-p", "--policy" };
+
+	for (argv++; argv[0] != NULL && argv[1] != NULL &&
+	    strcmp(argv[0], "--") != 0; argv++)
+		for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+			if (strcmp(argv[0], flags[i]) == 0)
+				return path_normalise(g->cwd != NULL ? g->cwd :
+				    "", argv[1]);
+	return NULL;
+}
+
+/* The gate that follows, what reads its policy, and the program behind it. */
 static void
 add_next_gate(struct gate *g, struct view *v, char *const argv[])
 {
 	const char *program = program_behind(argv);
-	char *tool = chain_sibling("x07-policy");
+	char *policy = policy_behind(g, argv);
+	char *tool = policy != NULL ? chain_sibling("x07-policy") : NULL;
 
 	if (program != NULL)
 		free(add_program(g, v, program));
-	if (tool != NULL && !view_is_bound(v, tool))
-		closure_program(v, tool, CLOSURE_SYSTEM);
+	if (policy != NULL)
+		closure_expose(v, policy);
+	if (tool != NULL)
+		closure_program(v, tool, g->closure);
+	free(policy);
 	free(tool);
 }
 
@@ -381,7 +400,7 @@ view_failed(const char *what)
 static unsigned
 filter_bits(const struct gate *g, unsigned *may)
 {
-	unsigned deny = OS_DENY_DEFAULT | OS_SCOPED_ELSEWHERE;
+	unsigned deny = OS_DENY_DEFAULT;
 
 	if ((g->may & OS_MAY_RENAME) == 0)
 		deny |= OS_DENY_RENAME;
@@ -390,9 +409,8 @@ filter_bits(const struct gate *g, unsigned *may)
 		*may |= OS_MAY_REMOVE;
 	}
 	/* Mounts and namespaces are the next gate's tools; it denies them. */
-	if (!g->chain.next_is_gate)
-		deny |= OS_DENY_MOUNT | OS_DENY_USERNS;
-	return deny;
+	return deny | (g->chain.next_is_gate ? OS_GATE_FOLLOWS :
+	    OS_SCOPED_ELSEWHERE | OS_DENY_MOUNT | OS_DENY_USERNS);
 }
 
 /* The gate's argv with the ruleset as its first option. */

@@ -382,7 +382,8 @@ confine(unsigned deny, const struct filter_row *more, size_t n)
 	int ruleset, err;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
-	    caps_limit(CAPS_KEPT) == -1)
+	    caps_limit((deny & OS_GATE_FOLLOWS) != 0 ? CAPS_KEPT |
+	    CAP(CAP_SETFCAP) : CAPS_KEPT) == -1)
 		return -1;
 	/*
 	 * A Landlock domain also keeps ptrace(2) inside itself. Where Landlock
@@ -390,7 +391,7 @@ confine(unsigned deny, const struct filter_row *more, size_t n)
 	 */
 	if (scope == 0) {
 		deny |= OS_DENY_PTRACE;
-	} else if ((deny & OS_SCOPED_ELSEWHERE) == 0) {
+	} else if ((deny & (OS_SCOPED_ELSEWHERE | OS_GATE_FOLLOWS)) == 0) {
 		ruleset = landlock_ruleset(0, 0, scope);
 		if (ruleset == -1)
 			return -1;

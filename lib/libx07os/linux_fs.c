@@ -551,12 +551,14 @@ mask_proc(struct build *b, int proc, size_t i)
 
 /*
  * Read-only as a whole when the program is next: nobody needs to write its
- * uid_map, oom_score_adj or mem. A gate has to, for its own namespaces.
+ * uid_map, oom_score_adj or mem. A gate has to, for its own namespaces, and a
+ * helper of it must find a process that is in another user namespace already.
  */
 static int
 place_proc(struct build *b, const struct os_view_item *it)
 {
-	static const char *const opt[] = { "hidepid=invisible", NULL };
+	static const char *const hide[] = { "hidepid=invisible", NULL };
+	const char *const *opt = b->view->next_gate ? NULL : hide;
 	uint64_t attr = ATTR_BASE | MOUNT_ATTR_NOEXEC |
 	    (b->view->next_gate ? 0 : MOUNT_ATTR_RDONLY);
 	struct stat st;

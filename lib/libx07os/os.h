@@ -73,6 +73,8 @@ enum {
 	 * that says so forbids the mounts of later gates.
 	 */
 	OS_SCOPED_ELSEWHERE = 1 << 11,
+	/* The same, and what a gate needs to map uid 0 again is kept for it. */
+	OS_GATE_FOLLOWS = 1 << 13,
 };
 
 /*
