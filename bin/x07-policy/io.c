@@ -232,6 +232,19 @@ load_form(const char *file, const char *root)
 	return f;
 }
 
+struct form *
+load_parsed_form(const char *file, const char *root)
+{
+	struct bytes b = load_form(file, root);
+	struct form *f;
+	char err[256];
+
+	if ((f = form_parse(b.data, b.len, err, sizeof(err))) == NULL)
+		die("%s: %s", file, err);
+	free(b.data);
+	return f;
+}
+
 struct bytes
 canonical(const struct json_value *v)
 {

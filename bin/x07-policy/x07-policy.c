@@ -23,6 +23,13 @@ static const struct command commands[] = {
 	    "[--allow-read-root PATH] [--allow-write-root PATH] [--for NAME] FILE",
 	    "make a policy from a base and what one run needs",
 	    EXIT_TROUBLE, EXIT_SCHEMA, cmd_derive },
+	{ "diff", "[-q] [-C ROOT] OLD NEW",
+	    "tell what NEW grants beyond OLD; exit 0 when nothing",
+	    EXIT_TROUBLE, EXIT_TROUBLE, cmd_diff },
+	{ "fmt", "[-d | -w] FILE", "print canonical bytes, or write them, or the "
+	    "difference", EXIT_TROUBLE, EXIT_TROUBLE, cmd_fmt },
+	{ "get", "[-C ROOT] FILE KEY", "print one value as gates get it",
+	    EXIT_TROUBLE, EXIT_TROUBLE, cmd_get },
 	{ "plan", "", "print the chain of gates, outermost first",
 	    EXIT_TROUBLE, EXIT_NO, cmd_plan },
 	{ "seal", "[-C ROOT] [-f FD] FILE -- PROGRAM [ARGUMENT...]",

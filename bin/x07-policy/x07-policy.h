@@ -32,6 +32,9 @@ extern const struct command	*command;
 int	cmd_check(int, char **);
 int	cmd_compile(int, char **);
 int	cmd_derive(int, char **);
+int	cmd_diff(int, char **);
+int	cmd_fmt(int, char **);
+int	cmd_get(int, char **);
 int	cmd_init(int, char **);
 int	cmd_plan(int, char **);
 int	cmd_seal(int, char **);
@@ -79,9 +82,19 @@ struct policy	*parse_policy(const char *file, const struct bytes *);
  * NULL for the working directory.
  */
 struct bytes	 load_form(const char *file, const char *root);
+/* The same, parsed. */
+struct form	*load_parsed_form(const char *file, const char *root);
 /* The directory that relative roots are relative to: absolute, resolved. */
 char		*resolve_root(const char *root);
 /* Canonical bytes of a tree. */
 struct bytes	 canonical(const struct json_value *);
+
+/* ---- diff.c ---- */
+
+/*
+ * Writes a line per key that differs (fp may be NULL); returns whether b
+ * grants anything beyond a.
+ */
+bool		 form_diff(const struct form *a, const struct form *b, FILE *fp);
 
 #endif

@@ -28,6 +28,22 @@ enum key_gate {
 	BY_EXEC,
 };
 
+/* When one value of a key grants more than another. */
+enum key_sense {
+	MORE_NOT,		/* it grants nothing */
+	MORE_UP,		/* true more than false, the larger number more */
+	MORE_DOWN,		/* false more than true */
+	MORE_UP_0_ALL,		/* 0 is no limit */
+	MORE_UP_0_ANY,		/* 0 is a default of whoever enforces it */
+	MORE_ITEMS,		/* every item */
+	MORE_ITEMS_0_ALL,	/* every item, but no items are no limit */
+	MORE_WITHOUT,		/* every item less */
+	MORE_PATHS,		/* what is below a path comes with it */
+	MORE_EXECS,		/* the same, below process.allow_exec_prefixes */
+	MORE_RANGES,		/* addresses and blocks of them, or other items */
+	MORE_HOSTS,		/* net.allow_hosts */
+};
+
 enum {
 	KEY_REQUIRED = 1 << 0,	/* when the object it is in is there */
 	KEY_NOFORM = 1 << 1,	/* not in the normal form */
@@ -39,6 +55,7 @@ struct key {
 	const char	*path;
 	enum key_type	 type;
 	enum key_gate	 gate;
+	enum key_sense	 sense;
 	unsigned	 flags;
 	int64_t		 min, max;	/* of an integer, or of each integer of a list */
 	size_t		 max_items;	/* of a list */

@@ -411,7 +411,7 @@ usage_head() { atf_set descr "help lists the subcommands; each has its own; outp
 usage_body()
 {
 	atf_check -o save:help x07-policy -h
-	for c in init check compile plan seal; do
+	for c in init check fmt get diff derive compile plan seal; do
 		atf_check -o match:"^  $c " cat help
 		atf_check -o match:"^usage: x07-policy $c" x07-policy $c -h
 	done
@@ -422,6 +422,411 @@ usage_body()
 	for c in "compile $policy" "check -j $policy" plan -h; do
 		atf_check -s exit:2 -e match:'standard output' -x "x07-policy $c >/dev/full"
 	done
+}
+
+atf_test_case fmt
+fmt_head() { atf_set descr "fmt: canonical bytes, in place or as a difference"; }
+fmt_body()
+{
+	base web-service
+	cp "$policy" canonical
+	edit 'd["notes"] = "\u00e9 \u20ac \U0001f600 \" \\ / \t \x01"; d["limits"]["cpu_ms"] = 5'
+	python3 -c '
+import json, sys
+d = json.load(open(sys.argv[1], encoding="utf-8"))
+print(json.dumps(d, indent=2, sort_keys=True, ensure_ascii=False))' "$policy" >expected
+	cp "$policy" before
+	atf_check -o file:expected x07-policy fmt "$policy"
+	atf_check -o file:expected -x "x07-policy fmt - <$policy"
+	atf_check -s exit:1 -o match:'^\+  "limits": \{' -o match:'^--- ' x07-policy fmt -d "$policy"
+	atf_check cmp before "$policy"
+	chmod 640 "$policy"
+	ln -s "$policy" link
+	atf_check x07-policy fmt -w link
+	atf_check cmp expected "$policy"
+	atf_check test -L link
+	atf_check -o inline:'640\n' stat -c %a "$policy"
+	inode=$(stat -c %i "$policy")
+	atf_check x07-policy fmt -w "$policy"
+	atf_check_equal "$inode" "$(stat -c %i "$policy")"
+	atf_check x07-policy fmt -d "$policy"
+	atf_check -o file:canonical x07-policy fmt canonical
+	echo '{}' >bad.json
+	atf_check -s exit:2 -e match:'bad.json:1:1: policy.fs: missing' x07-policy fmt -w bad.json
+	atf_check -o inline:'{}\n' cat bad.json
+	atf_check -s exit:2 -e match:'-w needs a file' x07-policy fmt -w -
+	for args in '' "-w -d $policy" "$policy $policy" '-x'; do
+		# shellcheck disable=SC2086 # words
+		atf_check -s exit:2 -e match:'usage: x07-policy fmt' x07-policy fmt $args
+	done
+}
+
+atf_test_case get
+get_head() { atf_set descr "get: one value, as gates get it"; }
+get_body()
+{
+	base web-service
+	edit 'd["net"]["allow_hosts"] = [{"host": "B.example", "ports": [2, 1]}, {"host": "::1", "ports": [3]}]
+del d["threads"]; d["notes"] = "two\nlines"'
+	for v in limits.fds=512 net.enabled=true fs.allow_remove=false policy_id=sandbox.web-service.base \
+	    threads.max_queue=1024 db.enabled=false policy.limits.procs=64 \
+	    schema_version=x07.run-os-policy@0.1.0; do
+		atf_check -o inline:"${v#*=}\\n" x07-policy get "$policy" "${v%%=*}"
+	done
+	atf_check -o inline:'[::1]:3\nb.example:1,2\n' x07-policy get "$policy" net.allow_hosts
+	atf_check -o inline:'HOST\nLOG_LEVEL\nPORT\n' x07-policy get "$policy" env.allow_keys
+	atf_check x07-policy get "$policy" env.deny_keys
+	atf_check -o inline:'two\nlines\n' x07-policy get "$policy" notes
+	edit 'del d["notes"]'
+	atf_check -s exit:1 x07-policy get "$policy" notes
+	atf_check -o inline:"$(pwd -P)\\n" x07-policy get "$policy" project_root
+	x07-policy compile "$policy" >form
+	atf_check -o inline:'512\n' x07-policy get form limits.fds
+	atf_check -s exit:2 -e match:'fs is an object.*fs.allow_glob' x07-policy get "$policy" fs
+	atf_check -s exit:2 -e match:'no key fs.read_root; did you mean read_roots' x07-policy get "$policy" fs.read_root
+	atf_check -s exit:2 -e match:'no key cpu_ms; did you mean limits.cpu_ms' x07-policy get "$policy" cpu_ms
+	atf_check -s exit:2 -e match:'no key zzz;' x07-policy get "$policy" zzz
+	atf_check -s exit:2 -e match:'usage' x07-policy get "$policy"
+	echo '{}' >bad.json
+	atf_check -s exit:2 -e match:'bad.json:1:1' x07-policy get bad.json limits.fds
+}
+
+# digest FLAGS-JSON: what a derived file's name must have in it.
+digest()
+{
+	python3 - "$policy" "$1" <<'PY'
+import hashlib, json, sys
+over = {"allow_hosts": [], "allow_read_roots": [], "allow_write_roots": [], "deny_hosts": []}
+over.update(json.loads(sys.argv[2]))
+base = open(sys.argv[1], "rb").read()
+text = json.dumps(over, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+print(hashlib.sha256(base + text.encode()).hexdigest()[:8])
+PY
+}
+
+# derived: of $policy with these flags, as $derived; checks the line users parse.
+derived()
+{
+	x07-policy derive --for 'x07 run' "$@" "$policy" >out 2>err || atf_fail "derive $*: $(cat err)"
+	derived=$(cat out)
+	atf_check -o inline:"x07 run: using derived policy $derived\\n" cat err
+	atf_check x07-policy check "$derived"
+	atf_check -o file:"$derived" x07-policy fmt "$derived"
+}
+
+atf_test_case derive
+derive_head() { atf_set descr "derive: file name, digest, policy_id, notes, merge"; }
+derive_body()
+{
+	here=$(pwd -P)
+	base http-client
+	gen=$here/.x07/policies/_generated
+
+	derived --allow-host example.com:443
+	g=$(digest '{"allow_hosts": [{"host": "example.com", "ports": [443]}]}')
+	atf_check_equal "$gen/sandbox.http-client.base.g$g.policy.json" "$derived"
+	atf_check -o inline:"sandbox.http-client.base.g$g\\n" jq -r .policy_id "$derived"
+	atf_check -o inline:"Derived by x07 run from \`$here/$policy\` (g$g)\\n" \
+	    -x "jq -r .notes '$derived' | tail -n 1"
+	atf_check -o inline:"$(jq -r .notes "$policy")\\n" -x "jq -r .notes '$derived' | sed '\$d'"
+	atf_check -o inline:'[{"host":"example.com","ports":[443]}]\n' jq -c .net.allow_hosts "$derived"
+
+	derived --allow-host example.com:443 --deny-host 'example.com:*'
+	g=$(digest '{"allow_hosts": [{"host": "example.com", "ports": [443]}],
+	    "deny_hosts": [{"all_ports": true, "host": "example.com", "ports": []}]}')
+	atf_check_equal "$gen/sandbox.http-client.base.g$g.policy.json" "$derived"
+	atf_check -o inline:'[]\n' jq -c .net.allow_hosts "$derived"
+
+	# Everything at once: merged, sorted, once.
+	cat >allow.txt <<'EOF'
+# comment
+
+  File.example : 80 , 443
+EOF
+	printf 'b.example:1\r\n' >deny.txt
+	derived --allow-host 'b.example:2,1' --allow-host-file allow.txt \
+	    --allow-host B.EXAMPLE.:3 --allow-host '[::1]:5' --deny-host-file deny.txt \
+	    --allow-read-root ' data ' --allow-read-root . --allow-write-root data --allow-read-root data
+	g=$(digest '{"allow_hosts": [{"host": "::1", "ports": [5]},
+	    {"host": "b.example", "ports": [1, 2, 3]}, {"host": "file.example", "ports": [80, 443]}],
+	    "allow_read_roots": [".", "data"], "allow_write_roots": ["data"],
+	    "deny_hosts": [{"all_ports": false, "host": "b.example", "ports": [1]}]}')
+	atf_check_equal "$gen/sandbox.http-client.base.g$g.policy.json" "$derived"
+	atf_check -o inline:'[{"host":"file.example","ports":[80,443]},{"host":"b.example","ports":[2,3]},{"host":"::1","ports":[5]}]\n' \
+	    jq -c .net.allow_hosts "$derived"
+	atf_check -o inline:'[".","data"]\n' jq -c .fs.read_roots "$derived"
+	atf_check -o inline:'["out","data"]\n' jq -c .fs.write_roots "$derived"
+
+	# Nothing else changed.
+	atf_check -o empty -x "jq -S 'del(.policy_id, .notes, .net.allow_hosts, .fs.read_roots, .fs.write_roots)' '$derived' >a
+	    jq -S 'del(.policy_id, .notes, .net.allow_hosts, .fs.read_roots, .fs.write_roots)' '$policy' | diff a -"
+	atf_check -o inline:'3\n' -x "ls -A '$gen' | wc -l"
+}
+
+atf_test_case derive_base
+derive_base_head() { atf_set descr "derive: entries of the base are merged, unions and limits kept"; }
+derive_base_body()
+{
+	base http-client
+	edit 'd["net"]["allow_hosts"] = [{"host": "A.example", "ports": [2, 1]}, {"host": "a.example", "ports": [3, 1]},
+	    {"host": "*.wild", "ports": [9]}]; d["net"]["allow_dns"] = False; del d["notes"]'
+	hosts='{"host":"a.example","ports":[1,2,3]},{"host":"*.wild","ports":[9]}'
+	derived --allow-read-root x
+	atf_check -o inline:"[$hosts]\\nfalse\\n" jq -c '.net.allow_hosts, .net.allow_dns' "$derived"
+	atf_check -o match:'^Derived by x07 run' jq -r .notes "$derived"
+	# DNS comes on with a name that is asked for and stays, never else.
+	derived --allow-host 10.0.0.1:1
+	atf_check -o inline:'false\n' jq .net.allow_dns "$derived"
+	derived --allow-host '[fe80::a]:1'
+	atf_check -o inline:'false\n' jq .net.allow_dns "$derived"
+	derived --allow-host c.example:1 --deny-host 'c.example:*'
+	atf_check -o inline:'false\n' jq .net.allow_dns "$derived"
+	derived --deny-host 'a.example:1'
+	atf_check -o inline:'false\n' jq .net.allow_dns "$derived"
+	derived --allow-host c.example:1
+	atf_check -o inline:"[$hosts,{\"host\":\"c.example\",\"ports\":[1]}]\\ntrue\\n" \
+	    jq -c '.net.allow_hosts, .net.allow_dns' "$derived"
+	# A denied address is cut out of the blocks that hold it.
+	derived --allow-host 10.0.0.0/30:80,443 --deny-host 10.0.0.1:80
+	atf_check -o inline:'{"host":"10.0.0.0/30","ports":[443]}
+{"host":"10.0.0.0","ports":[80]}
+{"host":"10.0.0.2-10.0.0.3","ports":[80]}
+' jq -c '.net.allow_hosts[2:][]' "$derived"
+	# The same address in another spelling is the same.
+	derived --allow-host '[2001:db8:0::1]:1' --deny-host '[2001:DB8::1]:*'
+	atf_check -o inline:"[$hosts]\\n" jq -c .net.allow_hosts "$derived"
+
+	edit 'd["policy_id"] = "i" * 64; d["notes"] = "n" * 4090'
+	derived --allow-host c.example:1
+	g=$(basename "$derived" .policy.json | sed 's/.*\.g//')
+	atf_check_equal "$(printf 'i%.0s' $(seq 64)).g$g.policy.json" "$(basename "$derived")"
+	atf_check_equal "$(printf 'i%.0s' $(seq 54)).g$g" "$(jq -r .policy_id "$derived")"
+	atf_check -o inline:'4090\n' jq '.notes | length' "$derived"
+
+	edit 'd["net"]["allow_hosts"] = [{"host": "h%d" % i, "ports": [1]} for i in range(255)]
+d["fs"]["read_roots"] = ["r%d" % i for i in range(127)]'
+	derived --allow-host h255.example:1 --allow-read-root one --allow-read-root r3
+	atf_check -o inline:'256 128\n' jq -r '"\(.net.allow_hosts | length) \(.fs.read_roots | length)"' "$derived"
+	atf_check -s exit:2 -e match:'net.allow_hosts would exceed 256 entries' \
+	    x07-policy derive --allow-host x.example:1 --allow-host y.example:1 "$policy"
+	atf_check -s exit:2 -e match:'fs.read_roots would exceed 128 entries' \
+	    x07-policy derive --allow-read-root x --allow-read-root y "$policy"
+}
+
+atf_test_case derive_file
+derive_file_head() { atf_set descr "derive: the same is left untouched, what differs is replaced, two at once are safe"; }
+derive_file_body()
+{
+	base http-client
+	derived --allow-host example.com:443
+	cp "$derived" copy
+	before=$(stat -c '%i %Y %Z' "$derived")
+	derived --allow-host example.com:443
+	atf_check_equal "$before" "$(stat -c '%i %Y %Z' "$derived")"
+	echo '{}' >"$derived"
+	derived --allow-host example.com:443
+	atf_check cmp copy "$derived"
+	# Readers see one whole file or none, while ten write it again and again.
+	rm "$derived"
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		(
+			n=0
+			while [ $n -lt 10 ]; do
+				rm -f "$derived"
+				x07-policy derive --allow-host example.com:443 "$policy" \
+				    >/dev/null 2>&1 || echo "derive $i" >>failed
+				if [ -e "$derived" ]; then
+					cat "$derived" >"seen.$i" 2>/dev/null &&
+					    { cmp -s copy "seen.$i" || echo "seen $i" >>failed; }
+				fi
+				n=$((n + 1))
+			done
+		) &
+	done
+	wait
+	[ ! -e failed ] || atf_fail "$(cat failed)"
+	derived --allow-host example.com:443
+	atf_check -o inline:"$(basename "$derived")\\n" ls -A .x07/policies/_generated
+	# Files are found from the project root, wherever one is.
+	mkdir elsewhere
+	echo 'f.example:1' >hosts.txt
+	cd elsewhere || exit 1
+	atf_check -o inline:"$derived\\n" -e ignore \
+	    x07-policy derive -C .. --allow-host example.com:443 "$policy"
+	atf_check -o match:'/_generated/' -e ignore \
+	    x07-policy derive -C .. --allow-host-file hosts.txt "$policy"
+	atf_check test ! -e .x07
+}
+
+atf_test_case derive_refuses
+derive_refuses_head() { atf_set descr "derive: what cannot be meant is one clear line, and writes nothing"; }
+derive_refuses_body()
+{
+	base http-client
+	refuse() { # MATCH FLAG...
+		_match=$1
+		shift
+		atf_check -s exit:2 -o empty -e match:"^x07-policy: .*$_match" \
+		    x07-policy derive "$@" "$policy"
+		atf_check_equal "$*: 1" "$*: $(x07-policy derive "$@" "$policy" 2>&1 | wc -l)"
+	}
+	refuse 'brackets' --allow-host ::1:443
+	refuse 'brackets' --allow-host fe80::1
+	refuse 'HOST:PORT|host' --allow-host ''
+	refuse 'HOST:PORT' --allow-host example.com
+	refuse 'wildcard|\*' --allow-host '*.example.com:443'
+	refuse 'wildcard|\*' --deny-host '*.example.com:*'
+	refuse 'wildcard|\*' --allow-host '*:443'
+	refuse 'deny' --allow-host 'example.com:*'
+	refuse 'port' --allow-host example.com:0
+	refuse 'port' --allow-host example.com:65536
+	refuse 'port' --allow-host example.com:+1
+	refuse 'port' --allow-host example.com:01
+	refuse 'port' --allow-host example.com:1,,2
+	refuse 'port' --allow-host example.com:1,
+	refuse ';|host' --allow-host 'a;b:1'
+	refuse '.' --allow-host 'a b:1'
+	refuse '.' --allow-host 127.1:80
+	refuse '.' --allow-host 0x7f000001:80
+	refuse '.' --allow-host 2130706433:80
+	refuse "';'" --allow-read-root 'a;b'
+	refuse 'empty path' --allow-write-root '  '
+	refuse 'nothing to derive'
+	refuse 'usage' --nosuch
+	ports=$(seq -s, 1 65)
+	refuse '64' --allow-host "h.example:$ports"
+	refuse '64' --allow-host "h.example:${ports%,65}" --allow-host h.example:65
+	printf 'a.example:1\nb.example\n' >hosts
+	refuse "$(pwd -P)/hosts:2: b.example: " --allow-host-file hosts
+	printf 'a.example:1\000b.example:2\n' >hosts
+	refuse 'NUL' --allow-host-file hosts
+	refuse 'cannot read .*/nosuch: No such file' --deny-host-file nosuch
+	edit 'd["net"]["allow_tcp"] = False'
+	refuse 'base policy forbids TCP \(net.allow_tcp=false\)' --allow-host a.example:1
+	refuse 'base policy forbids TCP \(net.allow_tcp=false\)' --deny-host a.example:1
+	edit 'd["net"]["enabled"] = False'
+	refuse 'base policy disables networking \(net.enabled=false\)' --allow-host a.example:1
+	edit 'd["fs"]["enabled"] = False'
+	refuse 'fs.enabled=false' --allow-read-root a
+	policy=nosuch.json
+	refuse "missing policy file: $(pwd -P)/nosuch.json" --allow-read-root a
+	echo '{}' >bad.json
+	atf_check -s exit:3 -o empty -e match:'bad.json:1:1: policy.fs: missing' \
+	    x07-policy derive --allow-read-root a bad.json
+	atf_check test ! -e .x07/policies/_generated
+}
+
+atf_test_case diff
+diff_head() { atf_set descr "diff: a line per key that differs; 0 when nothing more is granted, 1 when it is"; }
+diff_body()
+{
+	base worker-parallel
+	edit 'd["db"] = {"enabled": False, "drivers": {"sqlite": True, "postgres": False, "mysql": False},
+    "sqlite": {"allow_paths": ["a.db"], "readonly_only": True},
+    "net": {"allow_dns": ["d"], "allow_cidrs": ["10.0.0.0/8", "x"], "allow_ports": [5432]}}
+d["net"]["allow_hosts"] = [{"host": "a.example", "ports": [80, 443]},
+    {"host": "10.0.0.0/25", "ports": [1]}, {"host": "10.0.0.128-10.0.0.255", "ports": [1]}]
+d["fs"]["read_roots"] = [".", "/usr/lib/"]; d["fs"]["write_roots"] = ["out"]
+d["env"]["allow_keys"] = ["A", "B"]; d["env"]["deny_keys"] = ["C"]
+d["process"]["allow_args_regex_lite"] = ["a", "b"]; d["process"]["allow_cwd_roots"] = ["w"]
+d["process"]["allow_execs"] = ["bin/x"]; d["process"]["max_args"] = 10
+d["fs"]["max_depth"] = 5'
+	cp "$policy" old.json
+	atf_check x07-policy diff old.json old.json
+	atf_check -o inline:'changed policy_id: sandbox.worker-parallel.base -> x\n' -x \
+	    "jq '.policy_id = \"x\" | .notes = \"y\"' old.json | x07-policy diff old.json -"
+
+	# change STATUS LINE JQ: this change of old.json is told so, and its reverse is not wider
+	# exactly when this one is.
+	change() {
+		jq "$3" old.json >new.json || atf_fail "$3"
+		atf_check -s "exit:$1" -o inline:"$2\\n" x07-policy diff old.json new.json
+		atf_check -s "exit:$1" x07-policy diff -q old.json new.json
+		case $2 in
+		wider*) atf_check -o match:'^narrower' x07-policy diff new.json old.json ;;
+		narrower*) atf_check -s exit:1 -o match:'^wider' x07-policy diff new.json old.json ;;
+		esac
+	}
+	change 1 'wider limits.cpu_ms: 300000 -> 300001' '.limits.cpu_ms += 1'
+	change 0 'narrower limits.cpu_ms: 300000 -> 299999' '.limits.cpu_ms -= 1'
+	change 1 'wider limits.core_dumps: false -> true' '.limits.core_dumps = true'
+	change 1 'wider fs.enabled: false -> true' '.fs.enabled = true'
+	change 1 'wider fs.deny_hidden: true -> false' '.fs.deny_hidden = false'
+	change 1 'wider process.kill_tree: true -> false' '.process.kill_tree = false'
+	change 1 'wider db.sqlite.readonly_only: true -> false' 'del(.db.sqlite.readonly_only)'
+	change 1 'wider db.net.require_tls: true -> false' '.db.net.require_tls = false'
+	change 0 'narrower process.max_args: 10 -> 9' '.process.max_args = 9'
+	change 1 'wider process.max_args: 10 -> 64' 'del(.process.max_args)'
+	# 0 is no limit.
+	change 1 'wider process.max_stdout_bytes: 10485760 -> 0' '.process.max_stdout_bytes = 0'
+	# Paths hold what is below them.
+	change 0 'narrower fs.read_roots: - .' '.fs.read_roots = ["src/./a//", "/usr/lib"]'
+	change 1 'wider fs.read_roots: + /etc' '.fs.read_roots += ["/etc", "sub", "/usr/lib/x"]'
+	change 1 'wider fs.write_roots: + outer' '.fs.write_roots += ["outer", "out/sub"]'
+	change 1 'wider fs.write_roots: + out/../x' '.fs.write_roots += ["out/../x"]'
+	change 1 'wider process.allow_cwd_roots: + v' '.process.allow_cwd_roots += ["v"]'
+	change 1 'wider db.sqlite.allow_paths: + b.db' '.db.sqlite.allow_paths += ["b.db"]'
+	change 1 'wider process.allow_execs: + /bin/sh' \
+	    '.process.allow_execs += ["/bin/sh", "deps/x07/y"]'
+	change 1 'wider process.allow_exec_prefixes: + deps' '.process.allow_exec_prefixes += ["deps"]'
+	atf_check -o empty -x "jq '.process.allow_exec_prefixes += [\"deps/x07/z/\"]' old.json | x07-policy diff old.json -"
+	# Sets of items.
+	change 1 'wider env.allow_keys: + D' '.env.allow_keys += ["D"]'
+	change 0 'narrower env.allow_keys: - B' '.env.allow_keys = ["A"]'
+	change 1 'wider env.deny_keys: - C' '.env.deny_keys = []'
+	change 0 'narrower env.deny_keys: + D' '.env.deny_keys += ["D"]'
+	change 1 'wider process.allow_args_regex_lite: + c' '.process.allow_args_regex_lite += ["c"]'
+	change 1 'wider process.allow_args_regex_lite: + anything (the list is empty)' \
+	    'del(.process.allow_args_regex_lite)'
+	change 1 'wider db.net.allow_ports: + 1' '.db.net.allow_ports += [1]'
+	change 1 'wider db.net.allow_dns: + e' '.db.net.allow_dns += ["e"]'
+	change 1 'wider db.net.allow_cidrs: + 11.0.0.0/8' '.db.net.allow_cidrs += ["11.0.0.0/8"]'
+	atf_check -o empty -x "jq '.db.net.allow_cidrs += [\"10.1.0.0/16\"]' old.json | x07-policy diff old.json -"
+	# Hosts: names, ports, and addresses that several entries hold together.
+	change 1 'wider net.allow_hosts: + a.example:22' '.net.allow_hosts[0].ports += [22]'
+	change 1 'wider net.allow_hosts: + b.example:80' '.net.allow_hosts += [{host: "b.example", ports: [80]}]'
+	change 0 'narrower net.allow_hosts: - a.example:443' '.net.allow_hosts[0].ports = [80]'
+	change 1 'wider net.allow_hosts: + 10.0.0.0/23:1' '.net.allow_hosts += [{host: "10.0.0.0/23", ports: [1]}]'
+	change 1 'wider net.allow_hosts: + 10.0.0.0/24:2' '.net.allow_hosts += [{host: "10.0.0.0/24", ports: [1, 2]}]'
+	atf_check -o empty -x "jq '.net.allow_hosts += [{host: \"10.0.0.0/24\", ports: [1]}, {host: \"::ffff:10.0.0.9\", ports: [1]}]' old.json | x07-policy diff old.json -"
+	# Names of hosts are not addresses, a block does not stand for them.
+	change 1 'wider net.allow_hosts: + b.a.example:80' '.net.allow_hosts += [{host: "b.a.example", ports: [80]}]'
+	# A wider and a narrower line of one key.
+	jq '.env.allow_keys = ["A", "Z"]' old.json >new.json
+	atf_check -s exit:1 -o inline:'wider env.allow_keys: + Z\nnarrower env.allow_keys: - B\n' \
+	    x07-policy diff old.json new.json
+	# Roots are relative to a directory.
+	x07-policy compile old.json >old.form
+	mkdir sub
+	atf_check -s exit:1 -o match:"^changed project_root" -o match:'^wider fs.write_roots: \+ out$' \
+	    x07-policy diff -C sub old.form old.json
+}
+
+atf_test_case diff_trouble
+diff_trouble_head() { atf_set descr "diff: trouble is 2, never 0 or 1"; }
+diff_trouble_body()
+{
+	base cli
+	echo '{}' >bad.json
+	for args in "$policy bad.json" "bad.json $policy" "$policy nosuch" "$policy" '' \
+	    "-x $policy $policy" "- -" "$policy $policy $policy" "-C nosuch $policy $policy"; do
+		# shellcheck disable=SC2086 # words
+		atf_check -s exit:2 -o empty -e not-empty x07-policy diff $args
+	done
+	edit 'd["limits"]["fds"] = 0'
+	x07-policy init --template cli --emit policy --out new.json >/dev/null
+	atf_check -s exit:2 -e match:'standard output' -x "x07-policy diff $policy new.json >/dev/full"
+}
+
+atf_test_case properties
+properties_head()
+{
+	atf_set descr "derive and diff against an independent judge, on random policies"
+	atf_set timeout 120
+}
+properties_body()
+{
+	atf_check python3 "$X07_TESTS/bin/x07-policy_property.py" 1 100
 }
 
 atf_init_test_cases()
@@ -441,4 +846,13 @@ atf_init_test_cases()
 	atf_add_test_case seal
 	atf_add_test_case seal_refuses
 	atf_add_test_case usage
+	atf_add_test_case fmt
+	atf_add_test_case get
+	atf_add_test_case derive
+	atf_add_test_case derive_base
+	atf_add_test_case derive_file
+	atf_add_test_case derive_refuses
+	atf_add_test_case diff
+	atf_add_test_case diff_trouble
+	atf_add_test_case properties
 }

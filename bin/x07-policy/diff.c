@@ -1,0 +1,421 @@
+/*
+ * diff - whether a policy grants anything that another does not.
+ *
+ * Key by key, on normal forms, and in doubt it does: a CI gate that says no too
+ * often is a nuisance, one that says yes once is a hole. What the keys' order
+ * of more and less is, keys.c tells.
+ */
+#include <sys/socket.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "form.h"
+#include "x07-policy.h"
+
+#define ROUNDS_MAX	(256 + 2)	/* entries of a list of ranges, and some */
+
+/* ---- paths ---- */
+
+struct place {
+	char	*path;		/* absolute, without //, /./ and a final / */
+	bool	 exact;		/* has a "..", which only the kernel can follow */
+};
+
+static struct place
+place_of(const struct form *f, const char *item)
+{
+	struct place pl = { NULL, false };
+	const char *root = *item == '/' ? "" : form_get(f, "project_root");
+	char *joined, *p, *part;
+
+	if (asprintf(&joined, "%s/%s", root, item) == -1 ||
+	    (pl.path = malloc(strlen(joined) + 2)) == NULL)
+		die_errno("policy");
+	p = pl.path;
+	for (part = strtok(joined, "/"); part != NULL; part = strtok(NULL, "/")) {
+		if (strcmp(part, ".") == 0)
+			continue;
+		pl.exact = pl.exact || strcmp(part, "..") == 0;
+		*p++ = '/';
+		p = stpcpy(p, part);
+	}
+	if (p == pl.path)
+		*p++ = '/';
+	*p = '\0';
+	free(joined);
+	return pl;
+}
+
+/* True when b is a, or, unless a ".." makes that a guess, below it. */
+static bool
+holds(const struct place *a, const struct place *b)
+{
+	size_t n = strlen(a->path);
+
+	if (strcmp(a->path, b->path) == 0)
+		return true;
+	if (a->exact || b->exact)
+		return false;
+	return n == 1 || (strncmp(a->path, b->path, n) == 0 &&
+	    b->path[n] == '/');
+}
+
+/* True when some item of a list, or what is below it, is the place. */
+static bool
+path_covered(const struct form *f, const char *key, const struct place *b)
+{
+	const char *const *items;
+	size_t i, n = form_list(f, key, &items);
+	bool found = false;
+
+	for (i = 0; i < n && !found; i++) {
+		struct place a = place_of(f, items[i]);
+
+		found = holds(&a, b);
+		free(a.path);
+	}
+	return found;
+}
+
+/* ---- items ---- */
+
+static bool
+has_item(const struct form *f, const char *key, const char *item)
+{
+	const char *const *items;
+	size_t i, n = form_list(f, key, &items);
+
+	for (i = 0; i < n; i++)
+		if (strcmp(items[i], item) == 0)
+			return true;
+	return false;
+}
+
+static bool
+exec_covered(const struct form *f, const struct place *b)
+{
+	const char *const *items;
+	size_t i, n = form_list(f, "process.allow_execs", &items);
+
+	for (i = 0; i < n; i++) {
+		struct place a = place_of(f, items[i]);
+		bool same = strcmp(a.path, b->path) == 0;
+
+		free(a.path);
+		if (same)
+			return true;
+	}
+	return path_covered(f, "process.allow_exec_prefixes", b);
+}
+
+/* ---- addresses ---- */
+
+/*
+ * True when the ranges together hold every address of r. Each round goes to the
+ * end of the range that reaches farthest from where the last one ended.
+ */
+static bool
+range_covered(const struct hostspec *r, const struct hostspec *ranges, size_t n)
+{
+	size_t i, j, len = r->family == AF_INET ? 4 : 16;
+	unsigned char next[16], end[16];
+	int rounds;
+
+	memcpy(next, r->lo, len);
+	for (rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+		bool found = false;
+
+		for (i = 0; i < n; i++)
+			if (ranges[i].family == r->family &&
+			    memcmp(ranges[i].lo, next, len) <= 0 &&
+			    memcmp(ranges[i].hi, next, len) >= 0 &&
+			    (!found || memcmp(ranges[i].hi, end, len) > 0)) {
+				memcpy(end, ranges[i].hi, len);
+				found = true;
+			}
+		if (!found)
+			return false;
+		if (memcmp(end, r->hi, len) >= 0)
+			return true;
+		memcpy(next, end, len);
+		for (j = len; j-- > 0 && ++next[j] == 0;)
+			;
+	}
+	return false;
+}
+
+static bool
+cidr_covered(const struct form *f, const char *key, const char *item)
+{
+	const char *const *items, *why;
+	size_t i, nranges = 0, n = form_list(f, key, &items);
+	struct hostspec r, *ranges;
+	bool covered;
+
+	if (has_item(f, key, item))
+		return true;
+	if (host_parse_host(&r, item, &why) == -1 || r.kind != HOST_RANGE)
+		return false;
+	if ((ranges = calloc(n + 1, sizeof(*ranges))) == NULL)
+		die_errno("policy");
+	for (i = 0; i < n; i++)
+		if (host_parse_host(&ranges[nranges], items[i], &why) == 0 &&
+		    ranges[nranges].kind == HOST_RANGE)
+			nranges++;
+	covered = range_covered(&r, ranges, nranges);
+	free(ranges);
+	return covered;
+}
+
+/* True when the entries let a host of b be reached on a port. */
+static bool
+port_covered(const struct hostspec *entries, size_t n, const struct hostspec *b,
+    uint16_t port)
+{
+	struct hostspec *ranges;
+	size_t i, nranges = 0;
+	bool covered = false;
+
+	if ((ranges = calloc(n + 1, sizeof(*ranges))) == NULL)
+		die_errno("policy");
+	for (i = 0; i < n && !covered; i++) {
+		if (entries[i].kind != b->kind || !host_has_port(&entries[i], port))
+			continue;
+		if (b->kind == HOST_NAME)
+			covered = strcmp(entries[i].name, b->name) == 0;
+		else
+			ranges[nranges++] = entries[i];
+	}
+	if (b->kind == HOST_RANGE)
+		covered = range_covered(b, ranges, nranges);
+	free(ranges);
+	return covered;
+}
+
+static struct hostspec *
+parse_hosts(const struct form *f, size_t *n)
+{
+	const char *const *items, *why;
+	struct hostspec *list;
+	size_t i;
+
+	*n = form_list(f, "net.allow_hosts", &items);
+	if ((list = calloc(*n + 1, sizeof(*list))) == NULL)
+		die_errno("policy");
+	/* form_parse has seen to it that they are good. */
+	for (i = 0; i < *n; i++)
+		if (host_parse(&list[i], items[i], false, &why) == -1)
+			die("net.allow_hosts %s: %s", items[i], why);
+	return list;
+}
+
+/* ---- what one form grants beyond another ---- */
+
+struct out {
+	FILE	*fp;
+	size_t	 n;
+};
+
+static void
+put(struct out *o, const char *text, const char *ports)
+{
+	char vis[4 * 4096 + 1];
+
+	fprintf(o->fp, "%s%s%s", o->n++ > 0 ? ", " : "",
+	    diag_vis(vis, sizeof(vis), text, strlen(text)), ports);
+}
+
+static void
+hosts_beyond(struct out *o, const struct form *a, const struct form *b)
+{
+	const char *const *items;
+	struct hostspec *old, *new;
+	char host[HOST_MAX + 4], ports[HOST_PORTS_MAX * 7];
+	size_t i, j, nold, nnew, at;
+
+	old = parse_hosts(a, &nold);
+	new = parse_hosts(b, &nnew);
+	form_list(b, "net.allow_hosts", &items);
+	for (i = 0; i < nnew; i++) {
+		at = 0;
+		for (j = 0; j < new[i].nports; j++)
+			if (!port_covered(old, nold, &new[i], new[i].ports[j]))
+				at += (size_t)snprintf(ports + at,
+				    sizeof(ports) - at, "%c%u",
+				    at > 0 ? ',' : ':',
+				    (unsigned)new[i].ports[j]);
+		if (at == 0)
+			continue;
+		strlcpy(host, items[i], sizeof(host));
+		*strrchr(host, ':') = '\0';
+		put(o, host, ports);
+	}
+	free(old);
+	free(new);
+}
+
+static bool
+item_covered(const struct key *key, const struct form *a, const struct form *b,
+    const char *item)
+{
+	struct place pl;
+	bool covered;
+
+	if (key->sense == MORE_RANGES)
+		return cidr_covered(a, key->path, item);
+	if (key->sense != MORE_PATHS && key->sense != MORE_EXECS)
+		return has_item(a, key->path, item);
+	pl = place_of(b, item);
+	covered = key->sense == MORE_PATHS ?
+	    path_covered(a, key->path, &pl) : exec_covered(a, &pl);
+	free(pl.path);
+	return covered;
+}
+
+static void
+list_beyond(struct out *o, const struct key *key, const struct form *a,
+    const struct form *b)
+{
+	const char *const *items;
+	size_t i, n = form_list(b, key->path, &items);
+
+	if (key->sense == MORE_ITEMS_0_ALL) {
+		const char *const *olds;
+		size_t nold = form_list(a, key->path, &olds);
+
+		if (nold == 0)
+			return;
+		if (n == 0)
+			put(o, "anything (the list is empty)", "");
+	}
+	for (i = 0; i < n; i++)
+		if (!item_covered(key, a, b, items[i]))
+			put(o, items[i], "");
+}
+
+/* True when a scalar's value in b grants more than in a. */
+static bool
+scalar_beyond(const struct key *key, const struct form *a, const struct form *b)
+{
+	int64_t x = form_int(a, key->path, 0), y = form_int(b, key->path, 0);
+
+	if (x == y)
+		return false;
+	switch (key->sense) {
+	case MORE_UP:
+		return y > x;
+	case MORE_DOWN:
+		return y < x;
+	case MORE_UP_0_ALL:
+		return y == 0 || (x != 0 && y > x);
+	case MORE_UP_0_ANY:
+		return x == 0 || y == 0 || y > x;
+	default:
+		return false;
+	}
+}
+
+static const char *
+scalar_text(const struct key *key, const struct form *f, char *vis, size_t vissz)
+{
+	const char *v = form_get(f, key->path);
+
+	if (key->type == KEY_BOOL)
+		return strcmp(v, "1") == 0 ? "true" : "false";
+	return diag_vis(vis, vissz, v, strlen(v));
+}
+
+/* Tells what b has beyond a in one key, behind a word; true when there is any. */
+static bool
+tell_list(const char *word, char sign, const struct key *key,
+    const struct form *a, const struct form *b, FILE *fp)
+{
+	struct out o = { NULL, 0 };
+	char *text;
+	size_t len;
+
+	if ((o.fp = open_memstream(&text, &len)) == NULL)
+		die_errno("policy");
+	if (key->sense == MORE_HOSTS)
+		hosts_beyond(&o, a, b);
+	else if (key->sense == MORE_WITHOUT)
+		list_beyond(&o, key, b, a);
+	else
+		list_beyond(&o, key, a, b);
+	if (fclose(o.fp) == EOF)
+		die_errno("policy");
+	if (key->sense == MORE_WITHOUT)
+		sign = sign == '+' ? '-' : '+';
+	if (o.n > 0 && fp != NULL)
+		fprintf(fp, "%s %s: %c %s\n", word, key->path, sign, text);
+	free(text);
+	return o.n > 0;
+}
+
+static bool
+tell_scalar(const struct key *key, const struct form *a, const struct form *b,
+    FILE *fp)
+{
+	char x[4 * 4096 + 1], y[4 * 4096 + 1];
+	const char *word;
+	bool wider = scalar_beyond(key, a, b);
+
+	if (strcmp(form_get(a, key->path), form_get(b, key->path)) == 0)
+		return false;
+	word = wider ? "wider" : key->sense == MORE_NOT ? "changed" : "narrower";
+	if (fp != NULL)
+		fprintf(fp, "%s %s: %s -> %s\n", word, key->path,
+		    scalar_text(key, a, x, sizeof(x)),
+		    scalar_text(key, b, y, sizeof(y)));
+	return wider;
+}
+
+bool
+form_diff(const struct form *a, const struct form *b, FILE *fp)
+{
+	const struct key *key;
+	bool wider = false;
+
+	for (key = policy_keys; key < policy_keys + policy_nkeys; key++) {
+		if ((key->flags & KEY_NOFORM) != 0)
+			continue;
+		if (!key_is_list(key)) {
+			wider |= tell_scalar(key, a, b, fp);
+			continue;
+		}
+		wider |= tell_list("wider", '+', key, a, b, fp);
+		tell_list("narrower", '-', key, b, a, fp);
+	}
+	return wider;
+}
+
+int
+cmd_diff(int argc, char **argv)
+{
+	const char *root = NULL;
+	bool quiet = false;
+	int ch;
+
+	while ((ch = getopt(argc, argv, "+C:q")) != -1)
+		switch (ch) {
+		case 'C':
+			root = optarg;
+			break;
+		case 'q':
+			quiet = true;
+			break;
+		default:
+			usage_error();
+		}
+	argc -= optind;
+	argv += optind;
+	if (argc != 2)
+		usage_error();
+	if (strcmp(argv[0], "-") == 0 && strcmp(argv[1], "-") == 0)
+		die("only one of the two can be the standard input");
+	return form_diff(load_parsed_form(argv[0], root),
+	    load_parsed_form(argv[1], root), quiet ? NULL : stdout) ?
+	    EXIT_NO : EXIT_YES;
+}
