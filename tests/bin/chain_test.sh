@@ -3,12 +3,13 @@
 # What all gates do alike: options, order, the policy, the program's status.
 . "$X07_TESTS/lib.sh"
 
+AS=
 GATES="x07-limit x07-netgate x07-fsgate x07-execgate"
 
 # A policy under which a shell may run programs.
 free_policy()
 {
-	x07 policy init --template cli >/dev/null || atf_fail "init"
+	$AS x07 policy init --template cli >/dev/null || atf_fail "init"
 	policy=.x07/policies/base/cli.sandbox.base.policy.json
 }
 
@@ -29,7 +30,7 @@ options_body()
 			[ "$status" -eq 125 ] || atf_fail "$gate $args: exit $status"
 			[ "$(grep -c . err)" -eq 1 ] || [ -z "${args##*--nonsense*}" ] ||
 			    atf_fail "$gate $args: $(cat err)"
-			grep -q "$gate: " err || atf_fail "$gate $args: $(cat err)"
+			grep -q -e "$gate: " -e "^x07-policy: cannot read" err || atf_fail "$gate $args: $(cat err)"
 			[ ! -s out ] || atf_fail "$gate $args wrote to stdout"
 		done
 	done
@@ -145,25 +146,21 @@ leaks_once()
 {
 	free_policy
 	# The program sees its three descriptors and nothing of the chain.
-	cat >fds.py <<'EOF'
-import os
-print(sorted(int(fd) for fd in os.listdir("/proc/self/fd"))[:-1])
-EOF
-	chmod 644 fds.py
+	show='import os; print(sorted(int(fd) for fd in os.listdir("/proc/self/fd"))[:-1])'
 	for gate in $GATES; do
 		atf_check -o inline:"[0, 1, 2]\n" sh -c \
-		    "$AS $gate -l fd:8 -- python3 fds.py 7</dev/null 8>log 9</etc/passwd"
+		    "$AS $gate -l fd:8 -- python3 -c '$show' 7</dev/null 8>log 9</etc/passwd"
 	done
 	atf_check -o inline:"[0, 1, 2]\n" sh -c "$AS x07-policy seal $policy -- \
 	    x07-limit -P 3 -- x07-netgate -P 3 -- x07-fsgate -P 3 -- \
-	    x07-execgate -P 3 -- python3 fds.py 7</dev/null 9</etc/passwd"
+	    x07-execgate -P 3 -- python3 -c '$show' 7</dev/null 9</etc/passwd"
 	# No capability, nothing new by exec, a filter in force.
 	for gate in $GATES; do
 		$AS $gate -- cat /proc/self/status >status || atf_fail "$gate"
 		atf_check -o ignore grep -E '^NoNewPrivs:[[:space:]]+1$' status
 		atf_check -o ignore grep -E '^Seccomp:[[:space:]]+2$' status
 	done
-	rm -rf .x07 out log status fds.py
+	rm -rf .x07 out log status
 }
 
 atf_test_case leaks

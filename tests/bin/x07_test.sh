@@ -3,12 +3,13 @@
 # x07 run: the choice of world, backend and policy, and the whole chain.
 . "$X07_TESTS/lib.sh"
 
+AS=
 accept="--sandbox-backend os --i-accept-weaker-isolation"
 
 # A policy that lets a shell do its work in the current directory.
 base_policy()
 {
-	x07 policy init --template "${1-http-client}" >/dev/null ||
+	$AS x07 policy init --template "${1-http-client}" >/dev/null ||
 	    atf_fail "cannot make the base policy"
 	policy=$PWD/.x07/policies/base/${1-http-client}.sandbox.base.policy.json
 }
