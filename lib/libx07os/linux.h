@@ -23,9 +23,28 @@ int	ns_unshare(int flags);
 
 /*
  * Like fork(2) into new namespaces, same mapping; the parent stays outside.
- * The child returns (0) only after its ids are mapped.
+ * The child returns (0) only after its ids are mapped. The low byte of flags
+ * may name the signal that tells its death, as in clone(2); else SIGCHLD.
  */
 pid_t	ns_fork(int flags);
+
+/* ---- linux_cgroup.c ---- */
+
+struct os_group;
+
+/* Puts this process into the group; its children follow. */
+int	group_enter(const struct os_group *);
+/* The descriptors that the group needs kept open; returns their number. */
+#define GROUP_FDS_MAX	12
+size_t	group_fds(const struct os_group *, int fds[GROUP_FDS_MAX]);
+/* Closes them. */
+void	group_close(struct os_group *);
+/*
+ * Makes every cgroup mount of this mount namespace read-only, so that a
+ * program that owns the files cannot raise its caps or leave. What it mounts
+ * itself in namespaces of its own starts below the group's caps.
+ */
+int	group_protect(void);
 
 /* ---- linux_filter.c ---- */
 
@@ -121,10 +140,10 @@ int	watch_judge_call(os_judge *, void *, pid_t, long nr, const uint64_t args[6])
 /* Drops all capabilities but those in keep (bit = number) everywhere. */
 int	caps_limit(uint64_t keep);
 
-#endif
 /* ---- linux_packet.c ---- */
 
 struct os_net;
 /* Opens the raw sockets of a network that this process is in. */
 int	net_open_wires(struct os_net *, int ipv6);
 
+#endif

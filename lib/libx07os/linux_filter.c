@@ -231,6 +231,11 @@ static const struct filter_row deny_ptrace[] = {
 	ALWAYS(process_madvise, EPERM),
 };
 
+/* The process group may hold processes from outside the pid namespace. */
+static const struct filter_row deny_group[] = {
+	ARG(kill, 0, ALL32, 0, EPERM),
+};
+
 /* Families that a network namespace does not hold (AF_VSOCK) or nobody needs. */
 static const struct filter_row deny_families[] = {
 	ARG(socket, 0, ALL32, AF_UNIX, 0),
@@ -325,6 +330,7 @@ static const struct {
 	/* Before OS_DENY_USERNS's clone row: the first match decides. */
 	SET(OS_DENY_USERNS, deny_userns),
 	SET(OS_DENY_FORK, deny_fork),
+	SET(OS_DENY_GROUP, deny_group),
 	SET(OS_DENY_MEMEXEC, deny_memexec),
 	SET(OS_DENY_RENAME, deny_rename),
 	SET(OS_DENY_MOUNT, deny_mount),

@@ -190,8 +190,10 @@ ns_fork(int flags)
 	if (make_maps(&m) == -1 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
 		return -1;
-	pid = (pid_t)syscall(SYS_clone, (unsigned long)(flags | CLONE_NEWUSER |
-	    SIGCHLD), 0, 0, 0, 0);
+	if ((flags & CSIGNAL) == 0)
+		flags |= SIGCHLD;
+	pid = (pid_t)syscall(SYS_clone, (unsigned long)(flags | CLONE_NEWUSER), 0,
+	    0, 0, 0);
 	if (pid == 0) {
 		close(pair[0]);
 		if (read(pair[1], &go, 1) != 1)
@@ -204,7 +206,7 @@ ns_fork(int flags)
 	close(pair[0]);
 	close(pair[1]);
 	if (err != 0 && pid > 0)
-		while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		while (waitpid(pid, NULL, __WALL) == -1 && errno == EINTR)
 			continue;
 	errno = err;
 	return err == 0 ? pid : -1;

@@ -2,6 +2,12 @@
  * A process tree that dies as one: a pid namespace whose init we are the
  * parent of. pid_namespaces(7): when init dies, the kernel kills the rest,
  * whatever session or process group it hides in.
+ *
+ * Where there is a controlling terminal, supervisor, init and program share a
+ * process group, so that the terminal's signals reach the program as they would
+ * without us; else the program gets a group of its own. What reaches the
+ * supervisor it hands to init through a socket, and init, which stays in the
+ * supervisor's group, knows whether that was meant for the whole group.
  */
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -12,10 +18,15 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "linux.h"
@@ -24,8 +35,16 @@
 /* Signals that people send to a supervisor and mean for the program. */
 static const int passed_on[] = {
 	SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT,
+	SIGTSTP, SIGTTIN, SIGTTOU,
 };
 #define NPASSED	(sizeof(passed_on) / sizeof(passed_on[0]))
+
+/* Two deliveries of one signal this near to each other are one signal. */
+#define SAME_SIGNAL_MS	100
+/* In a message to init: it may have waited while the supervisor was stopped. */
+#define LATE		0x100
+
+#define EXTRA_MAX	8	/* descriptors of the caller's */
 
 static void
 passed_set(sigset_t *set)
@@ -35,36 +54,108 @@ passed_set(sigset_t *set)
 		sigaddset(set, passed_on[i]);
 }
 
-/*
- * A signal of the terminal (SI_KERNEL) reached the program by itself, as a
- * member of the foreground process group; one from kill(2) reached only us.
- */
-static int
-from_terminal(int code)
-{
-	return code == SI_KERNEL;
-}
-
 static int64_t
-microseconds(const struct timeval *tv)
+now_ms(void)
 {
-	return (int64_t)tv->tv_sec * 1000000 + tv->tv_usec;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Tells the supervisor how it ended. What it cannot hear it need not know. */
-static void
-report(int fd, int wstatus)
+/* The part of a wait until at (0: never) that poll(2) takes. */
+static int
+until(int64_t at)
 {
-	struct os_tree_end end = { .wstatus = wstatus };
-	struct rusage ru;
+	int64_t left;
 
-	if (getrusage(RUSAGE_CHILDREN, &ru) == 0) {
-		end.user_us = microseconds(&ru.ru_utime);
-		end.sys_us = microseconds(&ru.ru_stime);
-		end.maxrss = (int64_t)ru.ru_maxrss * 1024;
+	if (at == 0)
+		return -1;
+	left = at - now_ms();
+	return left < 0 ? 0 : left > 1000000000 ? 1000000000 : (int)left;
+}
+
+/* ---- init ---- */
+
+struct init {
+	pid_t		 program;
+	bool		 shares_group;
+	int		 sock, signals;
+	struct os_group	*group;
+	int64_t		 dies_at;		/* ms, 0: never */
+	int64_t		 direct_at[NSIG];	/* when the group got a signal, ms */
+};
+
+/*
+ * Ends the tree. With a group it has to be emptied first, as nobody else is left
+ * to remove it; without one the kernel kills faster.
+ */
+static _Noreturn void
+end_tree(struct init *in)
+{
+	if (in->group != NULL) {
+		do {
+			kill(-1, SIGKILL);
+		} while (waitpid(-1, NULL, 0) != -1 || errno != ECHILD);
+		os_group_remove(in->group);
 	}
-	if (write(fd, &end, sizeof(end)) != sizeof(end))
+	_exit(0);
+}
+
+static void
+drain_signals(struct init *in)
+{
+	struct signalfd_siginfo si;
+
+	while (read(in->signals, &si, sizeof(si)) == (ssize_t)sizeof(si))
+		/*
+		 * Pid 0 is outside of our namespace: the terminal or a sender who
+		 * meant the process group. The program may not speak here.
+		 */
+		if (si.ssi_signo < NSIG && si.ssi_pid == 0)
+			in->direct_at[si.ssi_signo] = now_ms();
+}
+
+/* The supervisor was sent a signal. */
+static void
+pass_on(struct init *in, int message)
+{
+	static const struct timespec settle = { 0, 2000000 };
+	int sig = message & ~LATE;
+	int64_t age;
+	pid_t group;
+
+	if (sig <= 0 || sig >= NSIG)
+		return;
+	/* One signal of a group reaches its members one after the other. */
+	nanosleep(&settle, NULL);
+	drain_signals(in);
+	group = getpgid(in->program);
+	age = now_ms() - in->direct_at[sig];
+	if (in->direct_at[sig] == 0 ||
+	    (age > SAME_SIGNAL_MS && (message & LATE) == 0))
+		kill(in->program, sig);
+	else if (group == in->program)
+		kill(-group, sig);
+	else if (group != getpgrp())
+		kill(in->program, sig);
+	in->direct_at[sig] = 0;
+}
+
+static void
+reap(struct init *in)
+{
+	int wstatus;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
+		if (pid != in->program)
+			continue;
+		/* A supervisor that is gone need not hear it. */
+		send(in->sock, &wstatus, sizeof(wstatus), MSG_NOSIGNAL);
+		/* It reads the group's sums and removes it. */
 		_exit(0);
+	}
 }
 
 /*
@@ -72,43 +163,41 @@ report(int fd, int wstatus)
  * and exits, which ends everything that is left.
  */
 static _Noreturn void
-be_init(pid_t program, int status_fd)
+be_init(struct init *in)
 {
-	int keep[1] = { status_fd }, wstatus;
-	sigset_t set;
-	siginfo_t si;
-	pid_t pid;
+	struct pollfd pfd[2] = {
+		{ .fd = in->sock, .events = POLLIN },
+		{ .fd = in->signals, .events = POLLIN },
+	};
+	int sig;
+	ssize_t n;
 
-	os_close_fds(keep, 1);
-	close(STDIN_FILENO);
-	close(STDOUT_FILENO);
-	close(STDERR_FILENO);
 	os_hide();
-	passed_set(&set);
-	sigaddset(&set, SIGCHLD);
 	for (;;) {
-		if (sigwaitinfo(&set, &si) == -1)
-			continue;
-		if (si.si_signo != SIGCHLD) {
-			if (!from_terminal(si.si_code))
-				kill(program, si.si_signo);
-			continue;
+		if (poll(pfd, 2, until(in->dies_at)) == 0)
+			end_tree(in);
+		if (pfd[1].revents != 0) {
+			drain_signals(in);
+			reap(in);
 		}
-		while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
-			if (pid != program)
-				continue;
-			report(status_fd, wstatus);
-			_exit(0);
-		}
+		if (pfd[0].revents == 0)
+			continue;
+		n = recv(in->sock, &sig, sizeof(sig), MSG_DONTWAIT);
+		if (n == 0)
+			end_tree(in);	/* the supervisor died */
+		if (n == (ssize_t)sizeof(sig))
+			pass_on(in, sig);
 	}
 }
 
 /* In the new namespaces, before anything of the program exists. */
 static int
-prepare(unsigned flags)
+prepare(unsigned flags, const struct os_group *g)
 {
 	if ((flags & OS_TREE_MOUNT) != 0 &&
 	    mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == -1)
+		return -1;
+	if (g != NULL && group_protect() == -1)
 		return -1;
 	/*
 	 * Where parts of the outer /proc are masked (containers) the kernel does
@@ -120,110 +209,221 @@ prepare(unsigned flags)
 	return 0;
 }
 
+/*
+ * Its name and arguments are a copy of the supervisor's: told apart in ps(1), and
+ * a pkill(1) meant for one should not seem a signal to the group.
+ */
+static void
+rename_init(void)
+{
+	static const char name[] = "x07-tree";
+	unsigned long start = 0, end = 0;
+	char text[1024], *s;
+	ssize_t n;
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+
+	prctl(PR_SET_NAME, name, 0, 0, 0);
+	n = fd == -1 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd != -1)
+		close(fd);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	/* Fields 48 and 49 are where the arguments begin and end, proc(5). */
+	s = strrchr(text, ')');
+	for (int field = 2; s != NULL && field < 48; field++)
+		s = strchr(s + 1, ' ');
+	if (s == NULL || sscanf(s, "%lu %lu", &start, &end) != 2 ||
+	    end - start <= sizeof(name))
+		return;
+	memset((char *)start, 0, end - start);
+	memcpy((char *)start, name, sizeof(name));
+}
+
+/* What init holds open: its socket, its signals, its group; nothing else. */
+static void
+close_rest(const struct init *in)
+{
+	int keep[2 + GROUP_FDS_MAX] = { in->sock, in->signals };
+	size_t n = 2 + group_fds(in->group, keep + 2);
+
+	os_close_fds(keep, n);
+	close(STDIN_FILENO);
+	close(STDOUT_FILENO);
+	close(STDERR_FILENO);
+}
+
 /* init's half of the start: returns only in the program to be. */
 static int
-start_inside(unsigned flags, int status_fd, int error_fd, const sigset_t *old)
+start_inside(unsigned flags, struct init *in, const sigset_t *old)
 {
 	sigset_t set;
-	pid_t program = -1;
 	int err = 0;
 
 	passed_set(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	/* The parent is outside the pid namespace: getppid(2) says 0. */
-	if (os_die_with_parent(0) == -1 || prepare(flags) == -1 ||
-	    (program = fork()) == -1)
+	in->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (in->signals == -1 || prepare(flags, in->group) == -1)
 		err = errno;
-	if (program == 0) {
-		close(error_fd);
-		close(status_fd);
+	else if ((in->program = fork()) == -1)
+		err = errno;
+	else if (in->program == 0) {
+		close(in->signals);
+		if ((in->group != NULL && group_enter(in->group) == -1) ||
+		    (!in->shares_group && setpgid(0, 0) == -1))
+			err = errno;
+		if (send(in->sock, &err, sizeof(err), MSG_NOSIGNAL) == -1 ||
+		    err != 0)
+			_exit(125);
+		close(in->sock);
+		if (in->group != NULL)
+			group_close(in->group);
 		sigprocmask(SIG_SETMASK, old, NULL);
-		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		return 0;
 	}
 	if (err != 0) {
-		if (write(error_fd, &err, sizeof(err)) != sizeof(err))
-			_exit(1);
-		_exit(1);
+		send(in->sock, &err, sizeof(err), MSG_NOSIGNAL);
+		_exit(125);
 	}
-	close(error_fd);
-	be_init(program, status_fd);
+	close_rest(in);
+	rename_init();
+	be_init(in);
 }
+
+/* ---- supervisor ---- */
 
 static void
-forget(int pipes[4])
+wait_init(pid_t pid, struct rusage *ru)
 {
-	for (int i = 0; i < 4; i++)
-		if (pipes[i] >= 0)
-			close(pipes[i]);
+	while (wait4(pid, NULL, __WALL, ru) == -1 && errno == EINTR)
+		continue;
 }
 
-int
-os_tree_spawn(struct os_tree *t, unsigned flags)
+/* Waits until the program is on its way; -1 with errno when it is not. */
+static int
+started(struct os_tree *t)
 {
-	int p[4] = { -1, -1, -1, -1 }, err = 0;
-	int ns = CLONE_NEWPID | ((flags & OS_TREE_MOUNT) != 0 ? CLONE_NEWNS : 0);
-	sigset_t set, old;
+	int err = EIO;
 
-	if (pipe2(p, O_CLOEXEC) == -1 || pipe2(p + 2, O_CLOEXEC) == -1)
-		goto fail;
-	/* Blocked from here on, so that no signal falls between start and wait. */
-	passed_set(&set);
-	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, &old);
-	t->init = ns_fork(ns);
-	if (t->init == -1)
-		goto fail_mask;
-	if (t->init == 0) {
-		close(p[0]);
-		close(p[2]);
-		return start_inside(flags, p[1], p[3], &old);
-	}
-	close(p[1]);
-	close(p[3]);
-	p[1] = p[3] = -1;
-	t->status = p[0];
 	t->pidfd = (int)syscall(SYS_pidfd_open, t->init, 0);
 	if (t->pidfd == -1)
 		err = errno;
-	/* End of file: the program to be is on its way. */
-	else if (read(p[2], &err, sizeof(err)) != (ssize_t)sizeof(err))
-		err = 0;
-	close(p[2]);
-	p[2] = -1;
+	else if (recv(t->status, &err, sizeof(err), 0) != (ssize_t)sizeof(err))
+		err = EIO;
 	if (err == 0)
-		return 1;
+		return 0;
 	kill(t->init, SIGKILL);
-	while (waitpid(t->init, NULL, 0) == -1 && errno == EINTR)
-		continue;
+	wait_init(t->init, NULL);
+	if (t->pidfd != -1)
+		close(t->pidfd);
 	errno = err;
-fail_mask:
-	err = errno;
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	errno = err;
+	return -1;
+}
+
+static bool
+has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+	if (fd != -1)
+		close(fd);
+	return fd != -1;
+}
+
+int
+os_tree_spawn_in(struct os_tree *t, unsigned flags, struct os_group *group,
+    int64_t life_ms)
+{
+	struct init in = { .group = group, .shares_group = has_terminal() };
+	int pair[2], err;
+	sigset_t set, old;
+
+	if (group != NULL && (flags & OS_TREE_MOUNT) == 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+		return -1;
+	/* Blocked from here on, so that no signal falls between start and wait. */
+	passed_set(&set);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	/* A caller that ignores it would have the kernel reap behind our back. */
+	signal(SIGCHLD, SIG_DFL);
+	t->shares_group = in.shares_group;
+	t->status = pair[0];
+	t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (t->signals == -1)
+		goto fail;
+	if (life_ms > 0)
+		in.dies_at = now_ms() + life_ms;
+	/*
+	 * init's death is told by SIGCONT: it wakes us even when we are
+	 * stopped, so that a stopped supervisor cannot outlive its tree.
+	 */
+	t->init = ns_fork(SIGCONT | CLONE_NEWPID |
+	    ((flags & OS_TREE_MOUNT) != 0 ? CLONE_NEWNS : 0));
+	if (t->init == -1)
+		goto fail;
+	if (t->init == 0) {
+		close(pair[0]);
+		close(t->signals);
+		in.sock = pair[1];
+		return start_inside(flags, &in, &old);
+	}
+	close(pair[1]);
+	pair[1] = -1;
+	if (started(t) == 0)
+		return 1;
 fail:
 	err = errno;
-	forget(p);
+	if (t->signals != -1)
+		close(t->signals);
+	close(pair[0]);
+	if (pair[1] != -1)
+		close(pair[1]);
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	errno = err;
 	return -1;
 }
 
 int
+os_tree_spawn(struct os_tree *t, unsigned flags)
+{
+	return os_tree_spawn_in(t, flags, NULL, 0);
+}
+
+int
+os_tree_settle(const struct os_tree *t, const struct os_group *g,
+    const int *keep, size_t n)
+{
+	int fds[3 + GROUP_FDS_MAX + EXTRA_MAX] = { t->pidfd, t->status, t->signals };
+	size_t nfds = 3 + group_fds(g, fds + 3);
+
+	if (n > EXTRA_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	for (size_t i = 0; i < n; i++)
+		fds[nfds++] = keep[i];
+	if (os_close_fds(fds, nfds) == -1 || os_hide() == -1 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		return -1;
+	/* Root may own cgroup directories that even their owner cannot write. */
+	return caps_limit(g == NULL ? 0 : UINT64_C(1) << CAP_DAC_OVERRIDE);
+}
+
+int
 os_tree_signal(const struct os_tree *t, int sig)
 {
-	return kill(t->init, sig);
+	return send(t->status, &sig, sizeof(sig), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+	    (ssize_t)sizeof(sig) ? 0 : -1;
 }
 
 int
 os_tree_kill(const struct os_tree *t)
 {
-	if (kill(t->init, SIGKILL) == -1 && errno != ESRCH)
-		return -1;
-	while (waitpid(t->init, NULL, 0) == -1)
-		if (errno != EINTR)
-			return errno == ECHILD ? 0 : -1;
-	return 0;
+	return kill(t->init, SIGKILL);
 }
 
 int
@@ -234,34 +434,114 @@ os_tree_exit_status(int wstatus)
 	return 128 + WTERMSIG(wstatus);
 }
 
-int
-os_tree_wait(const struct os_tree *t)
+/*
+ * Passes on what has arrived. The supervisor stops only when it was sent a
+ * stop signal itself, never because the program stopped: the program
+ * cannot signal us, and a stopped supervisor holds no limits.
+ */
+static int
+take_signals(const struct os_tree *t, int late)
 {
-	struct os_tree_end end = { .wstatus = SIGKILL };
-	struct pollfd pfd[2];
 	struct signalfd_siginfo si;
-	sigset_t set;
-	int sfd;
+	int stop = 0;
 
-	passed_set(&set);
-	sfd = signalfd(-1, &set, SFD_CLOEXEC);
-	if (sfd == -1)
-		return -1;
-	pfd[0] = (struct pollfd){ .fd = t->pidfd, .events = POLLIN };
-	pfd[1] = (struct pollfd){ .fd = sfd, .events = POLLIN };
-	while ((pfd[0].revents & POLLIN) == 0) {
-		if (poll(pfd, 2, -1) == -1)
-			continue;
-		if ((pfd[1].revents & POLLIN) != 0 &&
-		    read(sfd, &si, sizeof(si)) == sizeof(si) &&
-		    !from_terminal(si.ssi_code))
-			os_tree_signal(t, (int)si.ssi_signo);
+	while (read(t->signals, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		int sig = (int)si.ssi_signo;
+
+		os_tree_signal(t, sig | late);
+		if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
+			stop = sig;
+		else if (sig == SIGCONT)
+			stop = 0;
 	}
-	close(sfd);
-	while (waitpid(t->init, NULL, 0) == -1 && errno == EINTR)
-		continue;
+	return stop;
+}
+
+enum os_tree_event
+os_tree_poll(struct os_tree *t, struct pollfd *extra, size_t n,
+    int64_t timeout_ms)
+{
+	struct pollfd pfd[2 + EXTRA_MAX] = {
+		{ .fd = t->pidfd, .events = POLLIN },
+		{ .fd = t->signals, .events = POLLIN },
+	};
+	int64_t at = timeout_ms < 0 ? 0 : now_ms() + timeout_ms;
+	int ready = 0;
+
+	if (n > EXTRA_MAX)
+		abort();
+	if (n > 0)
+		memcpy(pfd + 2, extra, n * sizeof(*extra));
+	for (;;) {
+		if (poll(pfd, (nfds_t)n + 2, timeout_ms == 0 ? 0 : until(at)) == 0)
+			return OS_TREE_TIMEOUT;
+		if (pfd[1].revents != 0 && (t->stop = take_signals(t, 0)) != 0)
+			return OS_TREE_STOP;
+		for (size_t i = 0; i < n; i++) {
+			extra[i].revents = pfd[2 + i].revents;
+			ready |= extra[i].revents;
+		}
+		if (ready != 0)
+			return OS_TREE_READY;
+		if (pfd[0].revents != 0)
+			return OS_TREE_ENDED;
+	}
+}
+
+void
+os_tree_stop(const struct os_tree *t)
+{
+	struct pollfd gone = { .fd = t->pidfd, .events = POLLIN };
+	sigset_t set;
+
+	/*
+	 * init's death sends SIGCONT, which takes back a stop signal that is
+	 * still blocked: so the stop comes first, the look at init second,
+	 * and what happens later wakes us.
+	 */
+	kill(getpid(), t->stop);
+	if (poll(&gone, 1, 0) == 1)
+		kill(getpid(), SIGCONT);
+	sigemptyset(&set);
+	sigaddset(&set, t->stop);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	take_signals(t, LATE);
+}
+
+void
+os_tree_reap(const struct os_tree *t, struct os_tree_end *end)
+{
+	struct rusage ru;
+
+	memset(&ru, 0, sizeof(ru));
+	memset(end, 0, sizeof(*end));
 	/* init killed from outside leaves no report: the program died by SIGKILL. */
-	if (read(t->status, &end, sizeof(end)) != (ssize_t)sizeof(end))
-		end.wstatus = SIGKILL;
-	return os_tree_exit_status(end.wstatus);
+	if (recv(t->status, &end->wstatus, sizeof(end->wstatus), MSG_DONTWAIT) !=
+	    (ssize_t)sizeof(end->wstatus))
+		end->wstatus = SIGKILL;
+	/* The kernel adds up what init reaped, and what died with it. */
+	wait_init(t->init, &ru);
+	end->user_us = (int64_t)ru.ru_utime.tv_sec * 1000000 + ru.ru_utime.tv_usec;
+	end->sys_us = (int64_t)ru.ru_stime.tv_sec * 1000000 + ru.ru_stime.tv_usec;
+	end->maxrss = (int64_t)ru.ru_maxrss * 1024;
+}
+
+int
+os_tree_wait(struct os_tree *t)
+{
+	struct os_tree_end end;
+
+	for (;;) {
+		switch (os_tree_poll(t, NULL, 0, -1)) {
+		case OS_TREE_STOP:
+			os_tree_stop(t);
+			break;
+		case OS_TREE_ENDED:
+			os_tree_reap(t, &end);
+			return os_tree_exit_status(end.wstatus);
+		default:
+			break;
+		}
+	}
 }

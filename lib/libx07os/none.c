@@ -116,11 +116,73 @@ os_limit_file_size(int64_t bytes)
 	return unsupported();
 }
 
+struct os_group *
+os_group_make(unsigned want, int64_t mem_bytes, int64_t tasks)
+{
+	(void)want;
+	(void)mem_bytes;
+	(void)tasks;
+	errno = ENOTSUP;
+	return NULL;
+}
+
+unsigned
+os_group_holds(const struct os_group *group)
+{
+	(void)group;
+	return 0;
+}
+
+const char *
+os_group_how(const struct os_group *group, unsigned bit)
+{
+	(void)group;
+	(void)bit;
+	return "nothing";
+}
+
+int
+os_group_usage(const struct os_group *group, struct os_usage *usage)
+{
+	(void)group;
+	(void)usage;
+	return unsupported();
+}
+
+int
+os_group_remove(struct os_group *group)
+{
+	(void)group;
+	return unsupported();
+}
+
 int
 os_tree_spawn(struct os_tree *tree, unsigned flags)
 {
 	(void)tree;
 	(void)flags;
+	return unsupported();
+}
+
+int
+os_tree_spawn_in(struct os_tree *tree, unsigned flags, struct os_group *group,
+    int64_t life_ms)
+{
+	(void)tree;
+	(void)flags;
+	(void)group;
+	(void)life_ms;
+	return unsupported();
+}
+
+int
+os_tree_settle(const struct os_tree *tree, const struct os_group *group,
+    const int *keep, size_t n)
+{
+	(void)tree;
+	(void)group;
+	(void)keep;
+	(void)n;
 	return unsupported();
 }
 
@@ -139,8 +201,41 @@ os_tree_kill(const struct os_tree *tree)
 	return unsupported();
 }
 
+enum os_tree_event
+os_tree_poll(struct os_tree *tree, struct pollfd *extra, size_t n,
+    int64_t timeout_ms)
+{
+	(void)tree;
+	(void)extra;
+	(void)n;
+	(void)timeout_ms;
+	return OS_TREE_ENDED;
+}
+
+void
+os_tree_stop(const struct os_tree *tree)
+{
+	(void)tree;
+}
+
+void
+os_tree_reap(const struct os_tree *tree, struct os_tree_end *end)
+{
+	(void)tree;
+	*end = (struct os_tree_end){ .wstatus = -1 };
+}
+
+ssize_t
+os_tree_list(const struct os_tree *tree, struct os_proc **list, size_t *n)
+{
+	(void)tree;
+	(void)list;
+	(void)n;
+	return unsupported();
+}
+
 int
-os_tree_wait(const struct os_tree *tree)
+os_tree_wait(struct os_tree *tree)
 {
 	(void)tree;
 	return unsupported();

@@ -73,6 +73,7 @@ enum {
 	 * that says so forbids the mounts of later gates.
 	 */
 	OS_SCOPED_ELSEWHERE = 1 << 11,
+	OS_DENY_GROUP = 1 << 12,	/* kill(0, ...), see os_tree.shares_group */
 	/* The same, and what a gate needs to map uid 0 again is kept for it. */
 	OS_GATE_FOLLOWS = 1 << 13,
 };
@@ -277,6 +278,40 @@ int	os_ruleset_enter(int fd);
  */
 int	os_limit_file_size(int64_t bytes);
 
+/* ---- sums over a whole tree ---- */
+
+enum {
+	OS_SUM_CPU = 1 << 0,		/* CPU time is counted, also of processes long gone */
+	OS_SUM_MEM = 1 << 1,		/* memory is counted and capped */
+	OS_SUM_TASKS = 1 << 2,		/* processes and threads are counted and capped */
+};
+
+struct os_usage {
+	int64_t	cpu_us;			/* user and system, microseconds */
+	int64_t	mem_peak;		/* bytes; 0: not known */
+	int64_t	oom_kills;		/* processes killed for memory */
+	int64_t	tasks_peak;		/* 0: not known */
+	int64_t	forks_refused;
+};
+
+/*
+ * A group of processes that the kernel accounts and caps as one, for a tree
+ * that is still to be started: control groups, cgroups(7), version 2 where delegated
+ * to us, else version 1 where writable. Makes what it can of the wanted
+ * OS_SUM bits; mem_bytes and tasks are the caps. NULL with ENOTSUP when it
+ * can make none of them.
+ */
+struct os_group;
+struct os_group	*os_group_make(unsigned want, int64_t mem_bytes, int64_t tasks);
+/* The OS_SUM bits that hold in the group; 0 for NULL. */
+unsigned	 os_group_holds(const struct os_group *);
+/* What accounts for one of these bits: "cgroup v2 memory". Constant. */
+const char	*os_group_how(const struct os_group *, unsigned bit);
+/* Reads the sums that the group holds; other members are left alone. */
+int		 os_group_usage(const struct os_group *, struct os_usage *);
+/* Removes the group, which must be empty of processes. */
+int		 os_group_remove(struct os_group *);
+
 /* ---- a process tree that dies as one ---- */
 
 enum {
@@ -288,12 +323,21 @@ enum {
 struct os_tree {
 	pid_t	init;		/* pid of the tree's init as the supervisor sees it */
 	int	pidfd;		/* readable when the whole tree is gone */
-	int	status;		/* pipe: struct os_tree_end, then end of file */
+	int	status;		/* socket to init */
+	int	signals;	/* signals for the supervisor arrive here */
+	int	stop;		/* the signal of OS_TREE_STOP */
+	/*
+	 * The program is in our process group, because of the terminal: then
+	 * kill(0, ...) would reach us and our neighbours, unless a Landlock
+	 * domain or OS_DENY_GROUP forbids it. Else it has one of its own.
+	 */
+	bool	shares_group;
 };
 
+/* How a tree ended. */
 struct os_tree_end {
 	int		wstatus;	/* of the program, as from waitpid(2) */
-	int64_t		user_us;	/* CPU time of the reaped tree, microseconds */
+	int64_t		user_us;	/* CPU time of all reaped processes, microseconds */
 	int64_t		sys_us;
 	int64_t		maxrss;		/* largest resident set of one process, bytes */
 };
@@ -302,26 +346,95 @@ struct os_tree_end {
  * Splits this process in three: the supervisor (returns 1, outside), an init
  * that reaps and never returns, and the program to be (returns 0) inside a new
  * pid namespace (pid_namespaces(7)) that dies as a whole when init dies. init
- * dies when the supervisor dies. A user namespace of its own keeps the
+ * ends it when the supervisor dies. A user namespace of its own keeps the
  * supervisor out of the program's reach. -1 with errno: nothing was started.
+ * The signals that are passed on stay blocked in the supervisor.
  */
 int	os_tree_spawn(struct os_tree *, unsigned flags);
 
-/* Sends sig to the program; init passes on HUP INT QUIT TERM USR1 USR2 WINCH CONT. */
+/*
+ * The same with the program inside a group (or NULL), which the tree
+ * cannot leave or change; needs OS_TREE_MOUNT then. When the supervisor dies,
+ * init removes the group too. At life_ms (0: never) init ends the tree by
+ * itself, whatever happens to the supervisor.
+ */
+int	os_tree_spawn_in(struct os_tree *, unsigned flags, struct os_group *,
+	    int64_t life_ms);
+
+/*
+ * What the supervisor does once the program runs: closes every descriptor from 3
+ * up except the n in keep and those of the tree and the group, becomes
+ * unreadable and untraceable, and drops every capability but what the group's
+ * removal takes.
+ */
+int	os_tree_settle(const struct os_tree *, const struct os_group *,
+	    const int *keep, size_t n);
+
+/*
+ * Sends sig to the program, unless it got the same signal already as a member of
+ * our process group (from the terminal, or by kill(2) of the group). What was
+ * sent to our group goes to the program's group, where it has its own.
+ */
 int	os_tree_signal(const struct os_tree *, int sig);
 
 /* The chain exit status (own, or 128+n) of a status as from waitpid(2). */
 int	os_tree_exit_status(int wstatus);
 
-/* SIGKILL to everything in the tree; returns when all of it is gone. */
+/* SIGKILL to everything in the tree. Does not wait. */
 int	os_tree_kill(const struct os_tree *);
 
+struct pollfd;
+enum os_tree_event {
+	OS_TREE_ENDED,		/* all of the tree is gone: os_tree_reap() */
+	OS_TREE_TIMEOUT,
+	OS_TREE_READY,		/* a descriptor of the caller's */
+	OS_TREE_STOP,		/* we were asked to stop: os_tree_stop() */
+};
+
 /*
- * Waits for the program and then for the tree, passing on signals that were
- * sent to this process: HUP INT QUIT TERM USR1 USR2 WINCH CONT. Returns the chain exit
- * status (the program's own, or 128+n).
+ * Waits for the tree, for one of the n descriptors or for timeout_ms (-1: for
+ * ever), as poll(2) does, and passes on signals that were sent to this process:
+ * HUP INT QUIT TERM USR1 USR2 WINCH CONT TSTP TTIN TTOU.
  */
-int	os_tree_wait(const struct os_tree *);
+enum os_tree_event	os_tree_poll(struct os_tree *, struct pollfd *, size_t n,
+			    int64_t timeout_ms);
+
+/*
+ * Stops this process as the signal that os_tree_poll passed on would have, so
+ * that a job control shell sees it. Returns when it was continued or the tree
+ * has ended meanwhile.
+ */
+void	os_tree_stop(const struct os_tree *);
+
+/* Takes the tree's end from the kernel, once, after OS_TREE_ENDED. */
+void	os_tree_reap(const struct os_tree *, struct os_tree_end *);
+
+/* One process of a tree. */
+struct os_proc {
+	pid_t	pid;
+	pid_t	parent;
+	int64_t	start;		/* with pid: names one process; ms since boot */
+	int64_t	cpu_us;		/* its own CPU time */
+	int64_t	waited_us;	/* CPU time of the children it has waited for */
+	int64_t	threads;
+	int64_t	rss;		/* resident bytes, shared ones included */
+	bool	zombie;
+};
+
+/*
+ * Lists the processes of the tree, init first (its waited_us holds what it
+ * reaped), the others in no order. Sets *list to an array of *n that the next
+ * call reuses: start with NULL and 0. Returns the number of processes, -1 with
+ * ENOTSUP where they cannot be seen. A moment's view: what forks or exits
+ * meanwhile may be missing.
+ */
+ssize_t	os_tree_list(const struct os_tree *, struct os_proc **list, size_t *n);
+
+/*
+ * Waits for the program and then for the tree, passing on signals and stopping
+ * with the program. Returns the chain exit status (the program's own, or 128+n).
+ */
+int	os_tree_wait(struct os_tree *);
 
 /* ---- what this machine has ---- */
 

@@ -1,0 +1,165 @@
+/*
+ * The processes of a tree as /proc shows them: proc(5). The walk goes from
+ * init down the lists of children, so it needs no /proc of the tree's own, and
+ * costs nothing for the other processes of the machine.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os.h"
+
+#define STAT_TEXT	1024
+#define CHILDREN_TEXT	65536	/* some 10000 children of one thread */
+
+struct walk {
+	struct os_proc	*list;
+	size_t		 n, room;
+};
+
+static ssize_t
+read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd == -1)
+		return -1;
+	n = read(fd, text, size - 1);
+	close(fd);
+	if (n >= 0)
+		text[n] = '\0';
+	return n;
+}
+
+/* Fields of /proc/PID/stat, counted as proc(5) does. */
+enum { STATE = 3, PPID = 4, UTIME = 14, STIME, CUTIME, CSTIME, THREADS = 20,
+    START = 22, RSS = 24, NFIELDS };
+
+/* False when the process is gone. */
+static bool
+read_stat(pid_t pid, struct os_proc *p)
+{
+	long long f[NFIELDS] = { 0 }, tick = sysconf(_SC_CLK_TCK);
+	char path[64], text[STAT_TEXT], *s;
+	char state;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	/* The name before the last ')' is the program's to choose. */
+	if (read_text(path, text, sizeof(text)) <= 0 ||
+	    (s = strrchr(text, ')')) == NULL || s[1] != ' ')
+		return false;
+	state = s[2];
+	s += 3;
+	for (int i = PPID; i < NFIELDS; i++)
+		f[i] = strtoll(s, &s, 10);
+	*p = (struct os_proc){
+		.pid = pid,
+		.parent = (pid_t)f[PPID],
+		.start = f[START] * 1000 / tick,
+		.cpu_us = (f[UTIME] + f[STIME]) * (1000000 / tick),
+		.waited_us = (f[CUTIME] + f[CSTIME]) * (1000000 / tick),
+		.threads = f[THREADS],
+		.rss = f[RSS] * sysconf(_SC_PAGESIZE),
+		.zombie = state == 'Z' || state == 'X',
+	};
+	return true;
+}
+
+static int
+add(struct walk *w, pid_t pid)
+{
+	struct os_proc *list;
+
+	if (w->n == w->room) {
+		list = reallocarray(w->list, w->room * 2 + 64, sizeof(*list));
+		if (list == NULL)
+			return -1;
+		w->list = list;
+		w->room = w->room * 2 + 64;
+	}
+	if (read_stat(pid, &w->list[w->n]))
+		w->n++;
+	return 0;
+}
+
+static int
+add_children(struct walk *w, pid_t pid, const char *tid)
+{
+	static char text[CHILDREN_TEXT];
+	char path[96], *s = text, *end;
+	long child;
+
+	snprintf(path, sizeof(path), "/proc/%ld/task/%s/children", (long)pid, tid);
+	if (read_text(path, text, sizeof(text)) == -1)
+		return errno == ENOENT || errno == ESRCH ? 0 : -1;
+	for (; (child = strtol(s, &end, 10)) > 0 && end != s; s = end)
+		if (add(w, (pid_t)child) == -1)
+			return -1;
+	return 0;
+}
+
+/* The children of all threads of one process. */
+static int
+descend(struct walk *w, pid_t pid, int64_t threads)
+{
+	char path[64], tid[32];
+	struct dirent *d;
+	DIR *dir;
+	int ret = 0;
+
+	if (threads == 1) {
+		snprintf(tid, sizeof(tid), "%ld", (long)pid);
+		return add_children(w, pid, tid);
+	}
+	snprintf(path, sizeof(path), "/proc/%ld/task", (long)pid);
+	dir = opendir(path);
+	if (dir == NULL)
+		return errno == ENOENT || errno == ESRCH ? 0 : -1;
+	while (ret == 0 && (d = readdir(dir)) != NULL)
+		if (d->d_name[0] != '.')
+			ret = add_children(w, pid, d->d_name);
+	closedir(dir);
+	return ret;
+}
+
+/* True when /proc shows our own pid namespace, and the lists of children. */
+static bool
+visible(void)
+{
+	static int seen = -1;
+	char path[64], target[32];
+	ssize_t n;
+
+	if (seen == -1) {
+		n = readlink("/proc/self", target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = '\0';
+		snprintf(path, sizeof(path), "/proc/self/task/%s/children", target);
+		seen = strtol(target, NULL, 10) == getpid() &&
+		    access(path, R_OK) == 0;
+	}
+	return seen == 1;
+}
+
+ssize_t
+os_tree_list(const struct os_tree *t, struct os_proc **list, size_t *n)
+{
+	struct walk w = { .list = *list, .room = *n };
+	int ret = 0;
+
+	if (!visible()) {
+		errno = ENOTSUP;
+		return -1;
+	}
+	if (add(&w, t->init) == -1)
+		ret = -1;
+	for (size_t i = 0; ret == 0 && i < w.n; i++)
+		ret = descend(&w, w.list[i].pid, w.list[i].threads);
+	*list = w.list;
+	*n = w.room;
+	return ret == -1 ? -1 : (ssize_t)w.n;
+}
