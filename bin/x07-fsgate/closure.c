@@ -17,6 +17,14 @@
 #define LINKS_MAX	40	/* as the kernel counts them */
 #define SCRIPTS_MAX	5	/* #! of a #! of ... */
 
+#define LEN(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* The places where systems keep programs and libraries, and nothing else. */
+static const char *const system_dirs[] = {
+	"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
+	"/nix/store", "/gnu/store",
+};
+
 /* ---- one path, with the links on the way ---- */
 
 /* What lies at path is ours to add to: neither bound nor one of the fixed. */
@@ -94,27 +102,80 @@ follow(struct view *v, char **path)
 	return 1;
 }
 
+static bool
+in_system_dir(const char *path)
+{
+	for (size_t i = 0; i < LEN(system_dirs); i++)
+		if (path_within(path, system_dirs[i]))
+			return true;
+	return false;
+}
+
+static bool
+passes(int fd, enum check check)
+{
+	char link[64], magic[4];
+	struct stat st;
+	bool elf;
+	int in;
+
+	if (check == CHECK_NONE)
+		return true;
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
+		return false;
+	if (check == CHECK_PROGRAM)
+		return (st.st_mode & 0111) != 0;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	in = open(link, O_RDONLY | O_CLOEXEC);
+	if (in == -1)
+		return false;
+	elf = read(in, magic, sizeof(magic)) == (ssize_t)sizeof(magic) &&
+	    memcmp(magic, "\177ELF", sizeof(magic)) == 0;
+	close(in);
+	return elf;
+}
+
+/*
+ * Shows path, which has no links on the way. The handle is kept where somebody
+ * else may put another file in its place; for the system's own a name will do,
+ * so that a small limit on descriptors does not end this.
+ */
+static bool
+show(struct view *v, const char *path, enum check check)
+{
+	int fd = -1;
+
+	if (check != CHECK_NONE) {
+		fd = os_path_open(AT_FDCWD, path, OS_PATH_NOLINKS);
+		if (fd == -1 && (errno == EMFILE || errno == ENFILE))
+			refuse_errno("%s", path);
+		if (fd == -1 || !passes(fd, check)) {
+			if (fd != -1)
+				close(fd);
+			return false;
+		}
+		if (in_system_dir(path)) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	view_add(v, RANK_CLOSURE, OS_VIEW_READ, path, NULL, fd);
+	return true;
+}
+
 bool
-closure_expose(struct view *v, const char *name)
+closure_expose(struct view *v, const char *name, enum check check)
 {
 	char *path = path_normalise("/", name);
-	int links = 0, more, fd;
 	bool seen = false;
+	int links = 0, more;
 
 	if (path == NULL)
 		return false;
 	while ((more = follow(v, &path)) == 1 && ++links < LINKS_MAX)
 		continue;
-	if (more == 0) {
-		seen = true;
-		if (place_of(v, path) == PLACE_FREE) {
-			fd = os_path_open(AT_FDCWD, path, OS_PATH_NOLINKS);
-			seen = fd != -1;
-			if (seen)
-				view_add(v, RANK_CLOSURE, OS_VIEW_READ, path,
-				    NULL, fd);
-		}
-	}
+	if (more == 0)
+		seen = place_of(v, path) == PLACE_BOUND || show(v, path, check);
 	free(path);
 	return seen;
 }
@@ -144,27 +205,71 @@ interpreter(const char *path)
 void
 closure_program(struct view *v, const char *path, enum closure closure)
 {
-	char *next = NULL;
+	const char *next;
 
 	for (int i = 0; i < SCRIPTS_MAX; i++) {
-		/* What cannot be executed has no business in the view. */
-		if (access(path, X_OK) == -1 || !closure_expose(v, path) ||
+		if (!closure_expose(v, path, CHECK_PROGRAM) ||
 		    closure == CLOSURE_NONE)
 			return;
 		next = interpreter(path);
-		if (next == NULL)
+		if (next == NULL) {
+			if (closure == CLOSURE_MINIMAL)
+				libs_expose(v, path);
 			return;
+		}
 		path = next;
 	}
 }
 
-/* ---- the system ---- */
+/* A file or a directory of programs; what is not there cannot be started. */
+static void
+add_exec(struct view *v, const char *path, const char *project,
+    enum closure closure)
+{
+	struct stat st;
+	int fd = roots_open(project, path);
 
-/* The places where systems keep programs and libraries, and nothing else. */
-static const char *const system_dirs[] = {
-	"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
-	"/nix/store", "/gnu/store",
-};
+	if (fd == -1)
+		return;
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		if (place_of(v, path) == PLACE_FREE) {
+			view_add(v, RANK_CLOSURE, OS_VIEW_READ, path, NULL, fd);
+			return;
+		}
+	} else {
+		closure_program(v, path, closure);
+	}
+	close(fd);
+}
+
+void
+closure_execs(struct view *v, const struct form *f, const char *project,
+    enum closure closure)
+{
+	static const char *const keys[] = {
+		"process.allow_execs", "process.allow_exec_prefixes",
+	};
+	const char *const *items;
+
+	if (!form_bool(f, "process.enabled", false) ||
+	    (!form_bool(f, "process.allow_exec", false) &&
+	    !form_bool(f, "process.allow_spawn", false)))
+		return;
+	for (size_t k = 0; k < LEN(keys); k++) {
+		size_t n = form_list(f, keys[k], &items);
+
+		for (size_t i = 0; i < n; i++) {
+			char *path = path_normalise(project, items[i]);
+
+			/* "/" allows what is seen to be started, and shows nothing. */
+			if (path != NULL && strcmp(path, "/") != 0)
+				add_exec(v, path, project, closure);
+			free(path);
+		}
+	}
+}
+
+/* ---- the system ---- */
 
 /*
  * Of /etc, what programs read to find libraries, names, certificates, the time
@@ -181,35 +286,52 @@ static const char *const etc_names[] = {
 	"profile.d", "protocols", "python*", "resolv.conf", "rpc", "services",
 	"shells", "ssl", "terminfo", "timezone",
 };
-#define LEN(a)	(sizeof(a) / sizeof((a)[0]))
+/* The part of it that has a place in the minimal closure. */
+static const char *const etc_minimal[] = {
+	"crypto-policies", "gai.conf", "host.conf", "hosts", "ld-musl-*",
+	"ld.so.cache", "locale.alias", "localtime", "nsswitch.conf", "os-release",
+	"pki", "protocols", "resolv.conf", "services", "ssl", "timezone",
+};
+
+/* Locales, time zones, terminals, certificates: data that libraries look for. */
+static const char *const data_dirs[] = {
+	"/usr/lib/locale", "/usr/share/zoneinfo", "/usr/share/terminfo",
+	"/lib/terminfo", "/usr/share/ca-certificates",
+	"/usr/local/share/ca-certificates", "/usr/lib/ssl",
+};
 
 static bool
-wanted(const char *name)
+wanted(const char *name, const char *const *list, size_t n)
 {
-	for (size_t i = 0; i < LEN(etc_names); i++)
-		if (fnmatch(etc_names[i], name, 0) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (fnmatch(list[i], name, 0) == 0)
 			return true;
 	return false;
 }
 
 void
-closure_system(struct view *v)
+closure_system(struct view *v, enum closure closure)
 {
+	bool all = closure == CLOSURE_SYSTEM;
+	const char *const *dirs = all ? system_dirs : data_dirs;
+	const char *const *names = all ? etc_names : etc_minimal;
+	size_t ndirs = all ? LEN(system_dirs) : LEN(data_dirs);
+	size_t nnames = all ? LEN(etc_names) : LEN(etc_minimal);
 	char path[PATH_MAX];
 	struct dirent *de;
 	DIR *etc;
 
-	for (size_t i = 0; i < LEN(system_dirs); i++)
-		closure_expose(v, system_dirs[i]);
+	for (size_t i = 0; i < ndirs; i++)
+		closure_expose(v, dirs[i], CHECK_NONE);
 	if (view_is_bound(v, "/etc") || (etc = opendir("/etc")) == NULL)
 		return;
 	while ((de = readdir(etc)) != NULL) {
-		if (!wanted(de->d_name))
+		if (!wanted(de->d_name, names, nnames))
 			continue;
 		snprintf(path, sizeof(path), "/etc/%s", de->d_name);
 		/* What we may not read ourselves would only stand there empty. */
 		if (access(path, R_OK) == 0)
-			closure_expose(v, path);
+			closure_expose(v, path, CHECK_NONE);
 	}
 	closedir(etc);
 }

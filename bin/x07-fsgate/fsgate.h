@@ -73,6 +73,12 @@ void	roots_add_policy(struct roots *, const struct form *, const char *project);
 void	roots_resolve(const struct roots *, const char *base, struct view *,
 	    const struct chain *);
 
+/*
+ * A handle of path. Below base (NULL: none) it is reached without leaving base through
+ * a symbolic link; -1 with errno as os_path_open.
+ */
+int	roots_open(const char *base, const char *path);
+
 /* ---- hidden.c: fs.deny_hidden ---- */
 
 /*
@@ -85,16 +91,44 @@ void	hidden_cover(struct view *, int fd, const char *path);
 
 enum closure { CLOSURE_MINIMAL, CLOSURE_SYSTEM, CLOSURE_NONE };
 
-/* The system's own programs and libraries, and of /etc what they read. */
-void	closure_system(struct view *);
+/* What a file must be to be shown, judged by the handle that is shown. */
+enum check {
+	CHECK_NONE,
+	CHECK_PROGRAM,		/* a regular file with a bit of execute permission */
+	CHECK_ELF,
+};
+
+/*
+ * The system's own programs and libraries (CLOSURE_SYSTEM), the data every
+ * program may ask for, and of /etc what they read.
+ */
+void	closure_system(struct view *, enum closure);
 /* /etc/passwd and /etc/group with as little as programs need. */
 void	closure_identity(struct view *);
 /*
  * Makes one existing file or directory visible at its own path, read-only, with the
- * symbolic links on the way. False when there is none.
+ * symbolic links on the way. False when there is none or it fails the check.
  */
-bool	closure_expose(struct view *, const char *path);
-/* A program at an absolute path, with its script interpreters. */
+bool	closure_expose(struct view *, const char *path, enum check);
+/* A program at an absolute path, with its script interpreters and libraries. */
 void	closure_program(struct view *, const char *path, enum closure);
+/* The programs that process.allow_execs and allow_exec_prefixes let it start. */
+void	closure_execs(struct view *, const struct form *, const char *project,
+	    enum closure);
+
+/* ---- libs.c, elf.c: shared libraries ---- */
+
+struct elf {
+	unsigned	class, machine;	/* must be those of the program */
+	char		*interp;	/* loader, NULL when static */
+	char		*rpath, *runpath;
+	char		**needed;
+	size_t		nneeded;
+};
+
+/* Reads what an ELF file asks for. False when it is none of this byte order. */
+bool	elf_read(int fd, struct elf *);
+/* Shows the loader and the libraries of an ELF program. */
+void	libs_expose(struct view *, const char *path);
 
 #endif

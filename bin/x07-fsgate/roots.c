@@ -138,28 +138,42 @@ make_below(int base, const char *rel)
 	return fd;
 }
 
-/* Below its base a root may not leave it through a link; elsewhere it may. */
+/* base_name is the name to open base by. */
+static int
+open_below(const char *base_name, const char *base, const char *path, bool make)
+{
+	const char *rel = path + strlen(base);
+	int dir = open(base_name, O_PATH | O_DIRECTORY | O_CLOEXEC), fd, err;
+
+	if (dir == -1)
+		return -1;
+	rel += *rel == '/';
+	fd = os_path_open(dir, *rel != '\0' ? rel : ".", OS_PATH_BENEATH);
+	if (fd == -1 && errno == ENOENT && make)
+		fd = make_below(dir, rel);
+	err = errno;
+	close(dir);
+	errno = err;
+	return fd;
+}
+
+int
+roots_open(const char *base, const char *path)
+{
+	if (base == NULL || !path_within(path, base))
+		return os_path_open(AT_FDCWD, path, 0);
+	return open_below(base, base, path, false);
+}
+
 static int
 open_root(const struct root *root, const char *base, const char *path,
     bool make)
 {
-	const char *rel;
-	int dir, fd;
-
 	if (base == NULL || !path_within(path, base))
 		return os_path_open(AT_FDCWD, path, 0);
 	/* The current directory is reached even where its path is closed to us. */
-	dir = open(root->base != NULL ? base : ".",
-	    O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir == -1)
-		return -1;
-	rel = path + strlen(base);
-	rel += *rel == '/';
-	fd = os_path_open(dir, *rel != '\0' ? rel : ".", OS_PATH_BENEATH);
-	if (fd == -1 && errno == ENOENT && root->write && make)
-		fd = make_below(dir, rel);
-	close(dir);
-	return fd;
+	return open_below(root->base != NULL ? base : ".", base, path,
+	    root->write && make);
 }
 
 static const char *

@@ -25,8 +25,10 @@ view_add(struct view *v, enum rank rank, enum os_view_kind kind,
 		if (v->entries == NULL)
 			refuse_errno("memory");
 	}
-	v->entries[v->n++] = (struct entry){ { kind, copy(path), copy(text), fd },
-	    rank, false };
+	v->entries[v->n++] = (struct entry){
+		.item = { kind, copy(path), copy(text), fd, rank >= RANK_READ },
+		.rank = rank,
+	};
 }
 
 const struct entry *

@@ -21,8 +21,8 @@
 #define WRITE_BYTES	(INT64_C(16) << 20)	/* fs.max_write_bytes of 0 */
 
 enum {
-	OPT_CLOSURE = CHAIN_OPT_OWN, OPT_DENY_HIDDEN, OPT_MAX_WRITE, OPT_NO_MKDIR,
-	OPT_NO_PROC, OPT_NO_REMOVE, OPT_NO_RENAME, OPT_NO_SYMLINKS, OPT_TMP_SIZE,
+	OPT_CLOSURE = CHAIN_OPT_OWN, OPT_DENY_HIDDEN, OPT_MAX_WRITE, OPT_NO_LIST,
+	OPT_NO_MKDIR, OPT_NO_PROC, OPT_NO_REMOVE, OPT_NO_RENAME, OPT_NO_SYMLINKS, OPT_TMP_SIZE,
 	OPT_WITH,
 };
 
@@ -33,6 +33,7 @@ static const struct option longopts[] = {
 	{ "closure",		required_argument, NULL, OPT_CLOSURE },
 	{ "deny-hidden",	no_argument, NULL, OPT_DENY_HIDDEN },
 	{ "max-write",		required_argument, NULL, OPT_MAX_WRITE },
+	{ "no-list",		no_argument, NULL, OPT_NO_LIST },
 	{ "no-mkdir",		no_argument, NULL, OPT_NO_MKDIR },
 	{ "no-proc",		no_argument, NULL, OPT_NO_PROC },
 	{ "no-remove",		no_argument, NULL, OPT_NO_REMOVE },
@@ -68,6 +69,7 @@ static const char usage_text[] =
 "  --deny-hidden          cover what starts with a dot in the roots\n"
 "  --no-symlinks --no-mkdir --no-remove --no-rename\n"
 "                         deny these in the writable roots\n"
+"  --no-list              deny reading directories in the roots\n"
 "  --max-write SIZE       cap the size of a file written\n"
 "  --tmp-size SIZE        size of the private /tmp and /dev/shm (512M)\n"
 "  --no-proc              run without /proc\n"
@@ -136,6 +138,9 @@ own_option(struct gate *g, int opt, const char *arg)
 	case OPT_MAX_WRITE:
 		g->max_write = size_option("--max-write", arg);
 		break;
+	case OPT_NO_LIST:
+		g->may &= ~(unsigned)OS_MAY_LIST;
+		break;
 	case OPT_NO_MKDIR:
 		g->may &= ~(unsigned)OS_MAY_MKDIR;
 		break;
@@ -192,6 +197,10 @@ take_policy(struct gate *g)
 	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
 		if (!form_bool(f, rights[i].key, false))
 			g->may &= ~rights[i].may;
+	/* To the kernel a walk and a glob are one: reading directories. */
+	if (!form_bool(f, "fs.allow_walk", false) &&
+	    !form_bool(f, "fs.allow_glob", false))
+		g->may &= ~(unsigned)OS_MAY_LIST;
 	if (form_bool(f, "fs.deny_hidden", true))
 		g->deny_hidden = true;
 	bytes = form_int(f, "fs.max_write_bytes", 0);
@@ -347,7 +356,7 @@ add_next_gate(struct gate *g, struct view *v, char *const argv[])
 	if (program != NULL)
 		free(add_program(g, v, program));
 	if (policy != NULL)
-		closure_expose(v, policy);
+		closure_expose(v, policy, CHECK_NONE);
 	if (tool != NULL)
 		closure_program(v, tool, g->closure);
 	free(policy);
@@ -364,16 +373,18 @@ fill_view(struct gate *g, struct view *v, char *const argv[])
 	add_fixed(g, v);
 	if (g->deny_hidden)
 		cover_hidden(v);
-	if (g->closure == CLOSURE_SYSTEM)
-		closure_system(v);
-	if (g->closure != CLOSURE_NONE)
+	if (g->closure != CLOSURE_NONE) {
+		closure_system(v, g->closure);
 		closure_identity(v);
+	}
 	path = add_program(g, v, argv[0]);
 	if (path == NULL)
 		chain_exec_failed(argv[0]);
 	for (size_t i = 0; i < g->nwith; i++)
 		if (add_program(g, v, g->with[i]) == NULL)
 			refuse_errno("--with %s", g->with[i]);
+	if (g->chain.form != NULL)
+		closure_execs(v, g->chain.form, g->project, g->closure);
 	if (g->chain.next_is_gate)
 		add_next_gate(g, v, argv);
 	return path;
@@ -446,13 +457,14 @@ become_program(struct gate *g, char **argv)
 	unsigned deny = filter_bits(g, &view.may);
 	char *path = fill_view(g, &v, argv);
 	const char *what;
+	unsigned more;
 	int ruleset, keep[3];
 	size_t n;
 
 	view.items = view_finish(&v, &view.n);
 	if (os_view_enter(&view, &what) == -1)
 		view_failed(what);
-	ruleset = os_view_ruleset(&view);
+	ruleset = os_view_ruleset(&view, &more);
 	if (ruleset == -1)
 		refuse_errno("Landlock (Linux 5.13 with lsm=landlock) is needed "
 		    "to deny what the policy denies");
@@ -461,7 +473,7 @@ become_program(struct gate *g, char **argv)
 		setenv("TMPDIR", "/tmp", 1);
 	if (g->max_write != -1 && os_limit_file_size(g->max_write) == -1)
 		refuse_errno("--max-write");
-	if (os_confine(deny) == -1)
+	if (os_confine(deny | more) == -1)
 		refuse_errno("cannot confine the program");
 	if (g->chain.next_is_gate) {
 		n = chain_keep_fds(&g->chain, keep);
@@ -474,6 +486,12 @@ become_program(struct gate *g, char **argv)
 		refuse_errno("cannot confine the program");
 	}
 	execv(path, argv);
+	/* The program is there: what it needs to start is not. */
+	if (errno == ENOENT && access(path, F_OK) == 0) {
+		note("%s: its loader or interpreter is not in the view (show it "
+		    "with --closure system, or with -r)", argv[0]);
+		_exit(EXIT_NOTFOUND);
+	}
 	chain_exec_failed(argv[0]);
 }
 
@@ -505,7 +523,7 @@ main(int argc, char *argv[])
 {
 	struct gate g = { .chain = CHAIN_INIT, .closure = CLOSURE_SYSTEM,
 	    .max_write = -1, .tmp_size = -1, .may = OS_MAY_SYMLINK |
-	    OS_MAY_MKDIR | OS_MAY_REMOVE | OS_MAY_RENAME };
+	    OS_MAY_MKDIR | OS_MAY_REMOVE | OS_MAY_RENAME | OS_MAY_LIST };
 	struct os_tree tree;
 	int opt;
 

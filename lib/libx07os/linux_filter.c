@@ -311,6 +311,10 @@ static const struct filter_row deny_remove[] = {
 	ALWAYS(unlinkat, EPERM),
 };
 
+static const struct filter_row deny_truncate[] = {
+	ALWAYS(truncate, EPERM),
+};
+
 static const struct filter_row deny_mkdir[] = {
 #ifdef SYS_mkdir
 	ALWAYS(mkdir, EPERM),
@@ -337,6 +341,7 @@ static const struct {
 	SET(OS_DENY_SYMLINK, deny_symlink),
 	SET(OS_DENY_REMOVE, deny_remove),
 	SET(OS_DENY_MKDIR, deny_mkdir),
+	SET(OS_DENY_TRUNCATE, deny_truncate),
 };
 #define NSETS	(sizeof(sets) / sizeof(sets[0]))
 

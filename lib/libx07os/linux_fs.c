@@ -1,23 +1,20 @@
 /*
- * The files a program sees: a new root put together from handles, with Landlock
- * behind it. mount_namespaces(7), landlock(7).
+ * The files a program sees: a new root put together from handles.
+ * mount_namespaces(7), open_tree(2). The rights behind it are in linux_rights.c.
  *
  * The new root is attached over /proc of our private mount namespace, because
  * that directory is on every machine; then it becomes the root and the old one is
  * dropped. Nothing is ever made in a directory that is not ours: a mount
  * point below a bound directory must be there already.
  */
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/landlock.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,10 +285,27 @@ attach(struct build *b, int fd, const char *path, bool dir)
 /* ---- one function per kind of item ---- */
 
 static int
+clone_item(const struct os_view_item *it)
+{
+	int fd, tree, err;
+
+	if (it->fd != -1)
+		return clone_tree(it->fd, "", AT_EMPTY_PATH | AT_RECURSIVE);
+	fd = os_path_open(AT_FDCWD, it->path, OS_PATH_NOLINKS);
+	if (fd == -1)
+		return -1;
+	tree = clone_tree(fd, "", AT_EMPTY_PATH | AT_RECURSIVE);
+	err = errno;
+	close(fd);
+	errno = err;
+	return tree;
+}
+
+static int
 place_tree(struct build *b, const struct os_view_item *it)
 {
 	struct stat st;
-	int fd = clone_tree(it->fd, "", AT_EMPTY_PATH | AT_RECURSIVE), ret = -1;
+	int fd = clone_item(it), ret = -1;
 
 	if (fd == -1)
 		return -1;
@@ -613,7 +627,7 @@ make_root(struct build *b)
 		errno = EINVAL;
 		return -1;
 	}
-	b->root = clone_tree(first->fd, "", AT_EMPTY_PATH | AT_RECURSIVE);
+	b->root = clone_item(first);
 	if (b->root == -1)
 		return -1;
 	return set_attr_private(b->root, first->kind == OS_VIEW_READ ?
@@ -657,175 +671,4 @@ os_view_enter(const struct os_view *view, const char **what)
 	    syscall(SYS_umount2, ".", MNT_DETACH) == -1 || chdir("/") == -1)
 		return -1;
 	return 0;
-}
-
-/* ---- rights ---- */
-
-#define FS(right)	((uint64_t)LANDLOCK_ACCESS_FS_##right)
-#define FS_READ		(FS(EXECUTE) | FS(READ_FILE) | FS(READ_DIR))
-#define FS_FILE		(FS(EXECUTE) | FS(READ_FILE) | FS(WRITE_FILE) | FS(TRUNCATE))
-#define FS_WRITE	(FS(WRITE_FILE) | FS(TRUNCATE) | FS(MAKE_REG) | \
-			FS(MAKE_SOCK) | FS(MAKE_FIFO))
-#define FS_SCRATCH	(FS_READ | FS_WRITE | FS(MAKE_SYM) | FS(MAKE_DIR) | \
-			FS(REMOVE_FILE) | FS(REMOVE_DIR) | FS(REFER))
-#define FS_ALL		(FS_SCRATCH | FS(MAKE_CHAR) | FS(MAKE_BLOCK))
-
-static uint64_t
-write_rights(unsigned may)
-{
-	return FS_READ | FS_WRITE |
-	    ((may & OS_MAY_SYMLINK) != 0 ? FS(MAKE_SYM) : 0) |
-	    ((may & OS_MAY_MKDIR) != 0 ? FS(MAKE_DIR) : 0) |
-	    ((may & OS_MAY_REMOVE) != 0 ? FS(REMOVE_FILE) | FS(REMOVE_DIR) : 0) |
-	    ((may & OS_MAY_RENAME) != 0 ? FS(REFER) : 0);
-}
-
-/* What this kernel can handle. */
-static uint64_t
-handled_rights(int abi)
-{
-	uint64_t all = FS_ALL;
-
-	if (abi < 2)
-		all &= ~FS(REFER);	/* never allowed then */
-	if (abi < 3)
-		all &= ~FS(TRUNCATE);
-	return all;
-}
-
-static int
-allow_fd(int ruleset, int fd, uint64_t rights)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == -1)
-		return -1;
-	if (!S_ISDIR(st.st_mode))
-		rights &= FS_FILE;
-	return rights == 0 ? 0 : landlock_allow_path(ruleset, fd, rights);
-}
-
-static int
-allow_path(int ruleset, const char *path, uint64_t rights)
-{
-	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), ret, err;
-
-	if (fd == -1)
-		return errno == ENOENT ? 0 : -1;
-	ret = allow_fd(ruleset, fd, rights);
-	err = errno;
-	close(fd);
-	errno = err;
-	return ret;
-}
-
-/*
- * Standard input and output were given with the start: they may be opened
- * again through /dev/stdin and the like, but not for more than they are open for.
- */
-static int
-allow_standard(int ruleset, int fd, uint64_t handled)
-{
-	int mode = fcntl(fd, F_GETFL) & O_ACCMODE;
-	uint64_t rights = mode == O_RDONLY ? 0 : FS(WRITE_FILE) | FS(TRUNCATE);
-
-	if (mode != O_WRONLY)
-		rights |= FS(READ_FILE);
-	/* Pipes and sockets have no place in the file system: always allowed. */
-	if (landlock_allow_path(ruleset, fd, rights & handled) == -1 &&
-	    errno != EBADFD && errno != EBADF)
-		return -1;
-	return 0;
-}
-
-/*
- * Rights are those of a path and of all directories above it together. So
- * where a WRITE item lies in a scratch directory, that has no more rights than
- * the item.
- */
-static uint64_t
-scratch_rights(const struct os_view *v, const char *path)
-{
-	size_t len = strlen(path);
-
-	for (size_t i = 0; i < v->n; i++)
-		if (v->items[i].kind == OS_VIEW_WRITE &&
-		    strncmp(v->items[i].path, path, len) == 0 &&
-		    v->items[i].path[len] == '/')
-			return write_rights(v->may);
-	return FS_SCRATCH;
-}
-
-static int
-allow_item(int ruleset, const struct os_view *v, const struct os_view_item *it,
-    uint64_t handled)
-{
-	switch (it->kind) {
-	case OS_VIEW_WRITE:
-		return allow_fd(ruleset, it->fd, write_rights(v->may) & handled);
-	case OS_VIEW_SCRATCH:
-		return allow_path(ruleset, it->path,
-		    scratch_rights(v, it->path) & handled);
-	case OS_VIEW_DEV:
-		if (allow_path(ruleset, it->path, FS(WRITE_FILE)) == -1)
-			return -1;
-		return allow_path(ruleset, "/dev/shm",
-		    scratch_rights(v, "/dev/shm") & handled);
-	case OS_VIEW_PROC:
-		return v->next_gate ?
-		    allow_path(ruleset, it->path, FS(WRITE_FILE)) : 0;
-	default:
-		return 0;
-	}
-}
-
-int
-os_view_ruleset(const struct os_view *v)
-{
-	int abi = landlock_abi(), ruleset, err;
-	uint64_t handled = handled_rights(abi);
-
-	if (abi == 0) {
-		errno = ENOTSUP;
-		return -1;
-	}
-	ruleset = landlock_ruleset(handled, 0, landlock_scopes());
-	if (ruleset == -1)
-		return -1;
-	if (allow_path(ruleset, "/", FS_READ) == -1)
-		goto fail;
-	for (size_t i = 0; i < v->n; i++)
-		if (allow_item(ruleset, v, &v->items[i], handled) == -1)
-			goto fail;
-	for (int fd = 0; fd <= 2; fd++)
-		if (allow_standard(ruleset, fd, handled) == -1)
-			goto fail;
-	return ruleset;
-fail:
-	err = errno;
-	close(ruleset);
-	errno = err;
-	return -1;
-}
-
-int
-os_ruleset_enter(int fd)
-{
-	return landlock_enter(fd);
-}
-
-int
-os_limit_file_size(int64_t bytes)
-{
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_FSIZE, &rl) == -1)
-		return -1;
-	if (rl.rlim_max != RLIM_INFINITY && (rlim_t)bytes > rl.rlim_max)
-		return 0;	/* narrower already */
-	rl.rlim_cur = rl.rlim_max = (rlim_t)bytes;
-	if (setrlimit(RLIMIT_FSIZE, &rl) == -1)
-		return -1;
-	/* A denial is an error, not a death. */
-	return signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -1 : 0;
 }

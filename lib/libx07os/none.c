@@ -96,9 +96,10 @@ os_view_enter(const struct os_view *view, const char **what)
 }
 
 int
-os_view_ruleset(const struct os_view *view)
+os_view_ruleset(const struct os_view *view, unsigned *deny)
 {
 	(void)view;
+	*deny = 0;
 	return unsupported();
 }
 

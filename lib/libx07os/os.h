@@ -76,6 +76,7 @@ enum {
 	OS_DENY_GROUP = 1 << 12,	/* kill(0, ...), see os_tree.shares_group */
 	/* The same, and what a gate needs to map uid 0 again is kept for it. */
 	OS_GATE_FOLLOWS = 1 << 13,
+	OS_DENY_TRUNCATE = 1 << 14,	/* truncate by name */
 };
 
 /*
@@ -230,7 +231,9 @@ struct os_view_item {
 	enum os_view_kind	kind;
 	const char		*path;	/* where it is seen: absolute, normalised */
 	const char		*text;	/* LINK, TEXT */
-	int			fd;	/* READ, WRITE: from os_path_open */
+	int			fd;	/* READ, WRITE: from os_path_open; -1: what is at
+					 * path, which must be free of links */
+	bool			root;	/* the policy names it: os_view.may applies */
 };
 
 enum {
@@ -238,13 +241,14 @@ enum {
 	OS_MAY_MKDIR = 1 << 1,
 	OS_MAY_REMOVE = 1 << 2,		/* needed for rename too */
 	OS_MAY_RENAME = 1 << 3,		/* and link, between directories */
+	OS_MAY_LIST = 1 << 4,		/* read directories */
 };
 
 struct os_view {
 	const struct os_view_item	*items;	/* sorted: parents before what is in them */
 	size_t				n;
 	int64_t				scratch_bytes;	/* size of each SCRATCH and of /dev/shm */
-	unsigned			may;	/* OS_MAY_*, in the WRITE items */
+	unsigned			may;	/* OS_MAY_*, in the root items */
 	bool				next_gate;	/* x07-execgate comes next: leave it what it
 							 * needs to make its own namespaces */
 };
@@ -261,10 +265,11 @@ int	os_view_enter(const struct os_view *, const char **what);
 /*
  * The rights that belong to the view entered, as a ruleset to be entered (Landlock):
  * writing only below WRITE, SCRATCH and /dev, of that only what may says, and nothing at
- * all outside the view, so that a handle from outside opens nothing. -1 with errno
- * ENOTSUP when this kernel cannot deny what may lacks. Returns a close-on-exec descriptor.
+ * all outside the view, so that a handle from outside opens nothing. Where this kernel's
+ * rulesets are too old for all of it, *deny is what os_confine has to deny
+ * beside it. Returns a close-on-exec descriptor, or -1 with errno (ENOTSUP: no Landlock).
  */
-int	os_view_ruleset(const struct os_view *);
+int	os_view_ruleset(const struct os_view *, unsigned *deny);
 
 /*
  * Enters a ruleset for good; -1 with EBADFD when fd is something else. Needs
