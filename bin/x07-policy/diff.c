@@ -211,6 +211,29 @@ parse_hosts(const struct form *f, size_t *n)
 	return list;
 }
 
+bool
+form_allows(const struct form *f, const struct hostspec *hs, uint16_t port)
+{
+	struct hostspec *list;
+	bool allowed;
+	size_t n;
+
+	list = parse_hosts(f, &n);
+	allowed = port_covered(list, n, hs, port);
+	free(list);
+	return allowed;
+}
+
+bool
+form_executes(const struct form *f, const char *path)
+{
+	struct place pl = place_of(f, path);
+	bool covered = exec_covered(f, &pl);
+
+	free(pl.path);
+	return covered;
+}
+
 /* ---- what one form grants beyond another ---- */
 
 struct out {
@@ -263,6 +286,10 @@ item_covered(const struct key *key, const struct form *a, const struct form *b,
 	struct place pl;
 	bool covered;
 
+	/* A bare name may be one in PATH: only the same name covers it. */
+	if (key->sense == MORE_EXECS && strchr(item, '/') == NULL)
+		return has_item(a, key->path, item) && strcmp(form_get(a,
+		    "project_root"), form_get(b, "project_root")) == 0;
 	if (key->sense == MORE_RANGES)
 		return cidr_covered(a, key->path, item);
 	if (key->sense != MORE_PATHS && key->sense != MORE_EXECS)

@@ -205,10 +205,11 @@ resolve_root(const char *root)
 
 /* A host entry that can match nothing is not worth a refusal, but a word. */
 static void
-skipped_host(void *arg, size_t index, const char *host, const char *why)
+skipped_host(void *arg, const char *key, size_t index, const char *host,
+    const char *why)
 {
-	note("%s: net.allow_hosts[%zu]: %s allows nothing and is left out: %s",
-	    (const char *)arg, index, host, why);
+	note("%s: %s[%zu]: %s allows nothing and is left out: %s",
+	    (const char *)arg, key, index, host, why);
 }
 
 struct bytes

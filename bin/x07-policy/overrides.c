@@ -431,6 +431,14 @@ apply_roots(struct policy *p, const char *key, const struct strings *roots)
 }
 
 void
+overrides_merge(struct policy *p, const struct overrides *o)
+{
+	apply_hosts(p, o);
+	apply_roots(p, "read_roots", &o->read_roots);
+	apply_roots(p, "write_roots", &o->write_roots);
+}
+
+void
 overrides_apply(struct policy *p, const struct overrides *o)
 {
 	if (o->hosts) {
@@ -439,9 +447,7 @@ overrides_apply(struct policy *p, const struct overrides *o)
 	}
 	if (o->read_roots.n + o->write_roots.n > 0)
 		need_true(p, "fs", "enabled", "disables the file system");
-	apply_hosts(p, o);
-	apply_roots(p, "read_roots", &o->read_roots);
-	apply_roots(p, "write_roots", &o->write_roots);
+	overrides_merge(p, o);
 }
 
 /* ---- the digest ---- */

@@ -49,6 +49,8 @@ void	override_root(struct strings *, const char *path, const char *flag);
  * when the base forbids what is asked for or a limit of the format is passed.
  */
 void	overrides_apply(struct policy *, const struct overrides *);
+/* The same without asking what the base forbids as a whole. */
+void	overrides_merge(struct policy *, const struct overrides *);
 /* The canonical text that is part of a derived policy's digest. */
 void	overrides_write(FILE *, const struct overrides *);
 

@@ -38,6 +38,7 @@ int	cmd_get(int, char **);
 int	cmd_init(int, char **);
 int	cmd_plan(int, char **);
 int	cmd_seal(int, char **);
+int	cmd_suggest(int, char **);
 
 /* The base policies, ended by a NULL name. */
 struct template {
@@ -96,5 +97,10 @@ struct bytes	 canonical(const struct json_value *);
  * grants anything beyond a.
  */
 bool		 form_diff(const struct form *a, const struct form *b, FILE *fp);
+/* True when net.allow_hosts holds all of a host, on that port. */
+bool		 form_allows(const struct form *, const struct hostspec *,
+		    uint16_t port);
+/* True when process.allow_execs or allow_exec_prefixes hold the path. */
+bool		 form_executes(const struct form *, const char *path);
 
 #endif

@@ -12,8 +12,7 @@
 struct compiler {
 	const struct policy	*policy;
 	struct form_writer	*writer;
-	void			(*skipped)(void *, size_t, const char *,
-				    const char *);
+	policy_skipped		*skipped;
 	void			*arg;
 };
 
@@ -53,21 +52,32 @@ write_allow(FILE *fp, const char *host, const struct json_value *ports)
 			    (long long)port[i]);
 }
 
+/* True when a host can match something; else it is told and left out. */
+static bool
+can_match(struct compiler *c, const struct key *key, const char *host,
+    size_t index)
+{
+	struct hostspec hs;
+	const char *why;
+
+	if (host_parse_host(&hs, host, &why) == 0)
+		return true;
+	if (c->skipped != NULL)
+		c->skipped(c->arg, key->path, index, host, why);
+	return false;
+}
+
 static void
 add_allow(struct compiler *c, const struct key *key,
     const struct json_value *entry, size_t index)
 {
-	const char *host = json_member(entry, "host")->string, *why;
+	const char *host = json_member(entry, "host")->string;
 	char bare[HOST_MAX + 1], *text;
-	struct hostspec hs;
 	size_t len;
 	FILE *fp;
 
-	if (host_parse_host(&hs, host, &why) == -1) {
-		if (c->skipped != NULL)
-			c->skipped(c->arg, index, host, why);
+	if (!can_match(c, key, host, index))
 		return;
-	}
 	/* "[::1]" is tolerated, as the reference does. */
 	strlcpy(bare, host + (*host == '['), sizeof(bare));
 	if (*host == '[')
@@ -87,10 +97,11 @@ add_list(struct compiler *c, const struct key *key, const struct json_value *v)
 	const struct json_value *item;
 	size_t i = 0;
 
-	for (item = v->child; item != NULL; item = item->next)
+	for (item = v->child; item != NULL; item = item->next, i++)
 		if (key->type == KEY_HOSTS)
-			add_allow(c, key, item, i++);
-		else
+			add_allow(c, key, item, i);
+		else if ((key->flags & KEY_ADDRS) == 0 ||
+		    can_match(c, key, item->string, i))
 			add(c, key, item->string);
 }
 
@@ -110,7 +121,7 @@ add_key(struct compiler *c, const struct key *key)
 
 char *
 policy_form(const struct policy *p, const char *project_root, size_t *len,
-    void (*skipped)(void *, size_t, const char *, const char *), void *arg)
+    policy_skipped *skipped, void *arg)
 {
 	struct compiler c = { p, NULL, skipped, arg };
 	const struct key *key;

@@ -114,12 +114,19 @@ check_bool(const struct key *key, const char *value)
 static const char *
 check_string(const struct key *key, const char *value)
 {
+	struct hostspec hs;
+	const char *why;
+
 	if (key->max_len != 0 && key_strlen(value, strlen(value)) > key->max_len)
 		return "too long";
 	if ((key->flags & KEY_FORMONLY) != 0 && value[0] != '/')
 		return "not an absolute path";
-	return (key->flags & KEY_NOSEMI) != 0 && strchr(value, ';') != NULL ?
-	    "contains ';'" : NULL;
+	if ((key->flags & KEY_NOSEMI) != 0 && strchr(value, ';') != NULL)
+		return "contains ';'";
+	if ((key->flags & KEY_ADDRS) != 0 &&
+	    host_parse_host(&hs, value, &why) == -1)
+		return why;
+	return NULL;
 }
 
 static const char *

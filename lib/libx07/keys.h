@@ -49,6 +49,7 @@ enum {
 	KEY_NOFORM = 1 << 1,	/* not in the normal form */
 	KEY_FORMONLY = 1 << 2,	/* only in the normal form */
 	KEY_NOSEMI = 1 << 3,	/* no ';' in it, or in an item */
+	KEY_ADDRS = 1 << 4,	/* items are hosts without ports */
 };
 
 struct key {

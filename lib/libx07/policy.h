@@ -48,9 +48,10 @@ const struct json_value	*policy_value(const struct policy *, const char *path);
  * malloced, *len bytes. Host entries that can match nothing (wildcards, 127.1)
  * are left out, which grants less, never more; skipped, unless NULL, is told.
  */
+typedef void	policy_skipped(void *arg, const char *key, size_t index,
+		    const char *host, const char *why);
 char	*policy_form(const struct policy *, const char *project_root, size_t *len,
-	    void (*skipped)(void *arg, size_t index, const char *host,
-	    const char *why), void *arg);
+	    policy_skipped *, void *arg);
 
 /* True when s is a policy_id: 1..64 of A-Z a-z 0-9 _ . - */
 bool	 policy_id_valid(const char *s);

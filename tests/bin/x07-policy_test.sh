@@ -411,7 +411,7 @@ usage_head() { atf_set descr "help lists the subcommands; each has its own; outp
 usage_body()
 {
 	atf_check -o save:help x07-policy -h
-	for c in init check fmt get diff derive compile plan seal; do
+	for c in init check fmt get diff derive suggest compile plan seal; do
 		atf_check -o match:"^  $c " cat help
 		atf_check -o match:"^usage: x07-policy $c" x07-policy $c -h
 	done
@@ -829,6 +829,88 @@ properties_body()
 	atf_check python3 "$X07_TESTS/bin/x07-policy_property.py" 1 100
 }
 
+atf_test_case suggest
+suggest_head() { atf_set descr "suggest: what the log shows as denied, with reasons, and nothing else"; }
+suggest_body()
+{
+	base cli
+	cat >log <<'EOF'
+{"time":1.000,"pid":5,"gate":"x07-netgate","verdict":"deny","verb":"connect","object":"192.0.2.1:443","why":"net.enabled is false","key":"net.enabled","hint":"--allow-host 192.0.2.1:443","times":3}
+{"time":1.000,"pid":5,"gate":"x07-netgate","verdict":"deny","verb":"connect","object":"192.0.2.1:443","why":"net.enabled is false","key":"net.enabled","hint":"--allow-host 192.0.2.1:443"}
+{"time":1.000,"pid":5,"gate":"x07-netgate","verdict":"would-deny","verb":"connect","object":"a.example:80 [192.0.2.2]","why":"port 80 of this name is not in net.allow_hosts","key":"net.allow_hosts","hint":"--allow-host a.example:80"}
+{"time":1.000,"pid":5,"gate":"x07-netgate","verdict":"deny","verb":"resolve","object":"b.example","why":"not in net.allow_hosts","key":"net.allow_hosts","hint":"--allow-host b.example:PORT"}
+{"time":1.000,"pid":5,"gate":"x07-netgate","verdict":"allow","verb":"connect","object":"192.0.2.9:9"}
+{"time":2.000,"pid":5,"gate":"x07-execgate","verdict":"deny","verb":"exec","object":"/usr/bin/git","why":"no","key":"process.allow_spawn"}
+{"time":2.000,"pid":5,"gate":"x07-execgate","verdict":"deny","verb":"exec","object":"/opt/s","why":"its interpreter is not in process.allow_execs","key":"process.allow_execs","hint":"/opt/\u00c3\u00a9 in process.allow_execs"}
+{"time":2.000,"pid":5,"gate":"x07-execgate","verdict":"deny","verb":"exec","object":"/lib/ld.so","why":"a loader would run any file","key":"process.allow_execs"}
+{"time":2.000,"pid":5,"gate":"x07-execgate","verdict":"deny","verb":"exec","object":"/opt/a;b","why":"not in process.allow_execs","key":"process.allow_execs","hint":"-x /opt/a;b"}
+{"time":2.000,"pid":5,"gate":"x07-limit","verdict":"deny","verb":"run","object":"sl\u001beep","why":"limits.wall_ms of 2s reached","key":"limits.wall_ms","hint":"a larger -t"}
+[1]
+{"tim
+EOF
+	atf_check -o save:new.json -e save:err x07-policy suggest log "$policy"
+	atf_check x07-policy check new.json
+	atf_check -o file:new.json x07-policy fmt new.json
+	cat >expected <<'EOF'
+wider net.allow_dns: false -> true
+wider net.allow_hosts: + 192.0.2.1:443, a.example:80
+wider net.allow_tcp: false -> true
+wider net.enabled: false -> true
+wider process.allow_execs: + /opt/\303\251, /usr/bin/git
+wider process.allow_spawn: false -> true
+wider process.max_live: 0 -> 1
+narrower process.max_runtime_ms: 0 -> 120000
+wider process.max_spawns: 0 -> 4
+EOF
+	atf_check -s exit:1 -o file:expected x07-policy diff "$policy" new.json
+	cat >expected <<'EOF'
+x07-policy: log:11: not a line of an audit log, left out
+x07-policy: log:12: not a line of an audit log, left out
+# net.enabled: false -> true: x07-netgate denied connect 192.0.2.1:443 4 times
+# net.allow_tcp: false -> true: x07-netgate denied connect 192.0.2.1:443 4 times
+# net.allow_hosts: 192.0.2.1:443: x07-netgate denied connect 192.0.2.1:443 4 times
+# net.allow_dns: false -> true: x07-netgate denied connect a.example:80 [192.0.2.2]
+# net.allow_hosts: a.example:80: x07-netgate denied connect a.example:80 [192.0.2.2]
+# process.allow_spawn: false -> true: x07-execgate denied exec /usr/bin/git
+# process.max_live: 0 -> 1: x07-execgate denied exec /usr/bin/git
+# process.max_spawns: 0 -> 4: x07-execgate denied exec /usr/bin/git
+# process.max_runtime_ms: 0 -> 120000: x07-execgate denied exec /usr/bin/git
+# process.allow_execs: /usr/bin/git: x07-execgate denied exec /usr/bin/git
+# process.allow_execs: /opt/\303\251: x07-execgate denied exec /opt/s
+# nothing for: x07-netgate denied resolve b.example (not in net.allow_hosts)
+# nothing for: x07-execgate denied exec /lib/ld.so (a loader would run any file)
+# nothing for: x07-execgate denied exec /opt/a;b (not in process.allow_execs)
+# nothing for: x07-limit denied run sl\033eep (limits.wall_ms of 2s reached)
+EOF
+	atf_check -o file:expected cat err
+	# With what it suggests there is nothing more to suggest.
+	atf_check -s exit:1 -e match:'nothing that this policy denies' x07-policy suggest log new.json
+	# What the policy holds already is not added: blocks and prefixes count.
+	jq '.net.allow_hosts[0] = {host: "192.0.2.0/24", ports: [443]}
+	    | .process.allow_execs = [] | .process.allow_exec_prefixes = ["/usr", "/opt"]' new.json >holds.json
+	atf_check -s exit:1 -e ignore x07-policy suggest log holds.json
+	atf_check -s exit:1 -e match:'shows nothing' -x ": | x07-policy suggest - $policy"
+	# UDP is not TCP.
+	echo '{"verdict":"deny","verb":"send","object":"[2001:db8::1]:53","key":"net.enabled"}' >log
+	atf_check -o save:new.json -e match:'net.allow_udp: false -> true' x07-policy suggest log "$policy"
+	atf_check -s exit:1 -o inline:'wider net.allow_hosts: + [2001:db8::1]:53\nwider net.allow_udp: false -> true\nwider net.enabled: false -> true\n' \
+	    x07-policy diff "$policy" new.json
+	# DNS alone.
+	jq '.net.enabled = true | .net.allow_tcp = true | .net.allow_hosts = [{host: "c.example", ports: [1]}]' "$policy" >dns.json
+	echo '{"verdict":"deny","verb":"resolve","object":"c.example","key":"net.allow_dns"}' >log
+	atf_check -o save:new.json -e match:'net.allow_dns: false -> true' x07-policy suggest log dns.json
+	atf_check -s exit:1 -o inline:'wider net.allow_dns: false -> true\n' x07-policy diff dns.json new.json
+	# A path that the log cut is not guessed.
+	python3 -c 'print("{\"verdict\":\"deny\",\"verb\":\"exec\",\"object\":\"/%s\",\"key\":\"process.allow_spawn\"}" % ("x" * 1520))' >log
+	atf_check -s exit:1 -e match:'nothing for' x07-policy suggest log "$policy"
+	for args in '' log "log $policy x" "log -" "nosuch $policy" "log nosuch" ". $policy"; do
+		# shellcheck disable=SC2086 # words
+		atf_check -s exit:2 -o empty -e match:'^x07-policy: ' x07-policy suggest $args
+	done
+	echo '{}' >bad.json
+	atf_check -s exit:2 -e match:'bad.json:1:1' x07-policy suggest log bad.json
+}
+
 atf_init_test_cases()
 {
 	atf_add_test_case templates
@@ -855,4 +937,5 @@ atf_init_test_cases()
 	atf_add_test_case diff
 	atf_add_test_case diff_trouble
 	atf_add_test_case properties
+	atf_add_test_case suggest
 }

@@ -580,11 +580,17 @@ ATF_TC_BODY(order, tc)
 static size_t nskipped;
 
 static void
-count_skipped(void *arg, size_t index, const char *host, const char *why)
+count_skipped(void *arg, const char *key, size_t index, const char *host,
+    const char *why)
 {
 	ATF_CHECK_STREQ((char *)arg, "arg");
 	ATF_CHECK_EQ(index, 1);
-	ATF_CHECK_STREQ(host, "*.example.com");
+	if (strcmp(key, "net.allow_hosts") == 0)
+		ATF_CHECK_STREQ(host, "*.example.com");
+	else {
+		ATF_CHECK_STREQ(key, "db.net.allow_cidrs");
+		ATF_CHECK_STREQ(host, "10.0.0.0/33");
+	}
 	ATF_CHECK(why != NULL);
 	nskipped++;
 }
@@ -600,7 +606,7 @@ ATF_TC_BODY(compile, tc)
 	struct policy *p;
 	struct form *f;
 	const char *const *items;
-	char *text, *form, err[256];
+	char *text, *more, *form, err[256];
 	size_t len, i;
 
 	text = with(base, "net.allow_hosts",
@@ -610,16 +616,21 @@ ATF_TC_BODY(compile, tc)
 	    "{\"host\":\"fd00::/8\",\"ports\":[1]},"
 	    "{\"host\":\"[::1]\",\"ports\":[2]},"
 	    "{\"host\":\"example.com\",\"ports\":[80,443]}]", &len);
-	p = policy_parse(text, len, &es);
+	more = with(text, "db.net.allow_cidrs",
+	    "[\"10.0.0.0/8\",\"10.0.0.0/33\"]", &len);
+	p = policy_parse(more, len, &es);
 	ATF_REQUIRE(p != NULL);
 	form = policy_form(p, "/ro ot", &len, count_skipped, arg);
-	ATF_CHECK_EQ(nskipped, 1);
+	ATF_CHECK_EQ(nskipped, 2);
 	f = form_parse(form, len, err, sizeof(err));
 	if (f == NULL)
 		atf_tc_fail("%s", err);
 	ATF_REQUIRE_EQ(form_list(f, "net.allow_hosts", &items), 4);
 	for (i = 0; i < 4; i++)
 		ATF_CHECK_STREQ(items[i], want[i]);
+	ATF_REQUIRE_EQ(form_list(f, "db.net.allow_cidrs", &items), 1);
+	ATF_CHECK_STREQ(items[0], "10.0.0.0/8");
+	free(more);
 	ATF_CHECK_STREQ(form_get(f, "project_root"), "/ro ot");
 	ATF_CHECK_STREQ(form_get(f, "policy_id"), "t");
 	ATF_CHECK(form_get(f, "notes") == NULL);
