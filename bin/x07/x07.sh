@@ -1,20 +1,26 @@
 #!/bin/sh
 # x07: wires the gates of the suite round one program, as a policy says. It
 # decides nothing that a tool can decide: x07-policy reads policies and names
-# the gates, and the gates enforce. See x07(1), x07(7).
+# the gates, libexec/x07 holds the front end's own tools, and the gates enforce.
+# See x07(1), x07(7).
 set -u
 
 version=0.1.0
 
 usage()
 {
-	cat <<'EOF'
-usage: x07 run [options] [--] program [argument ...]
-       x07 policy init|check|compile|plan|... [argument ...]
+	cat <<'END'
+usage: x07 init [--template NAME]
+       x07 run [options] [--] [program] [argument ...]
+       x07 policy init|check|fmt|derive|diff|explain|suggest|... [argument ...]
+       x07 bundle [argument ...]
+       x07 doctor [-j]
        x07 help | version
 
 options of run:
-  --profile os|sandbox     os: the real system; sandbox: a policy is in force
+  --project FILE|DIR       the manifest x07.json (default: from here upwards)
+  --profile NAME           one of its profiles; without a manifest: os, sandbox
+  --program FILE           a program without a manifest (also .c, .x07.json)
   --policy FILE            the policy (sandbox), relative to the project root
   --sandbox-backend B      auto, vm (the default), os, none
   --i-accept-weaker-isolation
@@ -22,10 +28,18 @@ options of run:
   --allow-host HOST:PORT[,PORT]     --allow-host-file FILE
   --deny-host HOST:*|HOST:PORT      --deny-host-file FILE
   --allow-read-root PATH            --allow-write-root PATH
-                           derive a policy from --policy and run under that
+                           derive a policy from the given one and run under that
+  --input FILE | --stdin | --input-b64 TEXT
+                           where the program's standard input comes from
+  --cpu-time-limit-seconds N, --max-memory-bytes N, --max-output-bytes N
+                           limits beside those of the policy
   --log FILE               append the gates' decisions, one JSON line each
+  --report FILE            write what became of the run, one JSON document
+  --strict                 refuse a policy that is not enforced in every key
+  --trace                  deny nothing, and tell what would have been denied
+  -q, --quiet              do not tell which keys are not enforced
   -v, --verbose            show the chain of gates as a command line
-EOF
+END
 }
 
 # One line on stderr; exit status 2 (usage, policy) unless another is given.
@@ -35,51 +49,235 @@ die()
 	exit "${2-2}"
 }
 
-# quote WORD: prints it so that the shell reads it as this one word again.
+# ---- words: command lines that are built up and evaluated at the end ----
+
+# quote WORD: in $quoted the text that the shell reads as this one word again.
 quote()
 {
+	quoted=
 	_rest=$1
 	case $_rest in
 	''|*[!A-Za-z0-9_./:=,@%+-]*) ;;
 	*)
-		printf '%s' "$_rest"
+		quoted=$_rest
 		return ;;
 	esac
-	printf "'"
 	while :; do
 		case $_rest in
 		*\'*)
-			printf "%s'\\\\''" "${_rest%%\'*}"
+			quoted="$quoted${_rest%%\'*}'\\''"
 			_rest=${_rest#*\'} ;;
 		*) break ;;
 		esac
 	done
-	printf "%s'" "$_rest"
+	quoted="'$quoted$_rest'"
 }
 
-# The path of a tool of this suite: beside this script, else on PATH.
+# put WORD...: appends them to $words and counts them in $count.
+put()
+{
+	for _w; do
+		quote "$_w"
+		words="$words $quoted"
+		count=$((count + 1))
+	done
+}
+
+# keep NAME: keeps $words as $NAME and their number as $NAME_n, and starts anew.
+keep()
+{
+	eval "$1=\$words $1_n=\$count"
+	words='' count=0
+}
+
+# put_kept NAME: appends what was kept.
+put_kept()
+{
+	eval "words=\$words\$$1 count=\$((count + $1_n))"
+}
+
+# ---- where things are ----
+
+# find_tool NAME: its path in $tool: beside this script, else on PATH.
 find_tool()
 {
-	if [ -x "$bindir/$1" ]; then
-		printf '%s\n' "$bindir/$1"
+	tool=$bindir/$1
+	[ -x "$tool" ] || tool=$(command -v "$1")
+}
+
+# find_helper NAME: the same for a tool of our own, in $tool.
+find_helper()
+{
+	tool=${bindir%/*}/libexec/x07/$1
+	[ -x "$tool" ] || die "the installation is not complete: no $tool" 1
+}
+
+# absolute PATH BASE: in $absolute.
+absolute()
+{
+	case $1 in
+	/*) absolute=$1 ;;
+	*) absolute=${2%/}/$1 ;;
+	esac
+}
+
+# ---- what is to be run ----
+
+# The manifest's profile, or what holds without a manifest: $root, $world, $profile,
+# $program, $build, $entry, $profile_*.
+read_project()
+{
+	program='' build='' entry='' manifest='' profile_policy=''
+	profile_input='' profile_fuel='' profile_cpu='' profile_mem=''
+	profile_out='' profile_ffi=''
+	if [ -z "$single" ]; then
+		find_helper project
+		set -- "$tool"
+		[ -z "$project" ] || set -- "$@" -f "$project"
+		[ -z "$profile" ] || set -- "$@" -p "$profile"
+		[ -z "$world" ] || set -- "$@" -w "$world"
+		_told=$("$@")
+		case $? in
+		0)
+			eval "$_told"
+			return ;;
+		4) ;;
+		*) exit 2 ;;
+		esac
+	fi
+	root=$here
+	case $profile,$world in
+	,|os,) world=run-os ;;
+	sandbox,) world=run-os-sandboxed ;;
+	,*|os,*|sandbox,*) ;;
+	*) die "unknown profile '$profile' (no x07.json here or above); available: os, sandbox" ;;
+	esac
+}
+
+# How an entry comes to be a program: $target, and the words that $builder keeps.
+choose_entry()
+{
+	_name=${1##*/}
+	case $_name in
+	*.c) _name=${_name%.c} ;;
+	*.x07.json) _name=${_name%.x07.json} ;;
+	*)
+		target=$1
+		return ;;
+	esac
+	_dir=${root%/}/.x07/build
+	mkdir -p "$_dir" 2>/dev/null
+	[ -w "$_dir" ] ||
+	    die "cannot write $_dir, where ${1##*/} is to be built (read-only project?)" 1
+	target=$_dir/$_name
+	built=$target.$$
+	case $1 in
+	*.c) put cc -O2 -o "$built" "$1" ;;
+	*)
+		framed=yes quiet_build=-q
+		put_compiler "$1" ;;
+	esac
+	keep builder
+}
+
+# The X07 compiler's command line, for the entry $1.
+put_compiler()
+{
+	compiler=$(command -v x07-os-runner) || die "${1##*/} is an X07 program, \
+and x07-os-runner of the X07 toolchain is not on PATH"
+	put "$compiler" --world "$world" --compile-only --compiled-out "$built"
+	if [ -n "$manifest" ]; then
+		put --project "$manifest"
 	else
-		command -v "$1"
+		put --program "$1"
+	fi
+	if [ "$world" = run-os-sandboxed ]; then
+		put --policy "$policy" --sandbox-backend os --i-accept-weaker-isolation
+	fi
+	[ -z "$fuel" ] || put --solve-fuel "$fuel"
+	[ -z "$mem" ] || put --max-memory-bytes "$mem"
+	[ -z "$out" ] || put --max-output-bytes "$out"
+	case $compiler_words:$profile_ffi in
+	*--auto-ffi*|*--no-auto-ffi*) ;;
+	*:yes) put --auto-ffi ;;
+	*:no) put --no-auto-ffi ;;
+	esac
+	eval "put $compiler_words"
+}
+
+# Which program it is: its own words in $prefix. What follows -- are its
+# arguments then. Fails when nothing but those words can be the program.
+choose_program()
+{
+	prefix='' target='' built='' framed=no quiet_build='' words='' count=0
+	keep builder
+	if [ -n "$artifact" ]; then
+		[ "$world" = run-os ] || die "--artifact is refused in run-os-sandboxed: \
+policy.language must be enforced when a program is compiled; use --program or a manifest"
+		absolute "$artifact" "$here"
+		target=$absolute framed=yes
+	elif [ -n "$single" ]; then
+		absolute "$single" "$here"
+		[ -f "$absolute" ] || die "--program $single: no such file"
+		choose_entry "$absolute"
+	elif [ -n "$program" ]; then
+		choose_words
+	elif [ -n "$build" ]; then
+		die "$manifest: profiles.$profile.build needs a program to run afterwards"
+	elif [ -n "$entry" ] && [ -f "$root/$entry" ]; then
+		choose_entry "$root/$entry"
+	else
+		return 1
+	fi
+	if [ -n "$target" ]; then
+		quote "$target"
+		prefix=" $quoted"
 	fi
 }
 
-# The directory with x07.json, going up from here; without one, here.
-find_project_root()
+# The profile's program, and its build.
+choose_words()
 {
-	_dir=$(pwd -P)
-	while [ -n "$_dir" ]; do
-		if [ -f "$_dir/x07.json" ]; then
-			printf '%s\n' "$_dir"
-			return
-		fi
-		_dir=${_dir%/*}
-	done
-	pwd -P
+	eval "set -- $program"
+	case $1 in
+	/*) ;;
+	*/*)
+		_first=${root%/}/$1
+		shift
+		set -- "$_first" "$@" ;;
+	esac
+	put "$@"
+	prefix=$words
+	words='' count=0
+	[ -z "$build" ] || eval "put $build"
+	keep builder
 }
+
+# Where the standard input comes from: $input_file, or the words that $feeder keeps.
+choose_input()
+{
+	input_file='' words='' count=0
+	case $input_kind in
+	file)
+		absolute "$input" "$here"
+		input_file=$absolute ;;
+	b64)
+		find_helper input
+		put "$tool" -b "$input" -- ;;
+	'')
+		if [ "$framed" = yes ] && [ $# -gt 0 ]; then
+			find_helper input
+			put "$tool" -n $# -- "$@"
+		elif [ -n "$profile_input" ]; then
+			input_file=${root%/}/$profile_input
+		fi ;;
+	esac
+	keep feeder
+	[ -z "$input_file" ] || [ -r "$input_file" ] ||
+	    die "cannot read the input: $input_file"
+}
+
+# ---- backend and policy ----
 
 # yes_or_no NAME VALUE: 0 yes, 1 no; anything else is an error, even when unused.
 yes_or_no()
@@ -95,11 +293,18 @@ yes_or_no()
 choose_backend()
 {
 	[ -n "$backend" ] || backend=${X07_SANDBOX_BACKEND-}
-	backend=$(printf '%s' "$backend" | tr -d ' \t' | tr '[:upper:]' '[:lower:]')
+	while :; do
+		case $backend in
+		[[:space:]]*) backend=${backend#?} ;;
+		*[[:space:]]) backend=${backend%?} ;;
+		*) break ;;
+		esac
+	done
 	case $backend in
-	''|auto) backend=auto ;;
-	native) backend=os ;;
-	vm|os|none) ;;
+	''|[Aa][Uu][Tt][Oo]) backend=auto ;;
+	[Vv][Mm]) backend=vm ;;
+	[Oo][Ss]|[Nn][Aa][Tt][Ii][Vv][Ee]) backend=os ;;
+	[Nn][Oo][Nn][Ee]) backend=none ;;
 	*) die "sandbox backend '$backend' is not auto, vm, os or none" ;;
 	esac
 	if yes_or_no X07_I_ACCEPT_WEAKER_ISOLATION \
@@ -124,110 +329,265 @@ sandbox_backend=vm and fails closed; for sandbox_backend=$backend add \
 	esac
 }
 
-# The effective policy, absolute, in $policy.
+# The effective policy, absolute and valid, in $policy.
 choose_policy()
 {
+	[ -n "$policy" ] || policy=$profile_policy
 	[ -n "$policy" ] || die "run-os-sandboxed requires --policy FILE \
 (make one: x07 policy init --template cli)"
-	case $policy in
-	/*) ;;
-	*) policy=$root/$policy ;;
+	absolute "$policy" "$root"
+	policy=$absolute
+	if [ ! -f "$policy" ]; then
+		_hint=${policy##*/}
+		case $_hint in
+		*.sandbox.base.policy.json)
+			die "missing policy file: $policy (make it: x07 policy init \
+--template ${_hint%.sandbox.base.policy.json})" ;;
+		esac
+		die "missing policy file: $policy"
+	fi
+	if [ -n "$overrides" ]; then
+		policy=$(eval "\"\$x07_policy\" derive -C \"\$root\" --for 'x07 run' \
+		    $overrides -- \"\$policy\"") || exit $?
+		return
+	fi
+	"$x07_policy" check "$policy"
+	case $? in
+	0) ;;
+	1) exit 3 ;;
+	*) exit 2 ;;
 	esac
-	[ -f "$policy" ] || die "missing policy file: $policy"
-	[ -n "$overrides" ] || return 0
-	policy=$(eval "\"\$x07_policy\" derive -C \"\$root\" --for 'x07 run' \
-	    $overrides -- \"\$policy\"") || exit $?
 }
 
-# The clean environment of the program, as quoted words for env(1), in
-# $environment; the rules are in x07(7).
-choose_environment()
-{
-	_path='' _rest=${PATH-}:
-	while [ -n "$_rest" ]; do
-		_dir=${_rest%%:*}
-		_rest=${_rest#*:}
-		case $_dir in
-		/*) _path=${_path:+$_path:}$_dir ;;
-		esac
-	done
-	environment="$(quote "PATH=${_path:-/usr/local/bin:/usr/bin:/bin}") HOME=/tmp"
-	[ -z "${LANG+set}" ] || environment="$environment $(quote "LANG=$LANG")"
+# ---- the chain ----
 
-	_enabled=0 _allow='' _deny=' ' _tz=UTC0
-	while read -r _key _value; do
-		case $_key=$_value in
-		env.enabled=1) _enabled=1 ;;
-		env.allow_keys=*) _allow="$_allow $_value" ;;
-		env.deny_keys=*) _deny="$_deny$_value " ;;
-		time.allow_local_tzid=1) _tz=${TZ-} ;;
+# Limits of the run itself, as flags of x07-limit. What an X07 program may have of
+# memory and output its compiler and its frame know.
+put_limits()
+{
+	[ -z "$cpu" ] || put -c "${cpu}s"
+	[ "$framed" = no ] || return 0
+	[ -z "$mem" ] || put -m "$mem"
+	[ -z "$out" ] || put -o "$out"
+}
+
+# put_gates PHASE LOG: the gates of a phase. In the build phase the project can be
+# written and nobody be talked to; a compiler may start what it likes.
+put_gates()
+{
+	for _gate in $gates; do
+		find_tool "$_gate" || die "$_gate is not installed" 1
+		case $1:$_gate in
+		build:x07-execgate) continue ;;
+		build:x07-limit|run:*) put "$tool" -P 3 ;;
+		*) put "$tool" ;;
 		esac
-	done <<EOF
-$form
-EOF
-	[ -z "$_tz" ] || environment="$environment $(quote "TZ=$_tz")"
-	[ "$_enabled" = 1 ] || return 0
-	for _key in $_allow; do
-		case $_deny in
-		*" $_key "*) continue ;;
+		case $1:$_gate in
+		*:x07-limit) put_limits ;;
+		build:x07-fsgate)
+			put_root -w "$root"
+			[ "$framed" = no ] || put_root -r "${compiler%/*}" ;;
 		esac
-		# What is no shell name cannot be in our own environment either.
-		case $_key in
-		[0-9]*|*[!A-Za-z0-9_]*) continue ;;
-		esac
-		eval "[ -n \"\${$_key+set}\" ]" || continue
-		eval "_value=\$$_key"
-		# shellcheck disable=SC2154 # set by eval
-		environment="$environment $(quote "$_key=$_value")"
+		[ -z "$2" ] || put -l "$2"
+		[ "$trace:$1" != yes:run ] || put -n --i-accept-weaker-isolation -q
+		put --
 	done
 }
 
-# The gates in front of the program, as quoted words, in $chain.
-choose_chain()
+# put_root FLAG DIR: for x07-fsgate, to which a bare colon ends the path.
+put_root()
 {
-	chain=
-	_gates=$("$x07_policy" plan) || exit $?
-	for _gate in $_gates; do
-		_tool=$(find_tool "$_gate") || die "$_gate is not installed" 1
-		chain="$chain $(quote "$_tool") -P 3"
-		[ -z "$log" ] || chain="$chain -l $(quote "$log")"
-		chain="$chain --"
+	_left='' _rest=$2
+	while :; do
+		case $_rest in
+		*[:\\]*)
+			_head=${_rest%%[:\\]*}
+			_rest=${_rest#"$_head"}
+			_left="$_left$_head\\${_rest%"${_rest#?}"}"
+			_rest=${_rest#?} ;;
+		*) break ;;
+		esac
 	done
-	[ -n "$chain" ] || die "x07-policy named no gates: nothing to run behind" 1
+	put "$1" "$_left$_rest"
 }
 
-run_sandboxed()
+# Framed input and output for what the X07 compiler made.
+put_frame()
 {
-	choose_backend
-	choose_policy
-	form=$("$x07_policy" compile -C "$root" -- "$policy") || exit $?
-	if [ "$backend" = vm ]; then
-		_vmrun=$(find_tool x07-vmrun) || die "run-os-sandboxed defaults to \
+	[ "$framed" = yes ] || return 0
+	put_kept feeder
+	find_helper frame
+	put "$tool"
+	[ "$input_kind" != stdin ] || put -i
+	[ -z "$out" ] || put -m "$out"
+	put --
+}
+
+# put_build [-P FD -d AT] LOG: the build phase, when there is one.
+put_build()
+{
+	[ -n "$builder" ] || return 0
+	find_helper build
+	put "$tool"
+	while [ $# -gt 1 ]; do
+		put "$1"
+		shift
+	done
+	[ -z "$quiet_build" ] || put "$quiet_build"
+	[ -z "$built" ] || put -f "$built" -t "$target"
+	put --
+	keep outer
+	[ "$world" = run-os ] || put_gates build "$1"
+	put_kept builder
+	inner_n=0
+	keep inner
+	put_kept outer
+	put "$inner_n"
+	put_kept inner
+}
+
+# put_os LOG POLICY: all that stands before the program behind the gates.
+put_os()
+{
+	find_helper environ
+	put "$x07_policy" seal -f 3 -C "$root" "$2" -- "$tool" -P 3
+	[ "$framed" = no ] || put -w "$world"
+	put --
+	keep front
+	put_frame
+	_at=$count
+	put_gates run "$1"
+	keep behind
+	put_kept front
+	put_build -P 3 -d "$_at" "$1"
+	put_kept behind
+}
+
+# The same without a policy.
+put_none()
+{
+	if [ "$framed" = yes ]; then
+		find_helper environ
+		put "$tool" -w "$world" --
+	fi
+	put_build ''
+	put_frame
+	case $framed:$cpu:$mem$out in
+	*::|yes::*) return ;;
+	esac
+	find_tool x07-limit || die "x07-limit is not installed" 1
+	put "$tool"
+	put_limits
+	put --
+}
+
+put_vm()
+{
+	find_tool x07-vmrun || die "run-os-sandboxed defaults to \
 sandbox_backend=vm and fails closed: x07-vmrun is not installed; install it, \
 or accept weaker isolation: --sandbox-backend os --i-accept-weaker-isolation \
 (X07_SANDBOX_BACKEND=os X07_I_ACCEPT_WEAKER_ISOLATION=1)"
-		exec "$_vmrun" -p "$policy" -- "$@"
-	fi
-	choose_environment
-	choose_chain
-	# Compiled once, so that a policy file replaced meanwhile changes nothing.
-	_command="env -i $environment $(quote "$x07_policy") seal -f 3 /dev/fd/4 --$chain"
-	if [ "$verbose" = yes ]; then
-		_shown=
-		for _w; do
-			_shown="$_shown $(quote "$_w")"
+	put "$tool" -p "$policy" --
+}
+
+# put_chain LOG POLICY: what stands before the program.
+put_chain()
+{
+	[ "$framed" = yes ] || put_kept feeder
+	case $backend in
+	os) put_os "$@" ;;
+	vm) put_vm "$@" ;;
+	none) put_none ;;
+	esac
+}
+
+# What stands before the chain when it is to be told about; "$@" is the program.
+put_report()
+{
+	find_helper report
+	put "$tool"
+	[ -z "$report" ] || put -o "$report"
+	put -w "$world" -b "$backend"
+	[ -z "$profile" ] || put -f "$profile"
+	if [ "$world" = run-os-sandboxed ]; then
+		put -p "$policy" -P 4 -a 9
+		[ "$accept" = no ] || put -k
+		[ -z "$log" ] || put -l "$log"
+		for _gate in $gates; do
+			put -g "$_gate"
 		done
-		printf '%s\n' "x07 run: $_command$_shown 4<policy.form" >&2
 	fi
-	eval "exec $_command \"\$@\"" 4<<EOF
-$form
-EOF
+	put -n $# "$@"
+}
+
+# Becomes the chain round the program; "$@" are its arguments, or itself.
+start()
+{
+	choose_input "$@"
+	if [ "$framed" = yes ]; then
+		[ $# -eq 0 ] || [ -z "$input_kind" ] ||
+		    die "an X07 program gets its arguments as input: give \
+either words after -- or --input, --stdin, --input-b64"
+		set --
+	fi
+	if [ -n "$prefix" ]; then
+		eval "set -- $prefix \"\$@\""
+		[ -n "$single$artifact" ] || cd -- "$root" || exit 2
+	fi
+	gates=
+	[ "$backend" != os ] || gates=$("$x07_policy" plan) || exit $?
+	put_chain "$log" "$policy"
+	[ "$verbose" = no ] || show "$@"
+	if [ -n "$report" ] || [ "$trace" = yes ]; then
+		words='' count=0
+		put_report "$@"
+		put_chain fd:9 /dev/fd/4
+	fi
+	[ -z "$input_file" ] || exec <"$input_file"
+	eval "exec $words \"\$@\""
+}
+
+# The chain as a command line to be pasted.
+show()
+{
+	_kept=$words
+	put "$@"
+	_line=$words
+	words=$_kept
+	quote "$PWD"
+	_line="cd $quoted &&$_line"
+	if [ -n "$input_file" ]; then
+		quote "$input_file"
+		_line="$_line <$quoted"
+	fi
+	printf '%s\n' "x07 run: $_line" >&2
+}
+
+put_vm()
+{
+	find_tool x07-vmrun || die "run-os-sandboxed defaults to \
+sandbox_backend=vm and fails closed: x07-vmrun is not installed; install it, \
+or accept weaker isolation: --sandbox-backend os --i-accept-weaker-isolation \
+(X07_SANDBOX_BACKEND=os X07_I_ACCEPT_WEAKER_ISOLATION=1)"
+	put "$tool" -p "$policy" --
+}
+
+# ---- the commands ----
+
+# number FLAG VALUE: a count, or the end.
+number()
+{
+	case $2 in
+	''|*[!0-9]*) die "$1 $2: must be a number from 0 up" ;;
+	esac
 }
 
 run()
 {
-	profile='' policy='' backend='' log='' overrides='' named=''
-	accept=no verbose=no
+	project='' profile='' world='' single='' artifact='' policy='' backend=''
+	log='' report='' overrides='' named='' input='' input_kind='' cpu='' mem=''
+	out='' fuel='' compiler_words=''
+	accept=no verbose=no quiet=no strict=no trace=no
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--?*=*)
@@ -235,74 +595,192 @@ run()
 			shift
 			set -- "$_flag" "$_arg" "$@"
 			case $_flag in
-			--i-accept-weaker-isolation|--verbose|--help)
+			--i-accept-weaker-isolation|--verbose|--quiet|--help|\
+			--stdin|--strict|--trace|--auto-ffi|--no-auto-ffi)
 				die "$_flag takes no argument" ;;
 			esac ;;
 		esac
 		case $1 in
 		--) shift; break ;;
-		--profile|--policy|--sandbox-backend|--log|\
+		--project|--profile|--world|--program|--artifact|--policy|\
+		--sandbox-backend|--log|--report|--report-out|--input|--input-b64|\
+		--cpu-time-limit-seconds|--max-memory-bytes|--max-output-bytes|\
+		--solve-fuel|--module-root|--compat|\
 		--allow-host|--allow-host-file|--deny-host|--deny-host-file|\
 		--allow-read-root|--allow-write-root)
 			[ $# -ge 2 ] || die "$1 needs an argument"
-			case $1 in
-			--profile) profile=$2 ;;
-			--policy) policy=$2 ;;
-			--sandbox-backend) backend=$2 ;;
-			--log) log=$2 ;;
-			*)
-				overrides="$overrides $1 $(quote "$2")"
-				named="$named $1" ;;
-			esac
+			take_option "$1" "$2"
 			shift 2 ;;
 		--i-accept-weaker-isolation) accept=yes; shift ;;
+		--stdin) take_input stdin ''; shift ;;
+		--strict) strict=yes; shift ;;
+		--trace) trace=yes; shift ;;
+		--auto-ffi|--no-auto-ffi)
+			compiler_words="$compiler_words $1"; shift ;;
+		-q|--quiet) quiet=yes; shift ;;
 		-v|--verbose) verbose=yes; shift ;;
 		-h|--help) usage; exit 0 ;;
 		-*) die "unknown option $1 (x07 run -h lists them)" ;;
 		*) break ;;
 		esac
 	done
-	[ $# -gt 0 ] || die "no program given; usage: x07 run [options] -- program [argument ...]"
-
-	case ${profile:-os} in
-	os) world=run-os ;;
-	sandbox) world=run-os-sandboxed ;;
-	*) die "unknown profile '$profile'; available: os, sandbox" ;;
-	esac
-	root=$(find_project_root)
-	case $log in
-	''|/*) ;;
-	*) log=$(pwd -P)/$log ;;
-	esac
-	if [ "$world" = run-os-sandboxed ]; then
-		run_sandboxed "$@"
-	fi
-	[ -z "$policy" ] || die "--policy is only valid for run-os-sandboxed; add --profile sandbox"
-	[ -z "$named" ] || die "${named# } requires run-os-sandboxed; add --profile sandbox"
+	check_options
+	read_project
+	check_world
 	choose_backend
-	exec "$@"
+	[ "$world" = run-os ] || choose_policy
+	[ -n "$cpu" ] || cpu=$profile_cpu
+	[ -n "$mem" ] || mem=$profile_mem
+	[ -n "$out" ] || out=$profile_out
+	[ -n "$fuel" ] || fuel=$profile_fuel
+	[ "$cpu" != 0 ] || cpu=
+	choose_program || [ $# -gt 0 ] || no_program
+	start "$@"
+}
+
+take_option()
+{
+	case $1 in
+	--project) project=$2 ;;
+	--profile) profile=$2 ;;
+	--world) world=$2 ;;
+	--program) single=$2 ;;
+	--artifact) artifact=$2 ;;
+	--policy) policy=$2 ;;
+	--sandbox-backend) backend=$2 ;;
+	--log) log=$2 ;;
+	--report|--report-out) report=$2 ;;
+	--input) take_input file "$2" ;;
+	--input-b64) take_input b64 "$2" ;;
+	--cpu-time-limit-seconds) number "$1" "$2"; cpu=$2 ;;
+	--max-memory-bytes) number "$1" "$2"; mem=$2 ;;
+	--max-output-bytes) number "$1" "$2"; out=$2 ;;
+	--solve-fuel) number "$1" "$2"; fuel=$2 ;;
+	--module-root|--compat)
+		quote "$2"
+		compiler_words="$compiler_words $1 $quoted" ;;
+	*)
+		quote "$2"
+		overrides="$overrides $1 $quoted"
+		named="$named $1" ;;
+	esac
+}
+
+take_input()
+{
+	[ -z "$input_kind" ] ||
+	    die "only one of --input, --stdin and --input-b64 can be given"
+	input_kind=$1 input=$2
+}
+
+check_options()
+{
+	case ${project:+x}${single:+x}${artifact:+x} in
+	xx*) die "only one of --project, --program and --artifact can be given" ;;
+	esac
+	[ -z "$single$artifact" ] || [ -z "$profile" ] ||
+	    die "--profile needs a project, and there is none with --program or --artifact"
+	case $world in
+	''|run-os|run-os-sandboxed) ;;
+	*) die "world $world is not an OS world; x07 run takes run-os and run-os-sandboxed" ;;
+	esac
+	case $report in
+	runner|wrapped)
+		die "--report $report: here it names a file; write ./$report if that is the one" ;;
+	esac
+	for _name in log report; do
+		eval "_value=\$$_name"
+		[ -z "$_value" ] || absolute "$_value" "$here"
+		[ -z "$_value" ] || eval "$_name=\$absolute"
+	done
+}
+
+# Options that only mean something under a policy.
+check_world()
+{
+	[ "$world" = run-os ] || return 0
+	[ -z "$policy" ] || die "--policy is only valid for run-os-sandboxed; add --profile sandbox"
+	for _flag in $named ${log:+--log}; do
+		die "$_flag requires run-os-sandboxed; add --profile sandbox"
+	done
+	[ "$strict" = no ] || die "--strict requires run-os-sandboxed; add --profile sandbox"
+	[ "$trace" = no ] || die "--trace requires run-os-sandboxed; add --profile sandbox"
+}
+
+no_program()
+{
+	[ -z "$entry" ] || die "no program: $root/$entry does not exist, and no \
+command was given; usage: x07 run [options] -- program [argument ...]"
+	die "no program given; usage: x07 run [options] -- program [argument ...]"
+}
+
+# The manifest, and the policy when the project starts sandboxed.
+init()
+{
+	template=
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--template)
+			[ $# -ge 2 ] || die "$1 needs an argument"
+			template=$2
+			shift 2 ;;
+		--template=*) template=${1#*=}; shift ;;
+		-h|--help) usage; exit 0 ;;
+		*) die "unknown argument $1; usage: x07 init [--template NAME]" ;;
+		esac
+	done
+	find_helper project
+	set -- ${template:+-t "$template"}
+	_policy=$("$tool" init -n "$@") || exit $?
+	if [ -n "$_policy" ]; then
+		_there=unchanged
+		[ -e "$_policy" ] || _there=created
+		if ! "$x07_policy" init --template "$template" \
+		    --out "$here/$_policy" --mkdir-out >/dev/null; then
+			# Another one is there, or nothing can be made.
+			[ "$_there" = created ] || exit 20
+			exit 2
+		fi
+		printf '%s\n' "$_there $_policy"
+	fi
+	exec "$tool" init "$@"
 }
 
 command=
-case $0 in
-*/*) bindir=${0%/*} ;;
-*) bindir=$(command -v -- "$0") && bindir=${bindir%/*} ;;
+self=$0
+case $self in
+*/*) ;;
+*) self=$(command -v -- "$0") || self=/ ;;
 esac
-bindir=$(cd -- "${bindir:-/}" && pwd -P) || exit 2
-x07_policy=$(find_tool x07-policy) || die "x07-policy is not installed"
+# Started through a link: the suite is where it leads.
+[ ! -h "$self" ] || self=$(readlink -f -- "$self")
+bindir=$(cd -- "${self%/*}/" && pwd -P) || exit 2
+here=$(pwd -P) || exit 2
+find_tool x07-policy || die "x07-policy is not installed"
+x07_policy=$tool
 
 case ${1-} in
-run)
-	command=run
+init|run)
+	command=$1
 	shift
-	run "$@" ;;
+	"$command" "$@" ;;
 policy)
 	command=policy
 	shift
-	[ $# -gt 0 ] || die "which one? x07 policy init, check, compile, plan, ... (x07-policy -h)"
+	[ $# -gt 0 ] || die "which one? x07 policy init, check, derive, explain, ... (x07-policy -h)"
 	exec "$x07_policy" "$@" ;;
+bundle)
+	command=bundle
+	shift
+	find_tool x07-bundle || die "x07-bundle is not installed" 1
+	exec "$tool" "$@" ;;
+doctor)
+	command=doctor
+	shift
+	find_helper doctor
+	exec "$tool" "$@" ;;
 version|--version) printf 'x07 %s\n' "$version" ;;
 help|-h|--help) usage ;;
 '') usage >&2; exit 2 ;;
-*) die "unknown command '$1'; available: run, policy, help, version" ;;
+*) die "unknown command '$1'; available: init, run, policy, bundle, doctor, help, version" ;;
 esac

@@ -142,11 +142,13 @@ number(const char *flag, const char *arg)
 static _Noreturn void
 usage(int status)
 {
-	fputs("usage: build [-q] [-P FD -d AT] N WORD ... program [argument ...]\n"
+	fputs("usage: build [-q] [-P FD -d AT] [-f BUILT -t TARGET] [--]\n"
+	    "             N WORD ... program [argument ...]\n"
 	    "  N         so many words are the command that builds\n"
 	    "  -q        show what it says only when it fails\n"
 	    "  -P FD     policy: its deadline is for both\n"
-	    "  -d AT     put -t and the time left behind word AT of the program\n",
+	    "  -d AT     put -t and the time left behind word AT of the program\n"
+	    "  -f -t     rename what was built, so that two builds at once are safe\n",
 	    status == 0 ? stdout : stderr);
 	exit(status);
 }
@@ -157,12 +159,13 @@ main(int argc, char *argv[])
 	struct form *form = NULL;
 	int64_t start = now_ms(), left;
 	size_t words, at = 0;
+	const char *built = NULL, *target = NULL;
 	bool quiet = false, deadline = false;
 	char **build;
 	int ch, status;
 
 	setprogname("x07 run");
-	while ((ch = getopt(argc, argv, "+P:d:hq")) != -1)
+	while ((ch = getopt(argc, argv, "+P:d:f:hqt:")) != -1)
 		switch (ch) {
 		case 'P':
 			form = form_load((int)number("-P", optarg));
@@ -171,8 +174,14 @@ main(int argc, char *argv[])
 			at = number("-d", optarg);
 			deadline = true;
 			break;
+		case 'f':
+			built = optarg;
+			break;
 		case 'q':
 			quiet = true;
+			break;
+		case 't':
+			target = optarg;
 			break;
 		case 'h':
 			usage(0);
@@ -181,7 +190,8 @@ main(int argc, char *argv[])
 		}
 	argv += optind;
 	argc -= optind;
-	if (argc < 1 || deadline != (form != NULL))
+	if (argc < 1 || deadline != (form != NULL) ||
+	    (built != NULL) != (target != NULL))
 		usage(EXIT_REFUSED);
 	words = number("N", argv[0]);
 	if (words < 1 || (size_t)argc < words + 2)
@@ -192,10 +202,16 @@ main(int argc, char *argv[])
 		refuse_errno("build");
 	memcpy(build, argv, words * sizeof(*build));
 	status = run_build(build, quiet);
+	if (status != 0 && built != NULL)
+		unlink(built);
 	if (status == EXIT_TIMELIMIT || status == EXIT_REFUSED)
 		return status;		/* a gate has said why */
 	if (status != 0) {
 		note("the build failed (exit status %d); nothing was run", status);
+		return EXIT_BUILD;
+	}
+	if (built != NULL && rename(built, target) == -1) {
+		note("the build made no %s: %s", target, strerror(errno));
 		return EXIT_BUILD;
 	}
 	argv += words;

@@ -11,7 +11,6 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -19,13 +18,10 @@
 #include <unistd.h>
 
 #include "json.h"
+#include "project.h"
 #include "x07.h"
 
-#define EXIT_USAGE	2	/* wrong usage or manifest */
-#define EXIT_NONE	4	/* there is no manifest */
-#define MANIFEST	"x07.json"
 #define SUFFIX		".x07project.json"
-#define MANIFEST_MAX	(1 << 20)
 #define PROFILE_MAX	64
 
 /* What a member may be. RELPATH: relative, no ".." in it, not empty. */
@@ -62,8 +58,9 @@ static const char *const worlds[] = {
 static char		*manifest;	/* its path */
 static char		*text;
 static struct json	*doc;
+static const char	*who = "run";	/* the command that asks */
 
-static _Noreturn void
+void
 die(const char *fmt, ...)
 {
 	char msg[1024], vis[2048];
@@ -72,12 +69,16 @@ die(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "x07 run: %s\n", diag_vis(vis, sizeof(vis), msg, strlen(msg)));
+	fprintf(stderr, "x07 %s: %s\n", who,
+	    diag_vis(vis, sizeof(vis), msg, strlen(msg)));
 	exit(EXIT_USAGE);
 }
 
 /* A fault of the manifest, at an offset of its text. */
-static _Noreturn void
+static _Noreturn void	fault(size_t at, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
 fault(size_t at, const char *fmt, ...)
 {
 	struct json_place place = { .text = text, .line = 1, .column = 1 };
@@ -455,10 +456,53 @@ choose_profile(const struct json_value *root, const char *named)
 	return p;
 }
 
+/* An integer of the profile as it is written, "" when it is silent. */
+static void
+print_count(const char *name, const struct json_value *profile, const char *key)
+{
+	const struct json_value *v =
+	    profile != NULL ? json_member(profile, key) : NULL;
+
+	print_assignment(name, v != NULL ? v->string : "");
+}
+
+/* Everything x07 wants to know of the profile. */
+static void
+tell(const struct json_value *root, const struct json_value *profile,
+    const char *world)
+{
+	const struct json_value *ffi =
+	    profile != NULL ? json_member(profile, "auto_ffi") : NULL;
+	char *slash;
+
+	print_assignment("manifest", manifest);
+	slash = strrchr(manifest, '/');
+	*slash = '\0';
+	print_assignment("root", *manifest != '\0' ? manifest : "/");
+	print_assignment("profile", profile != NULL ? profile->key : "");
+	print_assignment("world", world);
+	print_assignment("profile_policy",
+	    profile != NULL ? string_of(profile, "policy") : "");
+	print_assignment("profile_input",
+	    profile != NULL ? string_of(profile, "input") : "");
+	print_assignment("entry", string_of(root, "entry"));
+	print_count("profile_fuel", profile, "solve_fuel");
+	print_count("profile_cpu", profile, "cpu_time_limit_seconds");
+	print_count("profile_mem", profile, "max_memory_bytes");
+	print_count("profile_out", profile, "max_output_bytes");
+	print_assignment("profile_ffi",
+	    ffi == NULL ? "" : ffi->boolean ? "yes" : "no");
+	print_words("program", profile != NULL ? json_member(profile, "program") : NULL);
+	print_words("build", profile != NULL ? json_member(profile, "build") : NULL);
+	if (fflush(stdout) == EOF)
+		die("standard output: %s", strerror(errno));
+}
+
 static _Noreturn void
 usage(int status)
 {
-	fputs("usage: project [--project FILE|DIR] [--profile NAME]\n",
+	fputs("usage: project [-f FILE|DIR] [-p PROFILE] [-w WORLD]\n"
+	    "       project init [-n] [-t TEMPLATE]\n",
 	    status == 0 ? stdout : stderr);
 	exit(status);
 }
@@ -466,24 +510,24 @@ usage(int status)
 int
 main(int argc, char *argv[])
 {
-	static const struct option longopts[] = {
-		{ "project", required_argument, NULL, 'f' },
-		{ "profile", required_argument, NULL, 'p' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	const struct json_value *root, *profile;
-	const char *named = NULL, *profile_name = NULL, *world;
-	char *slash;
+	const char *named = NULL, *profile_name = NULL, *world = NULL;
 	int ch;
 
-	while ((ch = getopt_long(argc, argv, "f:hp:", longopts, NULL)) != -1)
+	if (argc > 1 && strcmp(argv[1], "init") == 0) {
+		who = "init";
+		return cmd_init(argc - 1, argv + 1);
+	}
+	while ((ch = getopt(argc, argv, "f:hp:w:")) != -1)
 		switch (ch) {
 		case 'f':
 			named = optarg;
 			break;
 		case 'p':
 			profile_name = optarg;
+			break;
+		case 'w':
+			world = optarg;
 			break;
 		case 'h':
 			usage(0);
@@ -497,26 +541,12 @@ main(int argc, char *argv[])
 	root = json_root(doc);
 	check_manifest(root);
 	profile = choose_profile(root, profile_name);
-	world = profile != NULL ? string_of(profile, "world") :
-	    string_of(root, "world");
+	if (world == NULL)
+		world = profile != NULL ? string_of(profile, "world") :
+		    string_of(root, "world");
 	if (strncmp(world, "run-os", 6) != 0)
 		die("%s: world %s is not an OS world; x07 run takes run-os and "
 		    "run-os-sandboxed", manifest, world);
-
-	print_assignment("manifest", manifest);
-	slash = strrchr(manifest, '/');
-	*slash = '\0';
-	print_assignment("root", *manifest != '\0' ? manifest : "/");
-	print_assignment("profile", profile != NULL ? profile->key : "");
-	print_assignment("world", world);
-	print_assignment("profile_policy",
-	    profile != NULL ? string_of(profile, "policy") : "");
-	print_assignment("profile_input",
-	    profile != NULL ? string_of(profile, "input") : "");
-	print_assignment("entry", string_of(root, "entry"));
-	print_words("program", profile != NULL ? json_member(profile, "program") : NULL);
-	print_words("build", profile != NULL ? json_member(profile, "build") : NULL);
-	if (fflush(stdout) == EOF)
-		die("standard output: %s", strerror(errno));
+	tell(root, profile, world);
 	return 0;
 }

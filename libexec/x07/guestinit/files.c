@@ -1,0 +1,243 @@
+/*
+ * Modules, mounts and the program's root.
+ *
+ * The host hands over one tree of files, put together as the policy says and
+ * read-only where it says so. Its top-level entries are bound into a root of our
+ * own, in which the places that a kernel and the gates need can be made.
+ */
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guestinit.h"
+#include "x07.h"
+
+#define SHARE		"/share"
+#define NEW		"/new"
+#define TAG		"root"		/* of the shared tree */
+
+/* A device that the host adds to a running guest takes a moment. */
+#define SHARE_STEP_MS	5
+#define SHARE_STEPS	2000
+
+struct fs {
+	const char	*type, *point;
+	unsigned long	flags;
+	const char	*options;
+};
+
+static void
+mount_fs(const struct fs *fs, const char *root)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s%s", root, fs->point);
+	if (mkdir(path, 0755) == -1 && errno != EEXIST)
+		fail_errno("%s", path);
+	if (mount(fs->type, path, fs->type, fs->flags, fs->options) == -1)
+		fail_errno("mount %s", path);
+}
+
+void
+files_system(void)
+{
+	static const struct fs early[] = {
+		{ "devtmpfs", "/dev", MS_NOSUID | MS_NOEXEC, "mode=755" },
+		{ "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(early) / sizeof(early[0]); i++)
+		mount_fs(&early[i], "");
+}
+
+/* ---- modules ---- */
+
+static int
+by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int
+is_module(const struct dirent *d)
+{
+	return d->d_name[0] != '.';
+}
+
+void
+files_modules(void)
+{
+	struct dirent **list;
+	char path[PATH_MAX];
+	int n = scandir(GUEST_MODULES, &list, is_module, by_name), fd;
+
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", GUEST_MODULES,
+		    list[i]->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		/* One that waits for hardware that is not here may fail. */
+		if (fd == -1 || (syscall(SYS_finit_module, fd, "", 0) == -1 &&
+		    errno != EEXIST && errno != ENODEV))
+			dprintf(STDERR_FILENO, "guestinit: %s: %s\n", path,
+			    strerror(errno));
+		if (fd != -1)
+			close(fd);
+		unlink(path);		/* a megabyte that nobody needs again */
+		free(list[i]);
+	}
+}
+
+/* ---- the shared tree ---- */
+
+static void
+mount_share(const char *type)
+{
+	static const struct timespec step = { 0, SHARE_STEP_MS * 1000000 };
+	const char *options = NULL;
+
+	if (strcmp(type, "9p") == 0)
+		options = "trans=virtio,version=9p2000.L,msize=512000,cache=none";
+	else if (strcmp(type, "virtiofs") != 0)
+		fail("request: unknown share '%s'", type);
+	if (mkdir(SHARE, 0755) == -1 && errno != EEXIST)
+		fail_errno(SHARE);
+	for (int i = 0; i < SHARE_STEPS; i++) {
+		if (mount(TAG, SHARE, type, MS_NOSUID | MS_NODEV, options) == 0)
+			return;
+		if (errno != EINVAL && errno != ENOENT)
+			break;
+		nanosleep(&step, NULL);
+	}
+	fail_errno("the host's tree of files (%s)", type);
+}
+
+/* What is made here and never taken from the host. */
+static const char *const own[] = { "dev", "proc", "run", "sys", "tmp", "x07" };
+
+static bool
+is_own(const char *name)
+{
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (strcmp(name, own[i]) == 0)
+			return true;
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static void
+bind_entry(const char *from, const char *to)
+{
+	char target[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+	int fd = -1;
+
+	if (lstat(from, &st) == -1)
+		fail_errno("%s", from);
+	if (S_ISLNK(st.st_mode)) {
+		n = readlink(from, target, sizeof(target) - 1);
+		if (n == -1)
+			fail_errno("%s", from);
+		target[n] = '\0';
+		if (symlink(target, to) == -1)
+			fail_errno("%s", to);
+		return;
+	}
+	if (S_ISDIR(st.st_mode) ? mkdir(to, 0755) == -1 :
+	    (fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444)) == -1)
+		fail_errno("%s", to);
+	if (fd != -1)
+		close(fd);
+	if (mount(from, to, NULL, MS_BIND | MS_REC, NULL) == -1)
+		fail_errno("bind %s", from);
+}
+
+static void
+bind_entries(void)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	DIR *dir = opendir(SHARE);
+	struct dirent *de;
+
+	if (dir == NULL)
+		fail_errno(SHARE);
+	while ((de = readdir(dir)) != NULL) {
+		if (is_own(de->d_name))
+			continue;
+		snprintf(from, sizeof(from), SHARE "/%s", de->d_name);
+		snprintf(to, sizeof(to), NEW "/%s", de->d_name);
+		bind_entry(from, to);
+	}
+	closedir(dir);
+}
+
+/* x07-limit finds its control groups there; the program never does. */
+static void
+delegate_groups(uid_t uid, gid_t gid)
+{
+	static const char *const given[] = { "", "/cgroup.procs",
+	    "/cgroup.subtree_control", "/gates", "/gates/cgroup.procs" };
+	static const char controllers[] = "+memory +pids +cpu";
+	char path[PATH_MAX];
+	int fd;
+
+	fd = open(NEW "/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
+	if (fd == -1)
+		return;		/* x07-limit says what it cannot do without */
+	if (write(fd, controllers, strlen(controllers)) == -1)
+		dprintf(STDERR_FILENO, "guestinit: cgroup: %s\n", strerror(errno));
+	close(fd);
+	mkdir(NEW "/sys/fs/cgroup/x07", 0755);
+	mkdir(NEW "/sys/fs/cgroup/x07/gates", 0755);
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+		snprintf(path, sizeof(path), NEW "/sys/fs/cgroup/x07%s", given[i]);
+		if (chown(path, uid, gid) == -1)
+			dprintf(STDERR_FILENO, "guestinit: %s: %s\n", path,
+			    strerror(errno));
+	}
+}
+
+static void
+enter_root(void)
+{
+	if (chdir(NEW) == -1 || mount(".", "/", NULL, MS_MOVE, NULL) == -1 ||
+	    chroot(".") == -1 || chdir("/") == -1)
+		fail_errno("cannot enter the program's root");
+}
+
+void
+files_root(const struct request *r)
+{
+	static const struct fs root = { "tmpfs", NEW, MS_NOSUID | MS_NODEV,
+	    "mode=0755,size=4m" };
+	static const struct fs inner[] = {
+		{ "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
+		{ "sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
+		{ "cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		    NULL },
+		{ "tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777,size=16m" },
+		{ "tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755,size=1m" },
+	};
+	static const struct fs pts = { "devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
+	    "ptmxmode=0666,mode=0620" };
+
+	mount_share(r->share);
+	mount_fs(&root, "");
+	bind_entries();
+	for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++)
+		mount_fs(&inner[i], NEW);
+	bind_entry("/dev", NEW "/dev");
+	mount_fs(&pts, NEW);
+	bind_entry("/x07", NEW "/x07");
+	delegate_groups(r->uid, r->gid);
+	enter_root();
+}

@@ -1,0 +1,345 @@
+/*
+ * report: runs the chain of a run as if it were not there, and then says what
+ * became of it: one JSON document (--report), or what the gates would have
+ * denied and the policy that would not (--trace).
+ */
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <sha2.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "json.h"
+#include "os.h"
+#include "report.h"
+#include "x07.h"
+
+#define SCHEMA		"x07.os-run.report@0.1.0"
+#define RECORD_MAX	(16 << 10)	/* bytes of one audit record */
+#define USAGE_MAX	(1 << 20)
+
+struct words {
+	const char	*list[128];
+	size_t		 n;
+};
+
+static struct {
+	const char	*out;		/* -o, else NULL */
+	char		*place;
+	const char	*log;		/* -l */
+	const char	*policy;	/* -p */
+	int		 policy_fd;	/* -P: where the chain finds its bytes */
+	int		 audit_fd;	/* -a: where the chain finds its log */
+	const char	*usage;		/* -u: where x07-limit puts its report */
+	const char	*world, *backend, *profile;
+	bool		 weaker;
+	struct words	 gates, missing, unenforced;
+	const char	*const *program;
+	size_t		 nprogram;
+} run = { .policy_fd = -1, .audit_fd = -1 };
+
+static char		 digest[SHA256_DIGEST_STRING_LENGTH];
+static int		 audit[2] = { -1, -1 }, log_fd = -1;
+static struct denials	*denials;
+static pid_t		 parent;
+
+/* ---- before ---- */
+
+/*
+ * The bytes that the chain enforces are the bytes of the digest: it reads our
+ * copy, whatever becomes of the file.
+ */
+static void
+seal_policy(void)
+{
+	size_t len;
+	int fd = open(run.policy, O_RDONLY | O_CLOEXEC);
+	char *bytes = fd != -1 ? read_all(fd, JSON_TEXT_MAX, &len) : NULL;
+
+	if (bytes == NULL)
+		refuse_errno("%s", run.policy);
+	close(fd);
+	SHA256Data((uint8_t *)bytes, len, digest);
+	fd = os_seal(bytes, len);
+	if (fd == -1 || lseek(fd, 0, SEEK_SET) == -1 ||
+	    dup2(fd, run.policy_fd) == -1)
+		refuse_errno("%s", run.policy);
+	close(fd);
+	free(bytes);
+}
+
+static void
+become_chain(void *arg)
+{
+	(void)arg;
+	/* No gate: where the platform cannot, the chain merely outlives us. */
+	if (os_die_with_parent(parent) == -1 && errno == ESRCH)
+		_exit(EXIT_REFUSED);
+	if (run.audit_fd != -1 && dup2(audit[1], run.audit_fd) == -1)
+		refuse_errno("descriptors");
+}
+
+/* ---- during ---- */
+
+/* One record of a gate; false when there is none now. */
+static bool
+take_record(void)
+{
+	char buf[RECORD_MAX];
+	ssize_t n = recv(audit[0], buf, sizeof(buf), MSG_DONTWAIT);
+
+	if (n <= 0)
+		return n == -1 && errno == EINTR;
+	denials_add(denials, buf, (size_t)n);
+	if (log_fd != -1 && write(log_fd, buf, (size_t)n) == -1)
+		note("--log %s: %s", run.log, strerror(errno));
+	return true;
+}
+
+static int
+wait_for(struct child *c)
+{
+	struct pollfd fds[2] = {
+		{ .fd = c->events, .events = POLLIN },
+		{ .fd = audit[0], .events = POLLIN },
+	};
+	int wstatus;
+
+	for (;;) {
+		if (poll(fds, 2, -1) == -1)
+			continue;
+		if (fds[1].revents != 0 && !take_record() &&
+		    (fds[1].revents & POLLHUP) != 0)
+			fds[1].fd = -1;
+		if (fds[0].revents != 0 && child_event(c, &wstatus))
+			break;
+	}
+	while (audit[0] != -1 && take_record())
+		continue;
+	return wstatus;
+}
+
+/* ---- afterwards ---- */
+
+static struct json *
+new_document(void)
+{
+	struct json_error error;
+	struct json *doc = json_parse("{}", 2, &error);
+
+	if (doc == NULL)
+		refuse("report: %s", error.message);
+	return doc;
+}
+
+static void
+set_string(struct json *doc, struct json_value *o, const char *name,
+    const char *value)
+{
+	json_set(doc, o, name, value != NULL ? json_new_string(doc, value) :
+	    json_new(doc, JSON_NULL));
+}
+
+static void
+set_words(struct json *doc, struct json_value *o, const char *name,
+    const char *const *list, size_t n)
+{
+	struct json_value *a = json_new(doc, JSON_ARRAY);
+
+	for (size_t i = 0; i < n; i++)
+		json_append(a, json_new_string(doc, list[i]));
+	json_set(doc, o, name, a);
+}
+
+static void
+set_policy(struct json *doc, struct json_value *root)
+{
+	struct json_value *o = json_new(doc, JSON_OBJECT);
+	char text[sizeof(digest) + 16];
+
+	if (run.policy == NULL) {
+		set_string(doc, root, "policy", NULL);
+		return;
+	}
+	snprintf(text, sizeof(text), "sha256:%s", digest);
+	set_string(doc, o, "path", run.policy);
+	set_string(doc, o, "digest", text);
+	set_words(doc, o, "not_enforced", run.unenforced.list, run.unenforced.n);
+	json_set(doc, root, "policy", o);
+}
+
+static void
+set_exit(struct json *doc, struct json_value *root, int wstatus)
+{
+	struct json_value *o = json_new(doc, JSON_OBJECT);
+
+	json_set(doc, o, "status", json_new_int(doc, child_status(wstatus)));
+	json_set(doc, o, "signal", WIFSIGNALED(wstatus) ?
+	    json_new_int(doc, WTERMSIG(wstatus)) : json_new(doc, JSON_NULL));
+	json_set(doc, root, "exit", o);
+}
+
+/* What x07-limit wrote of the limits used, as it is; null when it wrote nothing. */
+static struct json_value *
+read_usage(void)
+{
+	struct json_error error;
+	struct json *doc = NULL;
+	char *text;
+	size_t len;
+	int fd = run.usage != NULL ? open(run.usage, O_RDONLY | O_CLOEXEC) : -1;
+
+	if (fd == -1)
+		return NULL;
+	text = read_all(fd, USAGE_MAX, &len);
+	close(fd);
+	unlink(run.usage);
+	if (text != NULL)
+		doc = json_parse(text, len, &error);
+	free(text);
+	return doc != NULL ? json_root(doc) : NULL;
+}
+
+static int64_t
+now_ms(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int
+write_report(int wstatus, int64_t started, int64_t wall)
+{
+	struct json *doc = new_document();
+	struct json_value *root = json_root(doc), *o, *used = read_usage();
+
+	set_string(doc, root, "schema_version", SCHEMA);
+	set_string(doc, root, "world", run.world);
+	set_string(doc, root, "profile", run.profile);
+	set_words(doc, root, "program", run.program, run.nprogram);
+	set_string(doc, root, "sandbox_backend", run.backend);
+	json_set(doc, root, "weaker_isolation", json_new_bool(doc, run.weaker));
+	set_policy(doc, root);
+	o = json_new(doc, JSON_OBJECT);
+	set_words(doc, o, "used", run.gates.list, run.gates.n);
+	set_words(doc, o, "not_available", run.missing.list, run.missing.n);
+	json_set(doc, root, "gates", o);
+	json_set(doc, root, "limits", used != NULL ? used :
+	    json_new(doc, JSON_NULL));
+	denials_report(denials, doc, root);
+	json_set(doc, root, "started_unix_ms", json_new_int(doc, started));
+	json_set(doc, root, "wall_ms", json_new_int(doc, wall));
+	set_exit(doc, root, wstatus);
+	return report_write(run.place, root);
+}
+
+/* ---- options ---- */
+
+static _Noreturn void
+usage(int status)
+{
+	fputs("usage: report [-o FILE] [-l LOG -a FD] [-p POLICY -P FD] [-u FILE]\n"
+	    "              [-w WORLD] [-b BACKEND] [-f PROFILE] [-k] [-g GATE]... [-G GATE]...\n"
+	    "              [-e KEY]... [-n N WORD ...] [--] program [argument ...]\n",
+	    status == 0 ? stdout : stderr);
+	exit(status);
+}
+
+static void
+add(struct words *w, const char *word)
+{
+	if (w->n == sizeof(w->list) / sizeof(w->list[0]))
+		refuse("report: too many of one option");
+	w->list[w->n++] = word;
+}
+
+static int
+number(const char *arg, int min)
+{
+	const char *why;
+	long long n = strtonum(arg, min, 1 << 20, &why);
+
+	if (why != NULL)
+		usage(EXIT_REFUSED);
+	return (int)n;
+}
+
+static void
+options(int argc, char *argv[])
+{
+	int ch;
+
+	while ((ch = getopt(argc, argv, "+G:P:a:b:e:f:g:hkl:n:o:p:u:w:")) != -1)
+		switch (ch) {
+		case 'G': add(&run.missing, optarg); break;
+		case 'P': run.policy_fd = number(optarg, 3); break;
+		case 'a': run.audit_fd = number(optarg, 3); break;
+		case 'b': run.backend = optarg; break;
+		case 'e': add(&run.unenforced, optarg); break;
+		case 'f': run.profile = optarg; break;
+		case 'g': add(&run.gates, optarg); break;
+		case 'h': usage(0);
+		case 'k': run.weaker = true; break;
+		case 'l': run.log = optarg; break;
+		case 'n': run.nprogram = (size_t)number(optarg, 0); break;
+		case 'o': run.out = optarg; break;
+		case 'p': run.policy = optarg; break;
+		case 'u': run.usage = optarg; break;
+		case 'w': run.world = optarg; break;
+		default: usage(EXIT_REFUSED);
+		}
+	run.program = (const char *const *)argv + optind;
+	if ((size_t)(argc - optind) <= run.nprogram ||
+	    (run.policy == NULL) != (run.policy_fd == -1) ||
+	    (run.log != NULL && run.audit_fd == -1))
+		usage(EXIT_REFUSED);
+	optind += (int)run.nprogram;
+}
+
+int
+main(int argc, char *argv[])
+{
+	int64_t started = now_ms(CLOCK_REALTIME), start = now_ms(CLOCK_MONOTONIC);
+	struct child child;
+	int wstatus;
+
+	setprogname("x07 run");
+	options(argc, argv);
+	if (run.out != NULL)
+		run.place = report_place(run.out);
+	if (run.log != NULL)
+		log_fd = audit_open(run.log);
+	if (run.policy != NULL)
+		seal_policy();
+	denials = denials_new();
+	if (run.audit_fd != -1 && socketpair(AF_UNIX,
+	    SOCK_SEQPACKET | SOCK_CLOEXEC, 0, audit) == -1)
+		refuse_errno("report");
+	parent = getpid();
+	if (child_start(&child, argv + optind, become_chain, NULL) == -1)
+		refuse_errno("%s", argv[optind]);
+	if (run.policy_fd != -1)
+		close(run.policy_fd);
+	if (audit[1] != -1)
+		close(audit[1]);
+	wstatus = wait_for(&child);
+	if (run.place != NULL && write_report(wstatus, started,
+	    now_ms(CLOCK_MONOTONIC) - start) == -1) {
+		note("--report %s: %s", run.out, strerror(errno));
+		if (child_status(wstatus) == 0)
+			return EXIT_REFUSED;
+	}
+	child_imitate(wstatus);
+}
