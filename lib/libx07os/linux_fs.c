@@ -672,3 +672,18 @@ os_view_enter(const struct os_view *view, const char **what)
 		return -1;
 	return 0;
 }
+
+int
+os_view_at(const struct os_view *view, const char *dir, const char **what)
+{
+	struct build b = { .view = view, .root = -1, .stock = -1 };
+	mode_t mask = umask(022);
+	int ret = assemble(&b);
+
+	*what = b.what;
+	umask(mask);
+	if (ret == -1 || move_to(b.root, AT_FDCWD, dir) == -1)
+		return -1;
+	/* Our /proc is still under what the parts were taken from. */
+	return (int)syscall(SYS_umount2, "/proc", MNT_DETACH);
+}

@@ -96,6 +96,35 @@ os_view_enter(const struct os_view *view, const char **what)
 }
 
 int
+os_view_at(const struct os_view *view, const char *dir, const char **what)
+{
+	(void)view;
+	(void)dir;
+	*what = "/";
+	return unsupported();
+}
+
+int
+os_vm_accel(void)
+{
+	return unsupported();
+}
+
+int
+os_vm_enclose(void)
+{
+	return unsupported();
+}
+
+int
+os_vm_confine(const char *const *reads, const char *const *writes)
+{
+	(void)reads;
+	(void)writes;
+	return unsupported();
+}
+
+int
 os_view_ruleset(const struct os_view *view, unsigned *deny)
 {
 	(void)view;

@@ -275,6 +275,12 @@ int	os_view_ruleset(const struct os_view *, unsigned *deny);
  * Enters a ruleset for good; -1 with EBADFD when fd is something else. Needs
  * no_new_privs (os_confine).
  */
+/*
+ * Mounts the same tree at the directory dir instead, and leaves the rest as it is: for a
+ * server that hands it to a guest. DEV, PROC and SCRATCH have no meaning there.
+ */
+int	os_view_at(const struct os_view *, const char *dir, const char **what);
+
 int	os_ruleset_enter(int fd);
 
 /*
@@ -296,6 +302,28 @@ struct os_usage {
 	int64_t	mem_peak;		/* bytes; 0: not known */
 	int64_t	oom_kills;		/* processes killed for memory */
 	int64_t	tasks_peak;		/* 0: not known */
+/* ---- virtual machines ---- */
+
+/*
+ * 0 when the processor itself runs guests for this process; -1 with errno when not: as of
+ * open(2) of /dev/kvm, or ETIME when something emulates them there, slowly.
+ */
+int	os_vm_accel(void);
+
+/*
+ * Takes network, System V IPC and host name away from this process: empty ones
+ * of its own. Inside a tree of os_tree_spawn.
+ */
+int	os_vm_enclose(void);
+
+/*
+ * Confines a process that becomes a machine emulator: of all files it may read
+ * those at and below reads, and open for writing the files of writes (lists that end
+ * in NULL; what is not there is skipped). No capability, no namespace, no ptrace.
+ * It must not stop: descriptors it has, KVM, threads, memory files.
+ */
+int	os_vm_confine(const char *const *reads, const char *const *writes);
+
 	int64_t	forks_refused;
 };
 

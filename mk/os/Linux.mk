@@ -10,3 +10,5 @@ OS_NL_CFLAGS=	-isystem /usr/include/libnl3
 # x07-netgate's
 OS_SRCS+=	linux_net.c linux_packet.c linux_poll.c
 OS_NL_LIBS=	-lnl-route-3 -lnl-3 -lpthread
+# x07-vmrun's
+OS_SRCS+=	linux_vm.c
