@@ -263,6 +263,12 @@ struct os_view {
 int	os_view_enter(const struct os_view *, const char **what);
 
 /*
+ * Mounts the same tree at the directory dir instead, and leaves the rest as it is: for a
+ * server that hands it to a guest. DEV, PROC and SCRATCH have no meaning there.
+ */
+int	os_view_at(const struct os_view *, const char *dir, const char **what);
+
+/*
  * The rights that belong to the view entered, as a ruleset to be entered (Landlock):
  * writing only below WRITE, SCRATCH and /dev, of that only what may says, and nothing at
  * all outside the view, so that a handle from outside opens nothing. Where this kernel's
@@ -275,12 +281,6 @@ int	os_view_ruleset(const struct os_view *, unsigned *deny);
  * Enters a ruleset for good; -1 with EBADFD when fd is something else. Needs
  * no_new_privs (os_confine).
  */
-/*
- * Mounts the same tree at the directory dir instead, and leaves the rest as it is: for a
- * server that hands it to a guest. DEV, PROC and SCRATCH have no meaning there.
- */
-int	os_view_at(const struct os_view *, const char *dir, const char **what);
-
 int	os_ruleset_enter(int fd);
 
 /*
@@ -289,19 +289,6 @@ int	os_ruleset_enter(int fd);
  */
 int	os_limit_file_size(int64_t bytes);
 
-/* ---- sums over a whole tree ---- */
-
-enum {
-	OS_SUM_CPU = 1 << 0,		/* CPU time is counted, also of processes long gone */
-	OS_SUM_MEM = 1 << 1,		/* memory is counted and capped */
-	OS_SUM_TASKS = 1 << 2,		/* processes and threads are counted and capped */
-};
-
-struct os_usage {
-	int64_t	cpu_us;			/* user and system, microseconds */
-	int64_t	mem_peak;		/* bytes; 0: not known */
-	int64_t	oom_kills;		/* processes killed for memory */
-	int64_t	tasks_peak;		/* 0: not known */
 /* ---- virtual machines ---- */
 
 /*
@@ -324,6 +311,19 @@ int	os_vm_enclose(void);
  */
 int	os_vm_confine(const char *const *reads, const char *const *writes);
 
+/* ---- sums over a whole tree ---- */
+
+enum {
+	OS_SUM_CPU = 1 << 0,		/* CPU time is counted, also of processes long gone */
+	OS_SUM_MEM = 1 << 1,		/* memory is counted and capped */
+	OS_SUM_TASKS = 1 << 2,		/* processes and threads are counted and capped */
+};
+
+struct os_usage {
+	int64_t	cpu_us;			/* user and system, microseconds */
+	int64_t	mem_peak;		/* bytes; 0: not known */
+	int64_t	oom_kills;		/* processes killed for memory */
+	int64_t	tasks_peak;		/* 0: not known */
 	int64_t	forks_refused;
 };
 
