@@ -62,6 +62,26 @@ void	keep_write_roots(void);
 struct os_exec_item	*find_item(const struct os_exec_item *, enum os_exec_kind);
 /* True when the kernel lets this file be executed. */
 bool	is_listed(const struct os_exec_item *);
+/* True when it is in a tree that the program may write. */
+bool	is_writable(const struct os_exec_item *);
+
+/* True when path is dir or beneath it; both resolved. */
+bool	path_beneath(const char *path, const char *dir);
+/* A path of the policy: relative ones start at its project root. */
+const char	*from_root(const char *path);
+
+/* ---- rules.c ---- */
+
+/* Takes the rules for what is spawned from the policy. */
+void	take_rules(void);
+/* These fill the verdict; they return 0 or the errno for the program. */
+int	rules_spawn(const struct os_event *, struct verdict *);
+int	rules_started(const struct os_event *, struct verdict *);
+
+/* ---- pattern.c ---- */
+
+/* True when the whole of s matches the pattern (regex-lite). */
+bool	pattern_match(const char *pattern, const char *s);
 
 /* ---- watch.c ---- */
 

@@ -44,7 +44,7 @@ want(enum os_exec_kind kind, enum origin origin, const char *path)
 /* ---- the policy ---- */
 
 /* Relative paths of a policy start at its project root. */
-static const char *
+const char *
 from_root(const char *path)
 {
 	const char *root = form_get(chain.form, "project_root");
@@ -87,6 +87,8 @@ take_policy(void)
 		plan.once = true;
 		return;
 	}
+	plan.trace = !chain.dry_run;
+	take_rules();
 	n = form_list(chain.form, "process.allow_execs", &item);
 	for (size_t i = 0; i < n; i++)
 		want(OS_EXEC_FILE, FROM_POLICY, policy_file(item[i]));
@@ -121,8 +123,8 @@ add_item(const struct os_exec_item *it)
 	plan.items[plan.n++] = *it;
 }
 
-static bool
-beneath(const char *path, const char *dir)
+bool
+path_beneath(const char *path, const char *dir)
 {
 	size_t n = strlen(dir);
 
@@ -138,12 +140,33 @@ is_listed(const struct os_exec_item *it)
 	for (size_t i = 0; i < plan.n; i++)
 		if ((plan.items[i].kind == OS_EXEC_TREE ||
 		    plan.items[i].kind == OS_EXEC_TREE_RW) &&
-		    beneath(it->path, plan.items[i].path))
+		    path_beneath(it->path, plan.items[i].path))
+			return true;
+	return false;
+}
+
+bool
+is_writable(const struct os_exec_item *it)
+{
+	for (size_t i = 0; i < plan.n; i++)
+		if (plan.items[i].kind == OS_EXEC_TREE_RW &&
+		    path_beneath(it->path, plan.items[i].path))
 			return true;
 	return false;
 }
 
 static void	add_needs(const struct os_exec_item *, enum origin, int depth);
+
+/* A directory beneath one that is taken already adds nothing. */
+static bool
+has_libs(const char *path)
+{
+	for (size_t i = 0; i < plan.n; i++)
+		if (plan.items[i].kind == OS_EXEC_LIBS &&
+		    path_beneath(path, plan.items[i].path))
+			return true;
+	return false;
+}
 
 static void
 add_libs(const char *path, enum origin origin)
@@ -157,7 +180,7 @@ add_libs(const char *path, enum origin origin)
 	}
 	if (!it.is_dir && origin == FROM_FLAG)
 		refuse("-L %s: not a directory", path);
-	if (it.is_dir)
+	if (it.is_dir && !has_libs(it.path))
 		add_item(&it);
 }
 
@@ -366,9 +389,9 @@ keep_write_roots(void)
 
 			if (it->kind != OS_EXEC_TREE)
 				continue;
-			if (beneath(it->path, root.path))
+			if (path_beneath(it->path, root.path))
 				it->kind = OS_EXEC_TREE_RW;
-			else if (root.is_dir && beneath(root.path, it->path))
+			else if (root.is_dir && path_beneath(root.path, it->path))
 				add_item(&root);
 		}
 	}

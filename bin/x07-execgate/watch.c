@@ -36,13 +36,23 @@ is_loader(const struct os_exec_item *it)
 
 /* A listed script is denied when its interpreter is not listed. */
 static void
-judge_script(const char *path, struct verdict *v)
+judge_script(const struct os_exec_item *it, struct verdict *v)
 {
+	static dev_t dev;
+	static ino_t ino;
 	struct os_exec_item interp;
 	struct image im;
 
-	image_read(&im, path);
-	if (im.kind != IMAGE_SCRIPT || os_exec_open(&interp, im.interp) == -1)
+	/* The last one that needed no interpreter, because most come often. */
+	if (it->dev == dev && it->ino == ino)
+		return;
+	image_read(&im, it->path);
+	if (im.kind != IMAGE_SCRIPT) {
+		dev = it->dev;
+		ino = it->ino;
+		return;
+	}
+	if (os_exec_open(&interp, im.interp) == -1)
 		return;
 	close(interp.fd);
 	v->allowed = is_listed(&interp);
@@ -77,9 +87,14 @@ judge_exec(const struct os_event *ev)
 	    .key = "process.allow_execs" };
 	int answer = 0;
 
-	/* What is not there, or no program, needs no gate to fail. */
-	if (it == NULL || !it->is_file || !it->is_exec)
-		return 0;
+	/*
+	 * What is not there, or no program, fails without us; but with rules
+	 * nothing may go on unseen that was not there a moment ago.
+	 */
+	if (it == NULL)
+		return plan.trace ? ev->error : 0;
+	if (!it->is_file || !it->is_exec)
+		return plan.trace ? EACCES : 0;
 	v.object = it->path;
 	if (plan.once) {
 		v.key = "process.allow_spawn";
@@ -92,8 +107,10 @@ judge_exec(const struct os_event *ev)
 		v.hint = hint(it->path);
 	} else {
 		v.allowed = true;
-		judge_script(it->path, &v);
+		judge_script(it, &v);
 	}
+	if (plan.trace && !v.allowed)
+		answer = EACCES;
 	audit_verdict(chain.audit_fd, &v, chain.quiet || said_already(ev),
 	    chain.dry_run, NULL);
 	return answer;
@@ -105,20 +122,44 @@ judge_spawn(const struct os_event *ev)
 	char link[64], exe[4096];
 	struct verdict v = { .verb = "spawn", .object = exe, .pid = ev->pid,
 	    .key = "process.allow_spawn" };
+	int answer = EPERM;
 	ssize_t n;
 
+	if (plan.trace)
+		answer = rules_spawn(ev, &v);
+	else
+		v.why = chain.form != NULL ? no_spawn_policy : no_spawn_flag;
+	if (v.allowed && chain.audit_fd < 0)
+		return 0;
 	snprintf(link, sizeof(link), "/proc/%ld/exe", (long)ev->pid);
 	n = readlink(link, exe, sizeof(exe) - 1);
 	exe[n > 0 ? n : 0] = '\0';
-	v.why = chain.form != NULL ? no_spawn_policy : no_spawn_flag;
 	audit_verdict(chain.audit_fd, &v, chain.quiet, chain.dry_run, NULL);
-	return EPERM;
+	return answer;
+}
+
+static int
+judge_started(const struct os_event *ev)
+{
+	struct verdict v = { .verb = "exec", .object = ev->object->path,
+	    .pid = ev->pid };
+	int answer = rules_started(ev, &v);
+
+	/* What is allowed was in the log when it was asked for. */
+	if (!v.allowed)
+		audit_verdict(chain.audit_fd, &v, chain.quiet, false, NULL);
+	return answer;
 }
 
 int
 watch_judge(const struct os_event *ev, void *arg)
 {
-	int answer = ev->kind == OS_EVENT_EXEC ? judge_exec(ev) : judge_spawn(ev);
+	static int (*const judges[])(const struct os_event *) = {
+		[OS_EVENT_EXEC] = judge_exec,
+		[OS_EVENT_SPAWN] = judge_spawn,
+		[OS_EVENT_STARTED] = judge_started,
+	};
+	int answer = judges[ev->kind](ev);
 
 	(void)arg;
 	return chain.dry_run ? 0 : answer;

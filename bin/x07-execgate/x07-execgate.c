@@ -173,8 +173,8 @@ main(int argc, char *argv[])
 	path = chain_lookup(argv[0]);
 	if (path == NULL)
 		chain_exec_failed(argv[0]);
-	/* Nobody would hear the watcher: do without. */
-	if (!chain.quiet || chain.audit_fd >= 0)
+	/* If nobody hears it and it need not decide, do without the watcher. */
+	if (plan.trace || !chain.quiet || chain.audit_fd >= 0)
 		start_watcher();
 
 	if (os_exec_begin() == -1)

@@ -132,8 +132,17 @@ int	exec_item(struct os_exec_item *, int fd);
 int	watch_hand_over(const struct os_exec_plan *, int listener);
 /* Reads a string of another process. Returns its length. */
 ssize_t	watch_string(pid_t, uint64_t at, char *buf, size_t len);
-/* Has an execve(2) or the making of a process judged. Returns the judge's errno. */
-int	watch_judge_call(os_judge *, void *, pid_t, long nr, const uint64_t args[6]);
+
+/* ---- linux_trace.c ---- */
+
+/* Called once, with the program to be. EPERM: it has another tracer. */
+int	trace_begin(pid_t);
+/* Has the task's next exec judged; to be called before it may go on. */
+int	trace_attach(pid_t tid);
+/* The task was told that it may make a process. */
+void	trace_spawning(pid_t tid);
+/* Handles the stops that have happened. */
+void	trace_drain(os_judge *, void *);
 
 /* ---- linux_caps.c ---- */
 

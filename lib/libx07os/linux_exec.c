@@ -299,6 +299,13 @@ mount_layer(struct os_exec_plan *plan)
 	if (set_mount(AT_FDCWD, "/", MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID,
 	    MS_PRIVATE) == -1)
 		return -1;
+	/*
+	 * Through a mem file of /proc a process can write where it may not
+	 * execute what it wrote, or into a child that has been judged.
+	 */
+	if (set_mount(AT_FDCWD, "/proc", MOUNT_ATTR_RDONLY, 0) == -1 &&
+	    errno != ENOENT && errno != EINVAL)	/* not mounted there */
+		return -1;
 	if (attach_items(plan) == -1)
 		return -1;
 	return step_over();
@@ -444,7 +451,7 @@ static const struct filter_row ask_spawn[] = {
  * gets slower.
  */
 static size_t
-ask_rows(struct filter_row *row, size_t n, bool once)
+ask_rows(struct filter_row *row, size_t n, bool spawn)
 {
 	for (size_t i = 0; i < n; i++)
 		row[i].err = FILTER_NOTIFY;
@@ -452,7 +459,7 @@ ask_rows(struct filter_row *row, size_t n, bool once)
 		memcpy(row, ask_exec, sizeof(ask_exec));
 		n = sizeof(ask_exec) / sizeof(ask_exec[0]);
 	}
-	if (!once)
+	if (!spawn)
 		return n;
 	memcpy(row + n, ask_spawn, sizeof(ask_spawn));
 	return n + sizeof(ask_spawn) / sizeof(ask_spawn[0]);
@@ -472,10 +479,10 @@ filter_layer(const struct os_exec_plan *plan, struct exec_args *args)
 	}
 	nstatic = n;
 	if (plan->watch != NULL)
-		n = ask_rows(rows, n, plan->once);
+		n = ask_rows(rows, n, plan->once || plan->trace);
 	listener = plan->dry ? filter_install(rows, n) :
 	    confine(plan->deny | OS_SCOPED_ELSEWHERE, rows, n);
-	if (listener == -1 && errno == EBUSY && !plan->dry) {
+	if (listener == -1 && errno == EBUSY && !plan->dry && !plan->trace) {
 		/* Somebody outside listens already: deny without a line. */
 		for (size_t i = 0; i < nstatic; i++)
 			rows[i].err = EACCES;

@@ -374,11 +374,15 @@ filter_deny(unsigned deny, const struct filter_row *more, size_t nmore)
 
 #define CAP(c)	(UINT64_C(1) << (c))
 
-/* What files and identities need; nothing over mounts, networks, other processes. */
+/*
+ * What files and identities need; nothing over mounts, networks, other processes.
+ * CAP_SETFCAP is what mapping uid 0 into a further namespace asks for.
+ */
 #define CAPS_KEPT \
 	(CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_DAC_READ_SEARCH) | \
 	CAP(CAP_FOWNER) | CAP(CAP_FSETID) | CAP(CAP_KILL) | CAP(CAP_SETGID) | \
-	CAP(CAP_SETUID) | CAP(CAP_SETPCAP) | CAP(CAP_NET_BIND_SERVICE))
+	CAP(CAP_SETUID) | CAP(CAP_SETPCAP) | CAP(CAP_SETFCAP) | \
+	CAP(CAP_NET_BIND_SERVICE))
 
 int
 os_confine(unsigned deny)

@@ -8,6 +8,7 @@
  */
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,7 +17,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
@@ -98,6 +98,7 @@ struct wire_head {
 	size_t	n;
 	bool	once;
 	bool	dry;
+	bool	trace;
 	bool	has_fd;
 };
 
@@ -152,7 +153,8 @@ send_head(int sock, const struct wire_head *head, int fd)
 int
 watch_hand_over(const struct os_exec_plan *plan, int listener)
 {
-	struct wire_head head = { plan->n, plan->once, plan->dry, listener >= 0 };
+	struct wire_head head = { plan->n, plan->once, plan->dry, plan->trace,
+	    listener >= 0 };
 	int sock = plan->watch->sock, err;
 
 	/* The watcher reads this process until the exec. */
@@ -258,32 +260,20 @@ watch_string(pid_t pid, uint64_t at, char *buf, size_t len)
 	return -1;
 }
 
-static int
-open_at(int dir, const char *path, uint64_t resolve)
-{
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = resolve };
-
-	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
-}
-
-/* Opens the path as the program sees it: its root, its own /proc/self. */
+/*
+ * Opens what the program means by path. It cannot change its root or mount
+ * anything, so names mean the same files here, but for its own /proc/self.
+ */
 static int
 open_as(pid_t pid, const char *path)
 {
 	char name[OS_PATH_BYTES + 16];
-	int root, fd;
 
 	if (strncmp(path, "/proc/self/", 11) == 0) {
 		snprintf(name, sizeof(name), "/proc/%ld/%s", (long)pid, path + 11);
-		return open(name, O_PATH | O_CLOEXEC);
+		path = name;
 	}
-	snprintf(name, sizeof(name), "/proc/%ld/root", (long)pid);
-	root = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root == -1)
-		return -1;
-	fd = open_at(root, path, RESOLVE_IN_ROOT);
-	close(root);
-	return fd;
+	return open(path, O_PATH | O_CLOEXEC);
 }
 
 /* path relative to the working directory, or to descriptor dir, made whole. */
@@ -319,9 +309,10 @@ judge_exec(os_judge *judge, void *arg, pid_t pid, int dir, uint64_t at)
 	int fd, ret;
 
 	if (watch_string(pid, at, path, sizeof(path)) == -1)
-		return 0;	/* execve(2) will not get further */
+		return EFAULT;	/* execve(2) would not get further */
 	make_whole(pid, dir, path);
 	fd = open_as(pid, path);
+	ev.error = errno;
 	if (fd == -1 || exec_item(&object, fd) == -1) {
 		if (fd != -1)
 			close(fd);
@@ -334,8 +325,8 @@ judge_exec(os_judge *judge, void *arg, pid_t pid, int dir, uint64_t at)
 	return ret;
 }
 
-int
-watch_judge_call(os_judge *judge, void *arg, pid_t pid, long nr,
+static int
+judge_call(os_judge *judge, void *arg, pid_t pid, long nr,
     const uint64_t args[6])
 {
 	struct os_event spawn = { .kind = OS_EVENT_SPAWN, .pid = pid };
@@ -354,6 +345,19 @@ struct watcher {
 	void			*arg;
 };
 
+/*
+ * Whatever goes on while there are rules is followed to where they are
+ * judged. Returns an errno.
+ */
+static int
+let_go_on(pid_t tid, long nr)
+{
+	if (nr == SYS_execve || nr == SYS_execveat)
+		return trace_attach(tid) == -1 ? EACCES : 0;
+	trace_spawning(tid);
+	return 0;
+}
+
 static void
 answer(const struct watcher *me, int listener)
 {
@@ -367,11 +371,13 @@ answer(const struct watcher *me, int listener)
 		return;		/* the task is gone */
 	for (int i = 0; i < 6; i++)
 		args[i] = req.data.args[i];
-	err = watch_judge_call(me->judge, me->arg, (pid_t)req.pid, req.data.nr,
+	err = judge_call(me->judge, me->arg, (pid_t)req.pid, req.data.nr,
 	    args);
 	/* Nothing that asks may go on when nothing may be started at all. */
 	if (me->plan->once && !me->plan->dry && err == 0)
 		err = EACCES;
+	if (me->plan->trace && err == 0)
+		err = let_go_on((pid_t)req.pid, req.data.nr);
 	resp = (struct seccomp_notif_resp){
 		.id = req.id,
 		.error = -err,
@@ -396,23 +402,29 @@ let_go(void)
 }
 
 static void
-listen_for(const struct watcher *me, int listener, int pidfd)
+listen_for(const struct watcher *me, int listener, int pidfd, int sigfd)
 {
-	struct pollfd pfd[2] = {
+	struct pollfd pfd[3] = {
+		{ .fd = sigfd, .events = POLLIN },
 		{ .fd = listener, .events = POLLIN },
 		{ .fd = pidfd, .events = POLLIN },
 	};
+	struct signalfd_siginfo si;
 
 	for (;;) {
-		if (poll(pfd, 2, -1) == -1)
+		if (poll(pfd, 3, -1) == -1)
 			continue;
-		if ((pfd[0].revents & POLLIN) != 0)
+		if (pfd[0].revents != 0) {
+			if (read(sigfd, &si, sizeof(si)) == sizeof(si))
+				trace_drain(me->judge, me->arg);
+		}
+		if ((pfd[1].revents & POLLIN) != 0)
 			answer(me, listener);
-		else if (pfd[0].revents != 0)
+		else if (pfd[1].revents != 0)
 			return;		/* nobody is left under the filter */
-		if (pfd[1].revents != 0) {
+		if (pfd[2].revents != 0) {
 			let_go();
-			pfd[1].fd = -1;
+			pfd[2].fd = -1;
 		}
 	}
 }
@@ -440,22 +452,36 @@ confine_watcher(void)
 	    OS_DENY_REMOVE | OS_DENY_MKDIR, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
+static int
+child_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) == -1)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
 void
 os_watch_serve(struct os_watch *w, struct os_exec_plan *plan, os_judge *judge,
     void *arg)
 {
 	struct watcher me = { w, plan, judge, arg };
 	struct wire_head head;
-	int listener, err = 0, pidfd;
+	int listener, err = 0, pidfd, sigfd = -1;
 
 	if (take_head(w->sock, &head, &listener) == -1)
 		_exit(0);	/* the gate refused */
 	*plan = (struct os_exec_plan){ .n = head.n, .once = head.once,
-	    .dry = head.dry };
+	    .dry = head.dry, .trace = head.trace };
 	if (take_items(w->sock, plan) == -1)
 		_exit(0);
 	pidfd = (int)syscall(SYS_pidfd_open, w->program, 0);
-	if (pidfd == -1 || confine_watcher() == -1)
+	if (pidfd == -1 || (plan->trace && (sigfd = child_signals()) == -1) ||
+	    confine_watcher() == -1 ||
+	    (plan->trace && trace_begin(w->program) == -1))
 		err = errno;
 	if (send_all(w->sock, &err, sizeof(err)) == -1 || err != 0)
 		_exit(0);
@@ -463,6 +489,6 @@ os_watch_serve(struct os_watch *w, struct os_exec_plan *plan, os_judge *judge,
 	/* Asked and answered in turns: stay on the program's processor. */
 	ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
 	    SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-	listen_for(&me, listener, pidfd);
+	listen_for(&me, listener, pidfd, sigfd);
 	_exit(0);
 }

@@ -133,6 +133,7 @@ struct os_exec_plan {
 	bool			 once;		/* no child, no exec after the program's own */
 	bool			 mdwe;		/* no memory both written and executed */
 	bool			 dry;		/* only watch, deny nothing */
+	bool			 trace;		/* also judge what was started; needs watch */
 	int			 landlock_fd;	/* ruleset of an outer gate, else -1 */
 	const struct os_watch	*watch;		/* NULL: deny silently */
 };
@@ -163,28 +164,40 @@ int	os_watch_start(struct os_watch *, const int *keep, size_t n);
 enum os_event_kind {
 	OS_EVENT_EXEC,		/* is about to execute path */
 	OS_EVENT_SPAWN,		/* is about to make a child process */
+	OS_EVENT_STARTED,	/* traced: has executed object, and has not run yet */
 };
 
 struct os_event {
 	enum os_event_kind		 kind;
 	pid_t				 pid;
-	const char			*path;
-	const struct os_exec_item	*object;	/* what path names; NULL: nothing */
+	const char			*path;		/* EXEC */
+	const struct os_exec_item	*object;	/* EXEC: what path names, NULL: nothing;
+							 * STARTED: the file that runs */
+	int				 error;		/* why path names nothing */
+	char *const			*argv, *const *envp;	/* STARTED */
+	const char			*cwd;		/* STARTED */
 };
 
 /*
  * Judges an event: 0 lets it go on, which for an exec means that the other
- * layers decide, not this one; else the errno that the call fails with.
+ * layers decide, not this one; else the errno that the call fails with. What
+ * has started is killed.
  */
 typedef int os_judge(const struct os_event *, void *);
 
 /*
  * The watcher's life: takes the plan that the program is confined to (items,
  * once) and has every event judged, until nobody is left to watch. If it
- * dies, what it was to judge fails.
+ * dies, what it was to judge fails, and what it traced is killed.
  */
 _Noreturn void	os_watch_serve(struct os_watch *, struct os_exec_plan *,
 	    os_judge *, void *);
+
+/*
+ * For the judge of a traced SPAWN: how many processes the program has
+ * now beside itself. Counted only if they may be limit or more; else an upper bound.
+ */
+size_t	os_watch_live(const struct os_event *, size_t limit);
 
 /* True when fd is a Landlock ruleset, as an outer gate hands it over. */
 bool	os_exec_is_ruleset(int fd);

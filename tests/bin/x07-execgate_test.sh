@@ -31,6 +31,26 @@ shut()
 	fi
 }
 
+# policy FILE KEY=JSON...: a policy that lets spawn, with these keys of process,
+# or of another SECTION.KEY.
+policy()
+{
+	_file=$1
+	shift
+	(mkdir -p base && cd base && x07-policy init --template worker-parallel \
+	    --out p.json --force >/dev/null) || atf_fail "x07-policy init"
+	"$PYTHON" - "$_file" "$@" <<-'EOF' || atf_fail "policy $_file"
+	import json, sys
+	p = json.load(open("base/p.json"))
+	for a in sys.argv[2:]:
+	    key, value = a.split("=", 1)
+	    section, _, key = key.rpartition(".")
+	    p[section or "process"][key] = json.loads(value)
+	json.dump(p, open(sys.argv[1], "w"))
+	EOF
+	chmod -R a+rX .
+}
+
 atf_test_case listed
 listed_head()
 {
@@ -305,6 +325,165 @@ dry_run_run()
 	shut err 'would deny'
 }
 
+atf_test_case policy_lists
+policy_lists_head()
+{
+	atf_set descr "A policy lists files and directories, relative to the project"
+}
+policy_lists_body()
+{
+	mkdir -p deps/x07 other
+	cp /bin/echo deps/x07/say
+	cp /bin/echo other/say
+	policy p.json 'allow_execs=["/bin/cat","other/say","/no/such/file"]'
+	policy none.json allow_spawn=false
+	policy disabled.json enabled=false 'allow_execs=["/bin/cat"]'
+	both policy_lists_run
+}
+policy_lists_run()
+{
+	run 0 x07-execgate -p p.json -- sh -c \
+	    '/bin/cat /dev/null && ./other/say two && deps/x07/say one; exit 0'
+	says out one
+	says out two
+	run 126 x07-execgate -p p.json -- sh -c 'exec /bin/echo three'
+	says err 'deny exec /usr/bin/echo (not in process.allow_execs; allow with /usr/bin/echo in process.allow_execs)'
+	run 0 x07-execgate -p p.json -x /bin/echo -- sh -c '/bin/echo three; exit 0'
+	says out three
+	run 126 x07-execgate -p p.json -- sh -c 'exec /bin/../bin/echo x'
+	for p in none disabled; do
+		run 2 x07-execgate -p $p.json -- sh -c '/bin/cat /dev/null'
+		says err 'deny spawn /usr/bin/'
+		says err '(process.allow_spawn is false)'
+		run 126 x07-execgate -p $p.json -- sh -c 'exec /bin/cat /dev/null'
+		says err 'deny exec /usr/bin/cat (process.allow_spawn is false)'
+	done
+	run 125 x07-execgate -p none.json -x /bin/cat -- sh -c :
+	says err 'process.allow_spawn is false, and a flag cannot widen it'
+	run 125 x07-execgate -p missing.json -- sh -c :
+}
+
+atf_test_case write_roots
+write_roots_head()
+{
+	atf_set descr "What can be executed cannot be written, but in write roots"
+}
+write_roots_body()
+{
+	mkdir -p tools
+	cp /bin/echo tools/say
+	chmod 777 tools tools/say
+	policy rw.json 'allow_exec_prefixes=["tools"]' 'allow_execs=["/bin/cp"]' \
+	    'fs.write_roots=["tools"]'
+	policy ro.json 'allow_exec_prefixes=["tools"]' 'allow_execs=["/bin/cp"]'
+	both write_roots_run
+}
+write_roots_run()
+{
+	put='cp /bin/cat ./tools/new && ./tools/new /dev/null'
+	run 1 x07-execgate -X tools -x cp -- sh -c "$put"
+	says err 'Read-only file system'
+	run 2 x07-execgate -X tools -- sh -c 'echo evil >>tools/say'
+	# A directory below that could be written beside the mount.
+	run 1 x07-execgate -X tools -x cp -- sh -c "cd tools && cp /bin/cat new"
+	run 0 sh -c 'cd tools && exec x07-execgate -X . -x touch -- \
+	    sh -c "touch new 2>/dev/null || echo closed"'
+	says out closed
+	run 0 x07-execgate -W tools -x cp -- sh -c "$put; exit"
+	says err 'warning: '
+	says err 'can be written and executed'
+	run 0 sh -c 'exec rm tools/new'
+	# The policy's write roots stay writable, and it says so.
+	run 0 x07-execgate -p rw.json -- sh -c "$put; exit"
+	says err 'can be written and executed'
+	run 0 sh -c 'exec rm tools/new'
+	run 1 x07-execgate -p ro.json -- sh -c "$put; exit 1"
+	shut err warning
+	says err 'Read-only file system'
+	# A listed file is read-only, its directory is not.
+	run 1 x07-execgate -x ./tools/say -x cp -- sh -c 'cp /bin/cat tools/say'
+	run 0 x07-execgate -x ./tools/say -x touch -x rm -- sh -c \
+	    'touch tools/x && rm tools/x'
+}
+
+atf_test_case rules
+rules_head()
+{
+	atf_set descr "Rules for arguments, environment, directory and number"
+}
+rules_body()
+{
+	mkdir -p sub
+	printf '#!/bin/sh\necho job "$@"\n' >job
+	chmod 755 job
+	ls='"/bin/ls","/bin/sleep","/usr/bin/env"'
+	policy args.json "allow_execs=[$ls,\"/bin/sh\",\"job\"]" \
+	    'allow_args_regex_lite=["-d","/","a.c\\.*","word","x*y"]'
+	policy few.json "allow_execs=[$ls]" max_args=2 max_arg_bytes=5
+	policy env.json "allow_execs=[$ls]" 'allow_env_keys=["WANTED"]'
+	policy count.json "allow_execs=[$ls]" max_spawns=3 max_live=3
+	policy live.json "allow_execs=[$ls]" max_spawns=50 max_live=2
+	policy place.json "allow_execs=[$ls]"
+	policy cwd.json "allow_execs=[$ls]" allow_cwd=true 'allow_cwd_roots=["sub"]'
+	both rules_run
+}
+
+# killed COMMAND-LINE POLICY TEXT: the child is killed before it does anything.
+killed()
+{
+	run 0 x07-execgate -p "$2" -- sh -c "$1; [ \$? -eq 137 ]"
+	[ ! -s out ] || atf_fail "it ran: $(cat out)"
+	says err "$3"
+}
+
+passes()
+{
+	run 0 x07-execgate -p "$2" -- sh -c "$1; [ \$? -eq 0 ]"
+	[ -s out ] || atf_fail "no output"
+	shut err deny
+}
+
+rules_run()
+{
+	passes 'ls -d /' args.json
+	killed 'ls -l /' args.json 'argument -l matches nothing'
+	killed 'ls -d /etc' args.json 'argument /etc matches nothing'
+	killed 'ls -dd /' args.json 'argument -dd matches'
+	passes 'ls -d -d -d /' args.json
+	# A script brings its own name, which is no argument of anybody's.
+	passes "$PWD/job word" args.json
+	passes "$PWD/job xxxy" args.json
+	killed "$PWD/job other" args.json 'argument other matches'
+	killed "sh -c word" args.json 'argument -c matches'
+	killed "sh $PWD/job -c" args.json 'argument -c matches'
+
+	passes 'ls / /' few.json
+	killed 'ls / / /' few.json 'more arguments than process.max_args'
+	killed 'ls /usr/bin' few.json 'longer than process.max_arg_bytes'
+
+	passes 'WANTED=1 env' env.json
+	passes 'env' env.json
+	killed 'UNWANTED=1 env' env.json 'variable UNWANTED not in process.allow_env_keys'
+	killed 'HOME=/elsewhere env' env.json 'variable HOME not in'
+
+	passes 'ls -d /; ls -d /; ls -d /' count.json
+	run 2 x07-execgate -p count.json -- sh -c 'for i in 1 2 3 4; do ls -d /; done'
+	[ "$(wc -l <out)" -eq 3 ] || atf_fail "$(cat out)"
+	says err 'deny spawn /usr/bin/'
+	says err 'process.max_spawns is reached'
+
+	# One after the other there may be many; at a time only two.
+	passes 'for i in 1 2 3 4 5 6 7 8; do ls -d /; done' live.json
+	run 2 x07-execgate -p live.json -- sh -c \
+	    'sleep 2 & sleep 2 & sleep 2 & wait; echo no'
+	says err 'process.max_live is reached'
+	shut out no
+
+	killed 'cd / && ls -d /' place.json 'process.allow_cwd is false'
+	passes 'cd sub && ls -d /' cwd.json
+	killed 'cd / && ls -d /' cwd.json 'not in process.allow_cwd_roots'
+}
+
 # The watchers of this test: processes of our name whose parent is not the test.
 watchers()
 {
@@ -422,6 +601,9 @@ atf_init_test_cases()
 	atf_add_test_case kept_in
 	atf_add_test_case lines
 	atf_add_test_case dry_run
+	atf_add_test_case policy_lists
+	atf_add_test_case write_roots
+	atf_add_test_case rules
 	atf_add_test_case watcher
 	atf_add_test_case usage
 	atf_add_test_case directory_stdin
