@@ -1,4 +1,4 @@
-"""Serves DIR on a free port of ADDRESS and writes the port to FILE."""
+"""http_server.py ADDRESS DIR FILE [PORT]: serves DIR and writes the port to FILE."""
 import functools
 import http.server
 import os
@@ -6,6 +6,7 @@ import socket
 import sys
 
 address, directory, port_file = sys.argv[1:4]
+port = int(sys.argv[4]) if len(sys.argv) > 4 else 0
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -15,7 +16,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 handler = functools.partial(
     http.server.SimpleHTTPRequestHandler, directory=directory)
-with Server((address, 0), handler) as server:
+with Server((address, port), handler) as server:
     with open(port_file + ".new", "w") as f:
         f.write(str(server.server_address[1]))
     os.rename(port_file + ".new", port_file)

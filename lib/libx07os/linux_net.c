@@ -314,54 +314,61 @@ out:
 
 /* ---- sockets inside, made from outside ---- */
 
-#define FDS_PER_MESSAGE	64
-
-static int
-send_fds(int sock, const int *fds, size_t n)
+int
+os_send_fds(int sock, const int *fds, size_t n)
 {
-	char data = 0, control[CMSG_SPACE(sizeof(int) * FDS_PER_MESSAGE)];
+	char data = 0, control[CMSG_SPACE(sizeof(int) * OS_FDS_MAX)];
 	struct iovec iov = { &data, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
-	    .msg_control = control, .msg_controllen = CMSG_SPACE(sizeof(int) * n) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *c;
 
-	memset(control, 0, sizeof(control));
-	c = CMSG_FIRSTHDR(&msg);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int) * n);
-	memcpy(CMSG_DATA(c), fds, sizeof(int) * n);
+	if (n > 0) {
+		memset(control, 0, sizeof(control));
+		msg.msg_control = control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * n);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n);
+	}
 	return sendmsg(sock, &msg, MSG_NOSIGNAL) == 1 ? 0 : -1;
 }
 
-static int
-recv_fds(int sock, int *fds, size_t n)
+int
+os_recv_fds(int sock, int fds[OS_FDS_MAX])
 {
-	char data, control[CMSG_SPACE(sizeof(int) * FDS_PER_MESSAGE)];
+	char data, control[CMSG_SPACE(sizeof(int) * OS_FDS_MAX)];
 	struct iovec iov = { &data, 1 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 	    .msg_control = control, .msg_controllen = sizeof(control) };
 	struct cmsghdr *c;
 	ssize_t got;
+	size_t len;
 
 	do
 		got = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 	while (got == -1 && errno == EINTR);
-	c = CMSG_FIRSTHDR(&msg);
-	if (got != 1 || c == NULL || c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN(sizeof(int) * n)) {
-		if (got >= 0)
-			errno = EMFILE;		/* the child, or our table, was full */
+	if (got == 0)
+		errno = EPIPE;
+	if (got != 1)
+		return -1;
+	if ((msg.msg_flags & MSG_CTRUNC) != 0) {
+		errno = EMFILE;
 		return -1;
 	}
-	memcpy(fds, CMSG_DATA(c), sizeof(int) * n);
-	return 0;
+	c = CMSG_FIRSTHDR(&msg);
+	if (c == NULL)
+		return 0;
+	len = c->cmsg_len - CMSG_LEN(0);
+	memcpy(fds, CMSG_DATA(c), len);
+	return (int)(len / sizeof(int));
 }
 
 static _Noreturn void
 make_sockets(const struct os_net *net, int family, int type, int sock, size_t n)
 {
-	int fds[FDS_PER_MESSAGE];
+	int fds[OS_FDS_MAX];
 
 	if (setns(net->userns, CLONE_NEWUSER) == -1 || os_hide() == -1 ||
 	    setns(net->netns, CLONE_NEWNET) == -1)
@@ -371,13 +378,13 @@ make_sockets(const struct os_net *net, int family, int type, int sock, size_t n)
 		if (fds[i] == -1)
 			_exit(1);
 	}
-	_exit(send_fds(sock, fds, n) == -1);
+	_exit(os_send_fds(sock, fds, n) == -1);
 }
 
 static int
 make_batch(const struct os_net *net, int family, int type, int *fds, size_t n)
 {
-	int pair[2], ret, err;
+	int pair[2], got[OS_FDS_MAX], ret = -1, err;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
@@ -387,24 +394,29 @@ make_batch(const struct os_net *net, int family, int type, int *fds, size_t n)
 		make_sockets(net, family, type, pair[1], n);
 	err = errno;
 	close(pair[1]);
-	ret = pid == -1 ? -1 : recv_fds(pair[0], fds, n);
-	if (pid != -1)
+	if (pid != -1) {
+		ret = os_recv_fds(pair[0], got);
 		err = errno;
+	}
 	close(pair[0]);
 	while (pid != -1 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 		continue;
+	if (ret == (int)n) {
+		memcpy(fds, got, sizeof(int) * n);
+		return 0;
+	}
+	while (ret > 0)
+		close(got[--ret]);
 	errno = err;
-	return ret;
+	return -1;
 }
 
 int
 os_net_sockets(const struct os_net *net, int family, int type, int *fds, size_t n)
 {
 	for (size_t done = 0; done < n; ) {
-		size_t batch = n - done;
+		size_t batch = n - done < OS_FDS_MAX ? n - done : OS_FDS_MAX;
 
-		if (batch > FDS_PER_MESSAGE)
-			batch = FDS_PER_MESSAGE;
 		if (make_batch(net, family, type, fds + done, batch) == -1) {
 			int err = errno;
 

@@ -413,13 +413,7 @@ os_splice(int from, int to, size_t len)
 }
 
 int
-os_exec_begin(void)
-{
-	return unsupported();
-}
-
-int
-os_exec_open(struct os_exec_item *item, const char *path)
+os_send_fds(int sock, const int *fds, size_t n)
 {
 	(void)item;
 	(void)path;
@@ -434,8 +428,7 @@ os_exec_is_ruleset(int fd)
 }
 
 int
-os_exec_run(struct os_exec_plan *plan, const char *path, char *const argv[],
-    const char **stage)
+os_recv_fds(int sock, int fds[OS_FDS_MAX])
 {
 	(void)plan;
 	(void)path;

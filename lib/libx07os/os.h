@@ -594,6 +594,16 @@ int	os_poll_add(int poll, int fd, unsigned what, void *data);
 int	os_poll_change(int poll, int fd, unsigned what, void *data);
 int	os_poll_remove(int poll, int fd);
 /* Waits at most ms milliseconds (-1: for ever). Returns the number of events. */
+#define OS_FDS_MAX	64	/* descriptors of one message */
+
+/* Passes n descriptors (0: an empty message) over a Unix socket. unix(7), SCM_RIGHTS */
+int	os_send_fds(int sock, const int *fds, size_t n);
+/*
+ * Takes one such message. Returns the number of descriptors, which are
+ * close-on-exec, or -1 (EPIPE: the other side is gone).
+ */
+int	os_recv_fds(int sock, int fds[OS_FDS_MAX]);
+
 int	os_poll_wait(int poll, struct os_poll_event *, int max, int ms);
 
 /*

@@ -1,0 +1,296 @@
+/* Listeners inside the network, one per address and port that is open. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "netgate.h"
+
+#define BUCKETS		1024	/* a power of two */
+#define SPARE		16	/* sockets made at once */
+
+static size_t
+addr_len(int family)
+{
+	return family == AF_INET ? 4 : 16;
+}
+
+static const struct sockaddr *
+make_sockaddr(struct sockaddr_in6 *six, int family, const unsigned char *addr,
+    uint16_t port)
+{
+	struct sockaddr_in *four = (struct sockaddr_in *)six;
+
+	memset(six, 0, sizeof(*six));
+	if (family == AF_INET) {
+		four->sin_family = AF_INET;
+		four->sin_port = htons(port);
+		memcpy(&four->sin_addr, addr, 4);
+	} else {
+		six->sin6_family = AF_INET6;
+		six->sin6_port = htons(port);
+		memcpy(&six->sin6_addr, addr, 16);
+	}
+	return (const struct sockaddr *)six;
+}
+
+/* ---- inside ---- */
+
+struct batch {
+	int	relay;
+	int	fds[OS_FDS_MAX];
+	size_t	n;
+};
+
+static void
+flush(struct batch *b)
+{
+	if (b->n > 0 && os_send_fds(b->relay, b->fds, b->n) == -1)
+		refuse_errno("passing sockets to the relay");
+	while (b->n > 0)
+		close(b->fds[--b->n]);
+}
+
+static void
+open_one(struct batch *b, int family, int type, const unsigned char *addr,
+    uint16_t port, bool hold)
+{
+	struct sockaddr_in6 sa;
+	char text[ADDR_TEXT];
+	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd == -1)
+		refuse_errno("socket");
+	if (os_net_listen(fd, make_sockaddr(&sa, family, addr, port),
+	    hold) == -1) {
+		/* Nobody else is here: an entry before this one covers it. */
+		if (errno != EADDRINUSE)
+			refuse_errno("listening for %s",
+			    addr_text(text, family, addr, port));
+		close(fd);
+		return;
+	}
+	b->fds[b->n++] = fd;
+	if (b->n == OS_FDS_MAX)
+		flush(b);
+}
+
+static bool
+single(const struct hostspec *s)
+{
+	return memcmp(s->lo, s->hi, addr_len(s->family)) == 0;
+}
+
+static void
+open_entries(struct batch *b, const struct rules *r, bool ipv6, bool ranges)
+{
+	static const unsigned char any[16];
+
+	for (size_t i = 0; i < r->nallow; i++) {
+		const struct hostspec *s = &r->allow[i].spec;
+
+		if (s->kind != HOST_RANGE || single(s) == ranges ||
+		    (s->family == AF_INET6 && !ipv6))
+			continue;
+		/* Nobody is at the unspecified address. */
+		if (!ranges && memcmp(s->lo, any, addr_len(s->family)) == 0)
+			continue;
+		for (size_t p = 0; p < s->nports; p++)
+			open_one(b, s->family, SOCK_STREAM, ranges ? any : s->lo,
+			    s->ports[p], true);
+	}
+}
+
+void
+listen_first(const struct rules *r, bool ipv6, int relay)
+{
+	static const unsigned char stub4[4] = { 127, 0, 0, 1 };
+	static const unsigned char stub6[16] = { [15] = 1 };
+	struct batch b = { .relay = relay };
+
+	open_one(&b, AF_INET, SOCK_DGRAM, stub4, STUB_PORT, false);
+	if (ipv6)
+		open_one(&b, AF_INET6, SOCK_DGRAM, stub6, STUB_PORT, false);
+	/* Ranges take their ports whole, single addresses what is left. */
+	open_entries(&b, r, ipv6, true);
+	open_one(&b, AF_INET, SOCK_STREAM, stub4, STUB_PORT, false);
+	if (ipv6)
+		open_one(&b, AF_INET6, SOCK_STREAM, stub6, STUB_PORT, false);
+	open_entries(&b, r, ipv6, false);
+	flush(&b);
+	if (os_send_fds(relay, NULL, 0) == -1)
+		refuse_errno("passing sockets to the relay");
+}
+
+/* ---- the relay's side ---- */
+
+struct listener {
+	LIST_ENTRY(listener)	link;
+	struct watch		watch;
+	int			family;
+	unsigned char		addr[16];
+	uint16_t		port;
+};
+LIST_HEAD(bucket, listener);
+
+struct listeners {
+	struct bucket	bucket[BUCKETS];
+	int		spare[2][SPARE];	/* IPv4, IPv6 */
+	size_t		nspare[2];
+};
+
+static struct bucket *
+bucket_of(const struct relay *r, const unsigned char *addr, uint16_t port)
+{
+	unsigned h = port;
+
+	for (int i = 0; i < 16; i++)
+		h = h * 31 + addr[i];
+	return &r->listeners->bucket[(h ^ h >> 10) & (BUCKETS - 1)];
+}
+
+static struct listener *
+find(const struct relay *r, int family, const unsigned char addr[16],
+    uint16_t port)
+{
+	struct listener *l;
+
+	LIST_FOREACH(l, bucket_of(r, addr, port), link)
+		if (l->family == family && l->port == port &&
+		    memcmp(l->addr, addr, 16) == 0)
+			return l;
+	return NULL;
+}
+
+static void
+on_accept(struct relay *r, struct watch *w, unsigned what)
+{
+	(void)what;
+	flow_accept(r, w->fd);
+}
+
+static void
+insert(struct relay *r, int fd, int family, const unsigned char addr[16],
+    uint16_t port)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		refuse_errno("listener");
+	l->family = family;
+	l->port = port;
+	memcpy(l->addr, addr, 16);
+	LIST_INSERT_HEAD(bucket_of(r, addr, port), l, link);
+	watch_add(r, &l->watch, fd, OS_POLL_IN, on_accept);
+}
+
+static bool
+is_stub(int family, const unsigned char addr[16], uint16_t port)
+{
+	static const unsigned char stub4[16] = { 127, 0, 0, 1 };
+	static const unsigned char stub6[16] = { [15] = 1 };
+
+	return port == STUB_PORT &&
+	    memcmp(addr, family == AF_INET ? stub4 : stub6, 16) == 0;
+}
+
+void
+listen_adopt(struct relay *r, int fd)
+{
+	struct sockaddr_in6 sa;
+	struct sockaddr_in *four = (struct sockaddr_in *)&sa;
+	socklen_t len = sizeof(sa), typelen = sizeof(int);
+	unsigned char addr[16] = { 0 };
+	uint16_t port;
+	int type;
+
+	if (r->listeners == NULL)
+		r->listeners = calloc(1, sizeof(*r->listeners));
+	if (r->listeners == NULL ||
+	    getsockname(fd, (struct sockaddr *)&sa, &len) == -1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &typelen) == -1)
+		refuse_errno("listener");
+	if (four->sin_family == AF_INET) {
+		memcpy(addr, &four->sin_addr, 4);
+		port = ntohs(four->sin_port);
+	} else {
+		memcpy(addr, &sa.sin6_addr, 16);
+		port = ntohs(sa.sin6_port);
+	}
+	if (is_stub(four->sin_family, addr, port))
+		resolver_adopt(r, fd, type);
+	else
+		insert(r, fd, four->sin_family, addr, port);
+}
+
+bool
+listening(const struct relay *r, int family, const unsigned char *addr,
+    uint16_t port)
+{
+	static const unsigned char any[16];
+	unsigned char key[16] = { 0 };
+
+	memcpy(key, addr, addr_len(family));
+	return find(r, family, any, port) != NULL ||
+	    find(r, family, key, port) != NULL;
+}
+
+static int
+spare_socket(struct relay *r, int family)
+{
+	struct listeners *ls = r->listeners;
+	size_t *n = &ls->nspare[family == AF_INET6];
+	int *spare = ls->spare[family == AF_INET6];
+
+	if (*n == 0) {
+		if (os_net_sockets(&r->net, family, SOCK_STREAM, spare,
+		    SPARE) == -1)
+			return -1;
+		*n = SPARE;
+	}
+	return spare[--*n];
+}
+
+int
+listen_on(struct relay *r, int family, const unsigned char *addr, uint16_t port)
+{
+	struct sockaddr_in6 sa;
+	unsigned char key[16] = { 0 };
+	int fd, err;
+
+	if (listening(r, family, addr, port))
+		return 0;
+	memcpy(key, addr, addr_len(family));
+	fd = spare_socket(r, family);
+	if (fd == -1)
+		return -1;
+	if (os_net_listen(fd, make_sockaddr(&sa, family, key, port),
+	    true) == -1) {
+		err = errno;
+		close(fd);
+		errno = err;
+		return -1;
+	}
+	insert(r, fd, family, key, port);
+	return 0;
+}
+
+void
+listen_stop(struct relay *r, int family, const unsigned char *addr)
+{
+	unsigned char key[16] = { 0 };
+
+	memcpy(key, addr, addr_len(family));
+	for (size_t i = 0; i < BUCKETS; i++) {
+		struct listener *l, *next;
+
+		LIST_FOREACH_SAFE(l, &r->listeners->bucket[i], link, next) {
+			if (l->family != family || memcmp(l->addr, key, 16) != 0)
+				continue;
+			LIST_REMOVE(l, link);
+			watch_close(&l->watch);
+			free_later(r, l);
+		}
+	}
+}

@@ -1,0 +1,257 @@
+/* netgate.h - what the files of x07-netgate share. */
+#ifndef NETGATE_H
+#define NETGATE_H
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+
+#include "os.h"
+#include "x07.h"
+
+/* ---- rules.c: what is listed ---- */
+
+enum group { GROUP_NET, GROUP_DB, NGROUPS };
+
+struct entry {
+	struct hostspec	spec;
+	enum group	group;
+	bool		udp;		/* also for datagrams */
+};
+
+struct rules {
+	struct entry	*allow, *deny;
+	size_t		nallow, ndeny;
+	bool		ask[NGROUPS];	/* names of this group may be resolved */
+	const char	*closed;	/* key that shuts all of net.*, or NULL */
+	bool		udp;		/* -u, net.allow_udp */
+	int64_t		max_live[NGROUPS];	/* connections at once, 0: any */
+	int64_t		connect_ms[NGROUPS];	/* 0: as long as the kernel tries */
+	int64_t		max_bytes;	/* of all connections together, 0: any */
+};
+
+/* Adds the entry of a -a or -d option, or the lines of a -A or -D file. */
+void	rules_add(struct rules *, const char *opt, const char *spec, bool deny);
+void	rules_add_file(struct rules *, const char *opt, const char *path,
+	    bool deny);
+/* Adds what a policy says. */
+void	rules_add_form(struct rules *, const struct form *);
+
+struct judgement {
+	bool			allowed;
+	const struct entry	*entry;	/* that allowed or denied it, or NULL */
+	const char		*why;	/* when denied */
+	const char		*key;
+};
+
+/*
+ * Judges an address and port by the address alone (names are names.c's). An address
+ * that carries an IPv4 address is judged as that.
+ */
+bool	rules_addr(const struct rules *, int family, const unsigned char *addr,
+	    uint16_t port, bool udp, struct judgement *);
+/* The entry that lets a name's addresses be reached on the port, or NULL. */
+const struct entry	*rules_name(const struct rules *, const char *name,
+			    uint16_t port, bool udp);
+/* Is the name in the list, with any port that is not denied? */
+bool	rules_ask(const struct rules *, const char *name, struct judgement *);
+/* Calls fn for each port that the list has for the name. */
+void	rules_ports(const struct rules *, const char *name, bool udp,
+	    void (*fn)(void *, uint16_t), void *arg);
+
+/* ---- relay.c: the loop of the process outside ---- */
+
+struct relay;
+
+/* Something that waits for a descriptor. */
+struct watch {
+	int	fd;
+	void	(*fn)(struct relay *, struct watch *, unsigned what);
+};
+
+/* Something that happens later; all timers of a queue wait equally long. */
+struct timer {
+	TAILQ_ENTRY(timer)	link;
+	struct timer_queue	*queue;		/* NULL: not set */
+	int64_t			at;
+	void			(*fn)(struct relay *, struct timer *);
+};
+struct timer_queue {
+	int64_t			ms;
+	TAILQ_HEAD(, timer)	timers;
+};
+
+struct flow;
+struct listeners;
+struct names;
+struct resolver;
+
+TAILQ_HEAD(flow_list, flow);
+
+struct relay {
+	const struct chain	*chain;
+	const struct rules	*rules;
+	struct os_net		net;
+	int			poll;
+	pid_t			program;
+	int64_t			now;		/* ms, monotonic */
+	struct watch		ended;		/* the program */
+	struct watch		wire[4];
+	struct timer_queue	queues[8];
+	struct flow_list	busy;		/* flows with bytes left to move */
+	void			**trash;	/* freed after this round of events */
+	size_t			ntrash;
+	int			reserve;	/* a descriptor for when there are no more */
+	struct listeners	*listeners;
+	struct names		*names;
+	struct resolver		*resolver;
+	int64_t			live[NGROUPS];
+	int64_t			bytes;		/* moved so far */
+	bool			quit;
+};
+
+/*
+ * Splits off the relay, which stays outside. Returns the socket on which it
+ * waits for the network (os_send_fds: userns, netns, wires), its first sockets
+ * and an empty message; it answers one line, empty when it is ready.
+ */
+int	relay_start(const struct chain *, const struct rules *);
+
+void	watch_add(struct relay *, struct watch *, int fd, unsigned what,
+	    void (*)(struct relay *, struct watch *, unsigned));
+/* Closes the descriptor. */
+void	watch_close(struct watch *);
+void	timer_set(struct relay *, struct timer *, int64_t ms,
+	    void (*)(struct relay *, struct timer *));
+void	timer_clear(struct timer *);
+int64_t	monotonic_ms(void);
+/* Frees it when no event of this round can still point to it. */
+void	free_later(struct relay *, void *);
+
+/* ---- listen.c: listeners inside the network ---- */
+
+#define STUB_ADDRESS	"127.0.0.1"
+#define STUB_ADDRESS6	"::1"
+#define STUB_PORT	53
+
+/*
+ * Opens all listeners that the list asks for by address, and the resolver's
+ * sockets, and passes them to the relay. Runs inside the network.
+ */
+void	listen_first(const struct rules *, bool ipv6, int relay);
+/* The relay's side of it: takes over one of those. */
+void	listen_adopt(struct relay *, int fd);
+/*
+ * Makes sure that the relay listens on an address and port inside. Returns -1
+ * with errno when it cannot.
+ */
+int	listen_on(struct relay *, int family, const unsigned char *addr,
+	    uint16_t port);
+/* Stops listening on an address, all ports. */
+void	listen_stop(struct relay *, int family, const unsigned char *addr);
+/* Does the relay listen there? */
+bool	listening(const struct relay *, int family, const unsigned char *addr,
+	    uint16_t port);
+
+/* ---- flow.c: connections ---- */
+
+void	flow_open(struct relay *, const struct os_net_event *);
+void	flow_accept(struct relay *, int listener);
+/* Moves bytes of flows that had more than their share last round. */
+void	flow_work(struct relay *);
+
+/* ---- dns.c: messages of RFC 1035 ---- */
+
+#define DNS_NAME_TEXT	1024		/* a name with every byte encoded */
+#define DNS_REPLY_MAX	1232
+enum { DNS_A = 1, DNS_AAAA = 28 };
+enum { DNS_OK = 0, DNS_FORMERR = 1, DNS_SERVFAIL = 2, DNS_NXDOMAIN = 3,
+    DNS_NOTIMP = 4, DNS_REFUSED = 5 };
+
+struct dns_query {
+	uint16_t	id;
+	uint16_t	type, class;
+	bool		rd, edns;
+	bool		plain;		/* the name is letters, digits, - and _ */
+	size_t		room;		/* bytes the asker can take over UDP */
+	size_t		qlen;		/* bytes of the question as it came */
+	unsigned char	question[260];
+	char		name[DNS_NAME_TEXT];	/* lower case; odd bytes as \ddd */
+};
+
+/*
+ * Parses one query. Returns the response code it deserves so far (DNS_OK: it
+ * is well formed), or -1 when it deserves no answer.
+ */
+int	dns_parse(struct dns_query *, const unsigned char *, size_t len);
+
+struct dns_answer {
+	int		rcode;
+	int		family;
+	size_t		naddrs;
+	unsigned char	addrs[16][16];
+	uint32_t	ttl;
+};
+
+/* Writes the response; returns its length. answer may be NULL: just the code. */
+size_t	dns_reply(unsigned char out[DNS_REPLY_MAX], const struct dns_query *,
+	    int rcode, const struct dns_answer *);
+
+/* ---- names.c: which name an address was answered for ---- */
+
+struct known {
+	LIST_ENTRY(known)	by_addr;
+	TAILQ_ENTRY(known)	by_age;
+	int			family;
+	unsigned char		addr[16];
+	const char		*name;		/* of the list */
+	int64_t			until;		/* ms, monotonic */
+};
+
+void		names_init(struct relay *);
+/* Remembers an answer until then, and listens on the name's ports. */
+int		names_learn(struct relay *, const char *name, int family,
+		    const unsigned char *addr, int64_t until);
+/*
+ * The name through which an address may be reached on a port, fresh ones
+ * first; when there is none, any name it was answered for, in *other.
+ */
+const struct known	*names_find(struct relay *, int family,
+			    const unsigned char *addr, uint16_t port, bool udp,
+			    const struct known **other);
+
+/* ---- resolver.c ---- */
+
+/* Takes over one of the resolver's sockets. */
+void	resolver_adopt(struct relay *, int fd, int type);
+/* When the resolver library wants to be called again, ms; at most max. */
+int	resolver_timeout(struct relay *, int max);
+void	resolver_tick(struct relay *);
+/* Asks again for a name; fn is told when the memory is up to date. */
+void	resolver_refresh(struct relay *, const char *name, int family,
+	    void (*fn)(struct relay *, void *), void *arg);
+
+/* ---- report.c ---- */
+
+/* Text of an address and port: "10.0.0.1:80", "[::1]:80". */
+#define ADDR_TEXT	(INET6_ADDRSTRLEN + 9)
+const char	*addr_text(char buf[ADDR_TEXT], int family,
+		    const unsigned char *addr, uint16_t port);
+/* The same with the name it was answered for: "example.com:80 [10.0.0.1]". */
+#define NAMED_TEXT	(HOST_MAX + ADDR_TEXT + 8)
+const char	*named_text(char buf[NAMED_TEXT], const char *name, int family,
+		    const unsigned char *addr, uint16_t port);
+
+/*
+ * One line for a denial and a record in the audit log, but not again for
+ * the same object at once: a program may try as often as it likes. hint is
+ * the HOST:PORT to allow, or NULL.
+ */
+void	report_deny(struct relay *, const char *verb, const char *object,
+	    const char *why, const char *key, const char *hint);
+/* A record in the audit log alone. */
+void	report_allow(struct relay *, const char *verb, const char *object,
+	    const char *extra);
+
+#endif

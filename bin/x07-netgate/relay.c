@@ -1,0 +1,347 @@
+/*
+ * The relay: the one process that stays outside and holds the doors of the
+ * empty network. It starts before the network exists, is nobody's child by the
+ * time the program runs, and ends with the program.
+ */
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "netgate.h"
+
+#define EVENTS		128
+#define PACKETS_A_TURN	256
+
+/* ---- loop ---- */
+
+int64_t
+monotonic_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void
+watch_add(struct relay *r, struct watch *w, int fd, unsigned what,
+    void (*fn)(struct relay *, struct watch *, unsigned))
+{
+	w->fd = fd;
+	w->fn = fn;
+	if (os_poll_add(r->poll, fd, what, w) == -1)
+		refuse_errno("relay: watching a descriptor");
+}
+
+void
+watch_close(struct watch *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+}
+
+void
+timer_clear(struct timer *t)
+{
+	if (t->queue != NULL)
+		TAILQ_REMOVE(&t->queue->timers, t, link);
+	t->queue = NULL;
+}
+
+void
+timer_set(struct relay *r, struct timer *t, int64_t ms,
+    void (*fn)(struct relay *, struct timer *))
+{
+	struct timer_queue *q = r->queues;
+	const struct timer_queue *end = r->queues +
+	    sizeof(r->queues) / sizeof(r->queues[0]);
+
+	timer_clear(t);
+	while (q < end && q->ms != 0 && q->ms != ms)
+		q++;
+	if (q == end)
+		abort();	/* the durations are a fixed few */
+	if (q->ms == 0) {
+		q->ms = ms;
+		TAILQ_INIT(&q->timers);
+	}
+	t->queue = q;
+	t->at = r->now + ms;
+	t->fn = fn;
+	TAILQ_INSERT_TAIL(&q->timers, t, link);
+}
+
+static void
+run_timers(struct relay *r)
+{
+	for (struct timer_queue *q = r->queues; q->ms != 0; q++) {
+		struct timer *t;
+
+		while ((t = TAILQ_FIRST(&q->timers)) != NULL && t->at <= r->now) {
+			timer_clear(t);
+			t->fn(r, t);
+		}
+	}
+}
+
+void
+free_later(struct relay *r, void *p)
+{
+	void **grown = reallocarray(r->trash, r->ntrash + 1, sizeof(*r->trash));
+
+	if (grown == NULL)
+		refuse_errno("relay");
+	r->trash = grown;
+	r->trash[r->ntrash++] = p;
+}
+
+/* Milliseconds until the next timer, -1 when there is none. */
+static int
+next_timer(const struct relay *r)
+{
+	int64_t next = INT64_MAX;
+
+	for (const struct timer_queue *q = r->queues; q->ms != 0; q++) {
+		const struct timer *t = TAILQ_FIRST(&q->timers);
+
+		if (t != NULL && t->at < next)
+			next = t->at;
+	}
+	if (next == INT64_MAX)
+		return -1;
+	return next <= r->now ? 0 : next - r->now > INT_MAX ? INT_MAX :
+	    (int)(next - r->now);
+}
+
+static void
+turn(struct relay *r, int ms)
+{
+	struct os_poll_event ev[EVENTS];
+	int n = os_poll_wait(r->poll, ev, EVENTS, ms);
+
+	r->now = monotonic_ms();
+	for (int i = 0; i < n; i++) {
+		struct watch *w = ev[i].data;
+
+		if (w->fd >= 0)
+			w->fn(r, w, ev[i].what);
+	}
+	run_timers(r);
+	resolver_tick(r);
+	flow_work(r);
+	while (r->ntrash > 0)
+		free(r->trash[--r->ntrash]);
+}
+
+static void
+loop(struct relay *r)
+{
+	while (!r->quit) {
+		int ms = resolver_timeout(r, next_timer(r));
+
+		turn(r, TAILQ_EMPTY(&r->busy) ? ms : 0);
+	}
+}
+
+/* ---- the wire ---- */
+
+/* The kernel refused a connection: nothing of ours listens there. */
+static void
+refused(struct relay *r, const struct os_flow *f, bool udp)
+{
+	char text[ADDR_TEXT], object[NAMED_TEXT];
+	char why[HOST_MAX + 64], hint[HOST_MAX + 16];
+	const struct known *known, *other = NULL;
+	struct judgement j;
+
+	addr_text(text, f->family, f->dst, f->dport);
+	known = names_find(r, f->family, f->dst, f->dport, udp, &other);
+	if (rules_addr(r->rules, f->family, f->dst, f->dport, udp, &j) ||
+	    known != NULL) {
+		/* Allowed, but in the program's own hands inside. */
+		if (udp || listening(r, f->family, f->dst, f->dport))
+			return;
+		report_deny(r, "connect", text, "the program listens on this "
+		    "port itself, so the relay cannot", "net.allow_hosts", NULL);
+		return;
+	}
+	if (other == NULL || j.entry != NULL) {
+		report_deny(r, udp ? "send" : "connect", text, j.why, j.key,
+		    j.entry == NULL ? text : NULL);
+		return;
+	}
+	named_text(object, other->name, f->family, f->dst, f->dport);
+	snprintf(hint, sizeof(hint), "%s:%u", other->name, f->dport);
+	snprintf(why, sizeof(why), "port %u of this name is not in "
+	    "net.allow_hosts", f->dport);
+	report_deny(r, udp ? "send" : "connect", object, why, "net.allow_hosts",
+	    hint);
+}
+
+/* Returns false when there was nothing more. */
+static bool
+on_packet(struct relay *r, int fd)
+{
+	struct os_net_event ev;
+	int n = os_net_event(&r->net, fd, &ev);
+
+	if (n <= 0)
+		return n == 0;
+	switch (ev.kind) {
+	case OS_NET_OPENS:
+		if (listening(r, ev.flow.family, ev.flow.dst, ev.flow.dport))
+			flow_open(r, &ev);
+		break;
+	case OS_NET_REFUSED:
+	case OS_NET_NO_PORT:
+		refused(r, &ev.flow, ev.kind == OS_NET_NO_PORT);
+		break;
+	}
+	return true;
+}
+
+static void
+on_wire(struct relay *r, struct watch *w, unsigned what)
+{
+	(void)what;
+	for (int i = 0; i < PACKETS_A_TURN && on_packet(r, w->fd); i++)
+		continue;
+}
+
+/* ---- start and end ---- */
+
+/* The program is gone: what it tried last is still on the wires. */
+static void
+on_end(struct relay *r, struct watch *w, unsigned what)
+{
+	(void)w;
+	(void)what;
+	for (size_t i = 0; i < sizeof(r->wire) / sizeof(r->wire[0]); i++)
+		while (r->wire[i].fd >= 0 && on_packet(r, r->wire[i].fd))
+			continue;
+	r->quit = true;
+}
+
+static _Noreturn void
+fail(int sock, const char *what)
+{
+	dprintf(sock, "relay: %s: %s", what, strerror(errno));
+	_exit(EXIT_REFUSED);
+}
+
+/* Takes over the network and its first sockets. */
+static void
+take_over(struct relay *r, int sock)
+{
+	int fds[OS_FDS_MAX], n = os_recv_fds(sock, fds);
+	const int *wire[] = { &r->net.tcp[0], &r->net.icmp[0], &r->net.tcp[1],
+	    &r->net.icmp[1] };
+
+	if (n != 4 && n != 6)
+		_exit(EXIT_REFUSED);	/* the gate itself refused */
+	r->net = (struct os_net){ fds[0], fds[1],
+	    { fds[2], n == 6 ? fds[4] : -1 }, { fds[3], n == 6 ? fds[5] : -1 } };
+	while ((n = os_recv_fds(sock, fds)) > 0)
+		for (int i = 0; i < n; i++)
+			listen_adopt(r, fds[i]);
+	if (n == -1 && errno == EPIPE)
+		_exit(EXIT_REFUSED);
+	if (n == -1)
+		fail(sock, "taking over sockets");
+	for (size_t i = 0; i < sizeof(wire) / sizeof(wire[0]); i++) {
+		r->wire[i].fd = -1;
+		if (*wire[i] >= 0)
+			watch_add(r, &r->wire[i], *wire[i], OS_POLL_IN, on_wire);
+	}
+}
+
+/*
+ * Keeps stderr for denial lines, the audit log and the socket; stdin and
+ * stdout are the program's alone, or a pipe's reader would wait for us.
+ */
+static void
+let_go(const struct chain *c, int sock)
+{
+	int keep[2] = { sock, c->audit_fd }, null;
+	struct rlimit lim;
+
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null == -1 || dup2(null, STDIN_FILENO) == -1 ||
+	    dup2(null, STDOUT_FILENO) == -1)
+		fail(sock, "/dev/null");
+	if (os_close_fds(keep, c->audit_fd >= 3 ? 2 : 1) == -1 ||
+	    chdir("/") == -1)
+		fail(sock, "letting go of the program's files");
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
+		lim.rlim_cur = lim.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &lim);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+}
+
+static _Noreturn void
+be_relay(const struct chain *c, const struct rules *rules, pid_t program, int sock)
+{
+	struct relay *r = calloc(1, sizeof(*r));
+	int pidfd;
+
+	if (r == NULL || os_hide() == -1)
+		fail(sock, "start");
+	let_go(c, sock);
+	r->chain = c;
+	r->rules = rules;
+	r->program = program;
+	TAILQ_INIT(&r->busy);
+	r->poll = os_poll_open();
+	pidfd = os_process_fd(program);
+	r->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (r->poll == -1 || pidfd == -1 || r->reserve == -1)
+		fail(sock, "start");
+	watch_add(r, &r->ended, pidfd, OS_POLL_IN, on_end);
+	names_init(r);
+	/* While the gate still makes the network; nothing hostile runs yet. */
+	if (os_relay_confine() == -1)
+		fail(sock, "confining itself");
+	take_over(r, sock);
+	r->now = monotonic_ms();
+	if (write(sock, "\n", 1) != 1)
+		_exit(EXIT_REFUSED);
+	close(sock);
+	loop(r);
+	_exit(0);
+}
+
+int
+relay_start(const struct chain *c, const struct rules *rules)
+{
+	pid_t program = getpid(), pid;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+		refuse_errno("socketpair");
+	pid = fork();
+	if (pid == -1)
+		refuse_errno("cannot start the relay: fork");
+	if (pid == 0) {
+		/* Twice, so that the program never sees a child it did not make. */
+		setsid();
+		if (fork() != 0)
+			_exit(0);
+		close(pair[0]);
+		be_relay(c, rules, program, pair[1]);
+	}
+	close(pair[1]);
+	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		continue;
+	return pair[0];
+}
