@@ -494,6 +494,25 @@ enum os_feature {
  */
 int	os_probe(enum os_feature);
 
+/* One thing of the kernel's that the suite stands on, looked at or tried. */
+struct os_finding {
+	const char	*name;		/* "user namespaces" */
+	enum os_state {
+		OS_STATE_OK,
+		OS_STATE_WEAKER,	/* the gates do without, and with less */
+		OS_STATE_MISSING,	/* no gate runs without it */
+	}		 state;
+	const char	*detail;	/* what was found */
+	const char	*fix;		/* the command that would change it, or NULL */
+};
+
+/*
+ * Tells each finding, the gates' own and not of programs beside the kernel. What is
+ * tried is tried in a child, and undone. root: fixes need no sudo(8).
+ */
+void	os_examine(void (*tell)(void *, const struct os_finding *), void *arg,
+	    bool root);
+
 /* ---- an empty network with one door ---- */
 
 /*

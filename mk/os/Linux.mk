@@ -1,14 +1,17 @@
 # Linux: the duties of os.h are in linux_*.c.
 OS_CPPFLAGS=	-D_GNU_SOURCE -DLIBBSD_OVERLAY -isystem /usr/include/bsd
-OS_SRCS=	linux_caps.c linux_exec.c linux_fd.c linux_filter.c linux_fs.c linux_rights.c linux_landlock.c linux_loader.c \
-		linux_ns.c linux_probe.c linux_trace.c linux_tree.c linux_watch.c
+OS_SRCS=	linux_caps.c linux_exec.c linux_fd.c linux_fs.c linux_rights.c linux_filter.c linux_landlock.c \
+		linux_loader.c \
+		linux_ns.c linux_probe.c linux_tree.c linux_trace.c linux_watch.c
 # x07-limit's
 OS_SRCS+=	linux_cgroup.c linux_proc.c
+# x07 doctor's
+OS_SRCS+=	linux_examine.c
 OS_STATIC=	-static-pie
 OS_LIBS=	-lbsd -lmd
-OS_NL_CFLAGS=	-isystem /usr/include/libnl3
 # x07-netgate's
 OS_SRCS+=	linux_net.c linux_packet.c linux_poll.c
+OS_NL_CFLAGS=	-isystem /usr/include/libnl3
 OS_NL_LIBS=	-lnl-route-3 -lnl-3 -lpthread
 # x07-vmrun's
 OS_SRCS+=	linux_vm.c
