@@ -412,29 +412,11 @@ os_splice(int from, int to, size_t len)
 	return unsupported();
 }
 
-int
-os_send_fds(int sock, const int *fds, size_t n)
-{
-	(void)item;
-	(void)path;
-	return unsupported();
-}
-
 bool
 os_exec_is_ruleset(int fd)
 {
 	(void)fd;
 	return false;
-}
-
-int
-os_recv_fds(int sock, int fds[OS_FDS_MAX])
-{
-	(void)plan;
-	(void)path;
-	(void)argv;
-	*stage = "platform";
-	return unsupported();
 }
 
 int
@@ -474,4 +456,21 @@ os_examine(void (*tell)(void *, const struct os_finding *), void *arg, bool root
 
 	(void)root;
 	tell(arg, &none);
+}
+
+int
+os_send_fds(int sock, const int *fds, size_t n)
+{
+	(void)sock;
+	(void)fds;
+	(void)n;
+	return unsupported();
+}
+
+int
+os_recv_fds(int sock, int fds[OS_FDS_MAX])
+{
+	(void)sock;
+	(void)fds;
+	return unsupported();
 }
