@@ -26,6 +26,9 @@ static const struct command commands[] = {
 	{ "diff", "[-q] [-C ROOT] OLD NEW",
 	    "tell what NEW grants beyond OLD; exit 0 when nothing",
 	    EXIT_TROUBLE, EXIT_TROUBLE, cmd_diff },
+	{ "explain", "[-ju] [-b os|vm] [-C ROOT] FILE",
+	    "tell what enforces each key on this machine, and what does not",
+	    EXIT_TROUBLE, EXIT_TROUBLE, cmd_explain },
 	{ "fmt", "[-d | -w] FILE", "print canonical bytes, or write them, or the "
 	    "difference", EXIT_TROUBLE, EXIT_TROUBLE, cmd_fmt },
 	{ "get", "[-C ROOT] FILE KEY", "print one value as gates get it",

@@ -33,6 +33,7 @@ int	cmd_check(int, char **);
 int	cmd_compile(int, char **);
 int	cmd_derive(int, char **);
 int	cmd_diff(int, char **);
+int	cmd_explain(int, char **);
 int	cmd_fmt(int, char **);
 int	cmd_get(int, char **);
 int	cmd_init(int, char **);

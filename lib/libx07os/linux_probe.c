@@ -1,7 +1,26 @@
 /* What this machine has: asked by x07-policy, which tells people. */
-#include <errno.h>
+#include <sys/wait.h>
 
-#include "os.h"
+#include <errno.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "linux.h"
+
+/* Makes a process in namespaces of its own, which ends at once. */
+static int
+try_namespaces(void)
+{
+	pid_t pid = ns_fork(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID);
+
+	if (pid == -1)
+		return -1;
+	if (pid == 0)
+		_exit(0);
+	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		continue;
+	return 0;
+}
 
 int
 os_probe(enum os_feature feature)
@@ -9,6 +28,13 @@ os_probe(enum os_feature feature)
 	switch (feature) {
 	case OS_HAS_GATES:
 		return 0;
+	case OS_HAS_NAMESPACES:
+		return try_namespaces();
+	case OS_HAS_EXEC_RULES:
+		if (landlock_abi() > 0)
+			return 0;
+		errno = ENOTSUP;
+		return -1;
 	}
 	errno = EINVAL;
 	return -1;

@@ -486,6 +486,8 @@ int	os_tree_wait(struct os_tree *);
 
 enum os_feature {
 	OS_HAS_GATES,		/* the platform has gates at all; costs nothing to ask */
+	OS_HAS_NAMESPACES,	/* namespaces can be made */
+	OS_HAS_EXEC_RULES,	/* execution can be ruled file by file */
 };
 
 /*

@@ -411,7 +411,7 @@ usage_head() { atf_set descr "help lists the subcommands; each has its own; outp
 usage_body()
 {
 	atf_check -o save:help x07-policy -h
-	for c in init check fmt get diff derive suggest compile plan seal; do
+	for c in init check fmt get explain diff derive suggest compile plan seal; do
 		atf_check -o match:"^  $c " cat help
 		atf_check -o match:"^usage: x07-policy $c" x07-policy $c -h
 	done
@@ -911,6 +911,79 @@ EOF
 	atf_check -s exit:2 -e match:'bad.json:1:1' x07-policy suggest log bad.json
 }
 
+# word KEY: how the last explain (in the file out) says the key is enforced.
+word()
+{
+	awk -v key="$1" '$1 == key { print $3 }' out
+}
+
+explain_once()
+{
+	# shellcheck disable=SC2086 # $AS is words
+	$AS x07-policy explain policy.json >out || atf_fail "explain"
+	atf_check_equal yes "$(word limits.wall_ms)"
+	atf_check_equal yes "$(word net.enabled)"
+	atf_check_equal yes "$(word fs.read_roots)"
+	atf_check_equal yes "$(word process.allow_spawn)"
+	atf_check_equal partly "$(word fs.deny_hidden)"
+	atf_check_equal no "$(word time.allow_wall_clock)"
+	atf_check_equal - "$(word net.allow_hosts)"
+	atf_check_equal - "$(word time.allow_monotonic)"
+	# A row for each key that grants something, in order, once.
+	awk 'NR > 1 { print $1 }' out >keys
+	atf_check -x "LC_ALL=C sort -C -u keys"
+	x07-policy compile policy.json | awk 'NR > 1 && $1 != "end" { print $1 }' | sort -u >form
+	atf_check -o inline:'policy_id\nproject_root\n' -x "LC_ALL=C comm -13 keys form"
+	# Without the gates beside it or on PATH, they are not there.
+	# shellcheck disable=SC2086 # words
+	$AS env PATH=/nonexistent alone/x07-policy explain policy.json >out
+	atf_check_equal refused "$(word limits.wall_ms)"
+	atf_check_equal refused "$(word net.enabled)"
+	atf_check_equal refused "$(word fs.read_roots)"
+	atf_check_equal refused "$(word process.allow_spawn)"
+	atf_check_equal no "$(word time.allow_wall_clock)"
+	atf_check_equal - "$(word time.allow_monotonic)"
+}
+
+atf_test_case explain
+explain_head() { atf_set descr "explain: a row per key, with what enforces it here"; }
+explain_body()
+{
+	base cli
+	edit 'd["time"]["allow_wall_clock"] = False; d["net"]["allow_hosts"] = [{"host": "a", "ports": [1]}]'
+	cp "$policy" policy.json
+	mkdir alone
+	cp "$(command -v x07-policy)" alone/
+	chmod -R a+rX .
+	both explain_once
+	# What is not enforced, alone: for scripts, by exit status too.
+	atf_check -s exit:1 -o save:out x07-policy explain -u policy.json
+	atf_check -o inline:'fs.deny_hidden\ntime.allow_wall_clock\n' \
+	    grep -oE '^(fs.deny_hidden|fs.read_roots|time.allow_(wall_clock|monotonic))' out
+	atf_check -s exit:1 -o save:json x07-policy explain -u -j policy.json
+	atf_check -o inline:"$(awk 'NR > 1 { print $1, $3 }' out)\\n" \
+	    jq -r '.keys[] | "\(.key) \(.enforced)"' json
+	# A policy that forbids nothing but what is enforced leaves nothing to tell.
+	edit 'd["time"].update((k, True) for k in d["time"] if k != "max_sleep_ms"); d["time"]["enabled"] = True
+d["fs"].update(enabled=False)
+d["language"] = {"allow_unsafe": True, "allow_ffi": True}
+d["threads"]["enabled"] = False'
+	atf_check -s exit:1 -o save:out x07-policy explain --unenforced "$policy"
+	atf_check -o not-match:'^(fs|language)' cat out
+	atf_check -o match:'^threads.enabled' cat out
+	# JSON has the whole values.
+	atf_check -o save:json x07-policy explain --json --backend os policy.json
+	atf_check -o inline:'os ["."] false 60000\n' jq -r '[.keys[] | {(.key): .value}] | add as $v |
+	    "os \($v["fs.read_roots"] | tojson) \($v["time.allow_wall_clock"]) \($v["limits.cpu_ms"])"' json
+	atf_check -o match:'"backend":"vm"' x07-policy explain -j -b vm policy.json
+	for args in '' 'policy.json x' '-b xen policy.json' '-x policy.json'; do
+		# shellcheck disable=SC2086 # words
+		atf_check -s exit:2 -o empty -e match:'^x07-policy: ' x07-policy explain $args
+	done
+	echo '{}' >bad.json
+	atf_check -s exit:2 -o empty -e match:'bad.json:1:1' x07-policy explain bad.json
+}
+
 atf_init_test_cases()
 {
 	atf_add_test_case templates
@@ -938,4 +1011,5 @@ atf_init_test_cases()
 	atf_add_test_case diff_trouble
 	atf_add_test_case properties
 	atf_add_test_case suggest
+	atf_add_test_case explain
 }

@@ -1,0 +1,502 @@
+/*
+ * explain - what enforces each key of a policy on this machine, and what not.
+ *
+ * The table says what the gates do where they run; whether they can run here is
+ * tried out. A value that forbids nothing needs nobody to enforce it.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "form.h"
+#include "os.h"
+#include "x07-policy.h"
+
+enum level {
+	FREE,		/* the value forbids nothing */
+	FULL,
+	PART,
+	NONE,
+	REFUSED,	/* the gate does not run here, and so nothing runs */
+};
+
+static const char *const level_names[] = {
+	[FREE] = "-", [FULL] = "yes", [PART] = "partly", [NONE] = "no",
+	[REFUSED] = "refused",
+};
+
+/* What enforces a key, by backend; vm NULL stands for os, inside the guest. */
+struct row {
+	const char	*key;
+	enum level	 os, vm;
+	const char	*os_how, *vm_how;
+};
+
+#define X07_ONLY	"only programs built by X07 heed it (X07_OS_*)"
+#define TRACED		"a tracer looks at each new program before its first step"
+
+static const struct row rows[] = {
+	{ "db.connect_timeout_ms", PART, PART,
+	    "the relay gives up on a connection of db.net in time", NULL },
+	{ "db.drivers.mysql", PART, PART,
+	    "with no network driver, db.net opens nothing", NULL },
+	{ "db.drivers.postgres", PART, PART,
+	    "with no network driver, db.net opens nothing", NULL },
+	{ "db.drivers.redis", PART, PART,
+	    "with no network driver, db.net opens nothing", NULL },
+	{ "db.drivers.sqlite", NONE, NONE,
+	    X07_ONLY "; its files are files below fs roots", NULL },
+	{ "db.enabled", FULL, FULL, "false: db.net opens nothing in the network", NULL },
+	{ "db.max_live_conns", FULL, FULL, "the relay counts connections of db.net",
+	    NULL },
+	{ "db.net.allow_cidrs", FULL, FULL,
+	    "the only way out is a relay, which connects to nothing else",
+	    "no network card; a relay on the host connects to nothing else" },
+	{ "db.net.allow_dns", FULL, FULL,
+	    "the only way out is a relay, which connects to nothing else",
+	    "no network card; a relay on the host connects to nothing else" },
+	{ "db.net.allow_ports", FULL, FULL,
+	    "the only way out is a relay, which connects to nothing else",
+	    "no network card; a relay on the host connects to nothing else" },
+	{ "env.allow_keys", FULL, FULL,
+	    "x07 run starts the program with no other variables", NULL },
+	{ "env.deny_keys", FULL, FULL,
+	    "x07 run starts the program without them", NULL },
+	{ "env.enabled", FULL, FULL,
+	    "x07 run starts the program with no variables of the caller", NULL },
+	{ "fs.allow_glob", PART, PART,
+	    "reading directories is denied when allow_walk is false too", NULL },
+	{ "fs.allow_mkdir", FULL, FULL, "Landlock, or a system call filter", NULL },
+	{ "fs.allow_remove", FULL, FULL, "Landlock, or a system call filter", NULL },
+	{ "fs.allow_rename", FULL, FULL, "a system call filter", NULL },
+	{ "fs.allow_symlinks", PART, PART,
+	    "none can be made; those that exist are followed, inside the roots",
+	    NULL },
+	{ "fs.allow_walk", PART, PART,
+	    "reading directories is denied when allow_glob is false too", NULL },
+	{ "fs.deny_hidden", PART, PART,
+	    "dot entries that exist at the start are covered; new ones can be made",
+	    NULL },
+	{ "fs.enabled", FULL, FULL,
+	    "a root directory of its own, with no file roots in it",
+	    "no root is mounted" },
+	{ "fs.max_depth", NONE, NONE, X07_ONLY, NULL },
+	{ "fs.max_entries", NONE, NONE, X07_ONLY, NULL },
+	{ "fs.max_read_bytes", NONE, NONE, X07_ONLY, NULL },
+	{ "fs.max_write_bytes", FULL, FULL, "RLIMIT_FSIZE: no file grows beyond it",
+	    NULL },
+	{ "fs.read_roots", FULL, FULL,
+	    "a root directory of its own; only they are in it, read-only",
+	    "nothing else of the host is mounted" },
+	{ "fs.write_roots", FULL, FULL,
+	    "a root directory of its own; only they are in it, writable",
+	    "nothing else of the host is mounted" },
+	{ "language.allow_ffi", NONE, NONE, "the compiler of X07 programs decides it",
+	    NULL },
+	{ "language.allow_unsafe", NONE, NONE,
+	    "the compiler of X07 programs decides it", NULL },
+	{ "limits.core_dumps", FULL, FULL, "RLIMIT_CORE", NULL },
+	{ "limits.cpu_ms", PART, PART, NULL, NULL },
+	{ "limits.fds", FULL, FULL, "RLIMIT_NOFILE of each process", NULL },
+	{ "limits.mem_bytes", PART, FULL, NULL, "the memory of the machine" },
+	{ "limits.procs", PART, PART, NULL, NULL },
+	{ "limits.wall_ms", FULL, FULL,
+	    "the process id namespace ends with all that is in it",
+	    "the host ends the machine" },
+	{ "net.allow_dns", FULL, FULL,
+	    "no server is reachable but the gate's, which refuses",
+	    "no network card; a relay on the host asks for listed names only" },
+	{ "net.allow_hosts", FULL, FULL,
+	    "the only way out is a relay, which connects to nothing else",
+	    "no network card; a relay on the host connects to nothing else" },
+	{ "net.allow_tcp", FULL, FULL, "an empty network namespace",
+	    "no network card" },
+	{ "net.allow_udp", FULL, FULL, "an empty network namespace",
+	    "no network card" },
+	{ "net.enabled", FULL, FULL, "an empty network namespace",
+	    "no network card" },
+	{ "process.allow_args_regex_lite", FULL, FULL, TRACED, NULL },
+	{ "process.allow_cwd", FULL, FULL, TRACED, NULL },
+	{ "process.allow_cwd_roots", FULL, FULL, TRACED, NULL },
+	{ "process.allow_env_keys", FULL, FULL, TRACED, NULL },
+	{ "process.allow_exec", NONE, NONE,
+	    "allow_spawn and the lists of programs decide, as in X07 itself", NULL },
+	{ "process.allow_exec_prefixes", FULL, FULL,
+	    "Landlock, noexec mounts and a system call filter", NULL },
+	{ "process.allow_execs", FULL, FULL,
+	    "Landlock, noexec mounts and a system call filter", NULL },
+	{ "process.allow_exit", NONE, NONE, X07_ONLY, NULL },
+	{ "process.allow_spawn", FULL, FULL,
+	    "a system call filter: threads only, and no exec but the first", NULL },
+	{ "process.enabled", FULL, FULL,
+	    "a system call filter: threads only, and no exec but the first", NULL },
+	{ "process.kill_on_drop", FULL, FULL,
+	    "the process id namespace ends with the program", NULL },
+	{ "process.kill_tree", FULL, FULL,
+	    "the process id namespace ends with the program", NULL },
+	{ "process.max_arg_bytes", FULL, FULL, TRACED, NULL },
+	{ "process.max_args", FULL, FULL, TRACED, NULL },
+	{ "process.max_env", FULL, FULL, TRACED, NULL },
+	{ "process.max_env_key_bytes", FULL, FULL, TRACED, NULL },
+	{ "process.max_env_val_bytes", FULL, FULL, TRACED, NULL },
+	{ "process.max_exe_bytes", FULL, FULL, TRACED, NULL },
+	{ "process.max_live", FULL, FULL, "a tracer counts", NULL },
+	{ "process.max_runtime_ms", NONE, NONE,
+	    X07_ONLY "; limits.wall_ms ends all", NULL },
+	{ "process.max_spawns", FULL, FULL, "a tracer counts", NULL },
+	{ "process.max_stderr_bytes", NONE, NONE, X07_ONLY, NULL },
+	{ "process.max_stdin_bytes", NONE, NONE, X07_ONLY, NULL },
+	{ "process.max_stdout_bytes", NONE, NONE, X07_ONLY, NULL },
+	{ "process.max_total_bytes", NONE, NONE, X07_ONLY, NULL },
+	{ "threads.enabled", NONE, NONE, X07_ONLY "; limits.procs counts threads",
+	    NULL },
+	{ "time.allow_local_tzid", PART, PART,
+	    "TZ is UTC0; the zone of the machine can be read where it is a file of "
+	    "the view", NULL },
+	{ "time.allow_monotonic", NONE, NONE,
+	    X07_ONLY "; the kernel gives clocks without a system call", NULL },
+	{ "time.allow_sleep", NONE, NONE, X07_ONLY, NULL },
+	{ "time.allow_wall_clock", NONE, NONE,
+	    X07_ONLY "; the kernel gives clocks without a system call", NULL },
+};
+
+/* Keys of a block that its switch makes moot when it is off. */
+static const struct {
+	const char	*prefix, *key;
+} switches[] = {
+	{ "db.", "db.enabled" },
+	{ "env.", "env.enabled" },
+	{ "fs.", "fs.enabled" },
+	{ "net.", "net.enabled" },
+	{ "process.allow_args", "process.allow_spawn" },
+	{ "process.allow_cwd", "process.allow_spawn" },
+	{ "process.allow_env", "process.allow_spawn" },
+	{ "process.allow_exec", "process.allow_spawn" },
+	{ "process.max_", "process.allow_spawn" },
+	{ "threads.", "threads.enabled" },
+	{ "time.", "time.enabled" },
+};
+
+struct explain {
+	const struct form	*form;
+	bool			 vm, json, unenforced;
+	const char		*missing[BY_EXEC + 1];	/* why a gate refuses */
+	const char		*vm_missing;
+	struct os_group		*group;
+	size_t			 told;
+};
+
+/* What comes of a key here. */
+struct finding {
+	enum level	 level;
+	const char	*by, *how;
+};
+
+/* ---- this machine ---- */
+
+static bool
+is_installed(const char *tool)
+{
+	char *path = chain_sibling(tool);
+
+	if (path == NULL)
+		path = chain_lookup(tool);
+	free(path);
+	return path != NULL;
+}
+
+static void
+probe(struct explain *e)
+{
+	const char *namespaces = NULL;
+	enum key_gate g;
+
+	if (e->vm) {
+		if (!is_installed("x07-vmrun"))
+			e->vm_missing = "x07-vmrun is not installed";
+		return;
+	}
+	if (os_probe(OS_HAS_GATES) == -1)
+		namespaces = "no gate works on this platform";
+	else if (os_probe(OS_HAS_NAMESPACES) == -1)
+		namespaces = os_namespace_hint(errno);
+	for (g = BY_LIMIT; g <= BY_EXEC; g++) {
+		e->missing[g] = namespaces;
+		if (!is_installed(key_gate_name(g)))
+			e->missing[g] = "it is not installed";
+	}
+	if (e->missing[BY_EXEC] == NULL && os_probe(OS_HAS_EXEC_RULES) == -1)
+		e->missing[BY_EXEC] = "this kernel has no Landlock";
+	e->group = os_group_make(OS_SUM_CPU | OS_SUM_MEM | OS_SUM_TASKS,
+	    form_int(e->form, "limits.mem_bytes", 0), 16);
+}
+
+/* The three limits of a whole tree: by a control group, or less well. */
+static bool
+find_sum(const struct explain *e, const char *key, struct finding *f)
+{
+	static const struct {
+		const char	*key;
+		unsigned	 bit;
+		const char	*else_how;
+	} sums[] = {
+		{ "limits.cpu_ms", OS_SUM_CPU, "RLIMIT_CPU of each process, and "
+		    "x07-limit looks at their sum" },
+		{ "limits.mem_bytes", OS_SUM_MEM, "RLIMIT_AS of each process; no "
+		    "memory control group is ours to use" },
+		{ "limits.procs", OS_SUM_TASKS, "x07-limit looks at their "
+		    "number; RLIMIT_NPROC does not bind root" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
+		if (strcmp(key, sums[i].key) == 0)
+			break;
+	if (i == sizeof(sums) / sizeof(sums[0]) || (e->vm && f->how != NULL))
+		return false;
+	if (e->vm) {
+		*f = (struct finding){ FULL, f->by, "in the guest, by x07-limit" };
+		return true;
+	}
+	if ((os_group_holds(e->group) & sums[i].bit) != 0) {
+		f->level = FULL;
+		f->how = os_group_how(e->group, sums[i].bit);
+	} else if (sums[i].bit == OS_SUM_TASKS && geteuid() != 0) {
+		f->level = FULL;
+		f->how = "RLIMIT_NPROC in a user namespace of its own";
+	} else
+		f->how = sums[i].else_how;
+	return true;
+}
+
+/* ---- a key ---- */
+
+/* True when the value of a key forbids nothing. */
+static bool
+forbids_nothing(const struct explain *e, const struct key *key)
+{
+	const char *const *items;
+	int64_t v = form_int(e->form, key->path, 0);
+
+	switch (key->sense) {
+	case MORE_UP:
+		return key->type == KEY_BOOL && v == 1;
+	case MORE_DOWN:
+	case MORE_UP_0_ALL:
+		return v == 0;
+	case MORE_ITEMS_0_ALL:
+	case MORE_WITHOUT:
+		return form_list(e->form, key->path, &items) == 0;
+	default:
+		return false;
+	}
+}
+
+/* The switch that is off and makes a key moot, or NULL. */
+static const char *
+switched_off(const struct explain *e, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
+		if (strncmp(key, switches[i].prefix,
+		    strlen(switches[i].prefix)) == 0 &&
+		    strcmp(key, switches[i].key) != 0 &&
+		    !form_bool(e->form, switches[i].key, false))
+			return switches[i].key;
+	return NULL;
+}
+
+static const struct row *
+find_row(const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(rows[i].key, key) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+static struct finding
+find(const struct explain *e, const struct key *key)
+{
+	static char text[512];
+	const struct row *row = find_row(key->path);
+	struct finding f = { NONE, "-", X07_ONLY };
+	const char *off, *why;
+
+	if (row != NULL) {
+		f.level = e->vm ? row->vm : row->os;
+		f.how = e->vm && row->vm_how != NULL ? row->vm_how : row->os_how;
+	}
+	if (f.level != NONE)
+		f.by = key_gate_name(key->gate);
+	if (e->vm && row != NULL && row->vm_how != NULL)
+		f.by = "x07-vmrun";
+	find_sum(e, key->path, &f);
+	if (forbids_nothing(e, key))
+		return (struct finding){ FREE, "-", "forbids nothing" };
+	if ((off = switched_off(e, key->path)) != NULL) {
+		snprintf(text, sizeof(text), "%s is false", off);
+		return (struct finding){ FREE, "-", text };
+	}
+	if (e->vm) {
+		if (e->vm_missing != NULL)
+			return (struct finding){ REFUSED, "x07-vmrun",
+			    e->vm_missing };
+		return f;
+	}
+	why = f.level == NONE ? NULL : e->missing[key->gate];
+	if (why != NULL)
+		return (struct finding){ REFUSED, f.by, why };
+	return f;
+}
+
+/* ---- output ---- */
+
+/* The value as text, items of lists behind commas. */
+static void
+write_value(FILE *fp, const struct explain *e, const struct key *key)
+{
+	const char *const *items;
+	size_t i, n;
+	char vis[4 * 4096 + 1];
+
+	if (key->type == KEY_BOOL)
+		fputs(form_bool(e->form, key->path, false) ? "true" : "false", fp);
+	else if (!key_is_list(key))
+		fputs(form_get(e->form, key->path), fp);
+	else if ((n = form_list(e->form, key->path, &items)) == 0)
+		fputs("(none)", fp);
+	else
+		for (i = 0; i < n; i++)
+			fprintf(fp, "%s%s", i > 0 ? "," : "",
+			    diag_vis(vis, sizeof(vis), items[i], strlen(items[i])));
+}
+
+static void
+print_text(const struct explain *e, const struct key *key,
+    const struct finding *f)
+{
+	char *value;
+	size_t len;
+	FILE *fp;
+
+	if ((fp = open_memstream(&value, &len)) == NULL)
+		die_errno("policy");
+	write_value(fp, e, key);
+	if (fclose(fp) == EOF)
+		die_errno("policy");
+	if (len > 24)
+		memcpy(value + 21, "...", 4);
+	if (e->told == 0)
+		printf("%-30s %-24s %-8s %-13s %s\n", "KEY", "VALUE", "ENFORCED",
+		    "BY", "HOW");
+	printf("%-30s %-24s %-8s %-13s %s\n", key->path, value,
+	    level_names[f->level], f->by, f->how);
+	free(value);
+}
+
+static void
+print_json(const struct explain *e, const struct key *key,
+    const struct finding *f)
+{
+	static const char *const words[] = {
+		[FREE] = "nothing", [FULL] = "yes", [PART] = "partly",
+		[NONE] = "no", [REFUSED] = "refused",
+	};
+	const char *const *items;
+	size_t i, n;
+
+	printf("%s\n{\"key\":\"%s\",\"value\":", e->told > 0 ? "," : "", key->path);
+	if (key_is_list(key)) {
+		n = form_list(e->form, key->path, &items);
+		printf("[");
+		for (i = 0; i < n; i++) {
+			printf("%s", i > 0 ? "," : "");
+			json_write_string(stdout, items[i]);
+		}
+		printf("]");
+	} else if (key->type == KEY_BOOL)
+		printf("%s", form_bool(e->form, key->path, false) ? "true" : "false");
+	else
+		printf("%" PRId64, form_int(e->form, key->path, 0));
+	printf(",\"enforced\":\"%s\",\"by\":", words[f->level]);
+	if (strcmp(f->by, "-") == 0)
+		printf("null");
+	else
+		json_write_string(stdout, f->by);
+	printf(",\"how\":");
+	json_write_string(stdout, f->how);
+	printf("}");
+}
+
+static void
+explain_all(struct explain *e)
+{
+	const struct key *key;
+	struct finding f;
+
+	if (e->json)
+		printf("{\"backend\":\"%s\",\"keys\":[", e->vm ? "vm" : "os");
+	for (key = policy_keys; key < policy_keys + policy_nkeys; key++) {
+		if (key->sense == MORE_NOT)
+			continue;
+		f = find(e, key);
+		if (e->unenforced && (f.level == FREE || f.level == FULL))
+			continue;
+		if (e->json)
+			print_json(e, key, &f);
+		else
+			print_text(e, key, &f);
+		e->told++;
+	}
+	if (e->json)
+		printf("%s]}\n", e->told > 0 ? "\n" : "");
+}
+
+int
+cmd_explain(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "backend", required_argument, NULL, 'b' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "unenforced", no_argument, NULL, 'u' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct explain e = { 0 };
+	const char *root = NULL;
+	int ch;
+
+	while ((ch = getopt_long(argc, argv, "+C:b:ju", options, NULL)) != -1)
+		switch (ch) {
+		case 'C':
+			root = optarg;
+			break;
+		case 'b':
+			e.vm = strcmp(optarg, "vm") == 0;
+			if (!e.vm && strcmp(optarg, "os") != 0)
+				die("--backend %s: must be os or vm", optarg);
+			break;
+		case 'j':
+			e.json = true;
+			break;
+		case 'u':
+			e.unenforced = true;
+			break;
+		default:
+			usage_error();
+		}
+	if (argc - optind != 1)
+		usage_error();
+	e.form = load_parsed_form(argv[optind], root);
+	probe(&e);
+	explain_all(&e);
+	if (e.group != NULL)
+		os_group_remove(e.group);
+	return e.unenforced && e.told > 0 ? EXIT_NO : EXIT_YES;
+}
