@@ -6,7 +6,7 @@ set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 : "${MAKE:=make}"
 
-"$MAKE" -C "$top" all >&2
+"$MAKE" -s -C "$top" all >&2
 
 # Out of the tree and open to all: the tests run as other users too.
 stage=$(mktemp -d "${TMPDIR:-/tmp}/x07-stage.XXXXXX")
@@ -14,7 +14,7 @@ trap 'rm -rf "$stage"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 chmod 755 "$stage"
-"$MAKE" -C "$top" install DESTDIR="$stage" PREFIX=/usr >/dev/null
+"$MAKE" -s -C "$top" install DESTDIR="$stage" PREFIX=/usr >/dev/null
 # Test programs and helpers too, since the checkout may be closed to others.
 cp -R "$top/tests" "$stage/tests"
 chmod -R a+rX "$stage"

@@ -5,7 +5,7 @@ set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 : "${MAKE:=make}"
-"$MAKE" -C "$top" all >&2
+"$MAKE" -s -C "$top" all >&2
 
 stage=$(mktemp -d "${TMPDIR:-/tmp}/x07-run.XXXXXX")
 server=
@@ -17,7 +17,7 @@ finish()
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-"$MAKE" -C "$top" install DESTDIR="$stage" PREFIX=/usr >/dev/null
+"$MAKE" -s -C "$top" install DESTDIR="$stage" PREFIX=/usr >/dev/null
 PATH=$stage/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 mkdir "$stage/project" "$stage/www"
