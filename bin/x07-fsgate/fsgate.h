@@ -83,9 +83,9 @@ int	roots_open(const char *base, const char *path);
 
 /*
  * Covers every entry that starts with a dot in the tree that fd names and that is
- * seen at path; not in or above other roots.
+ * seen at path, and without write every socket; not in or above other roots.
  */
-void	hidden_cover(struct view *, int fd, const char *path);
+void	hidden_cover(struct view *, int fd, const char *path, bool write);
 
 /* ---- closure.c: what a program needs to start ---- */
 

@@ -1,4 +1,7 @@
-/* fs.deny_hidden: what starts with a dot and is there now gets a cover. */
+/*
+ * fs.deny_hidden: what starts with a dot and is there now gets a cover. So do, as we
+ * pass, the sockets of read roots, which a read-only mount lets be written to.
+ */
 #include <sys/stat.h>
 
 #include <dirent.h>
@@ -18,6 +21,7 @@
 struct walk {
 	struct view	*view;
 	const char	*root;
+	bool		write;
 	size_t		entries, covers;
 };
 
@@ -30,15 +34,18 @@ is_root(const struct view *v, const char *path)
 	    strcmp(e->item.path, path) == 0;
 }
 
-static bool
-is_directory(int dir, const struct dirent *de)
+/* DT_DIR, DT_SOCK or something else. */
+static int
+type_of(int dir, const struct dirent *de)
 {
 	struct stat st;
 
 	if (de->d_type != DT_UNKNOWN)
-		return de->d_type == DT_DIR;
-	return fstatat(dir, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISDIR(st.st_mode);
+		return de->d_type;
+	if (fstatat(dir, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return DT_UNKNOWN;
+	return S_ISDIR(st.st_mode) ? DT_DIR : S_ISSOCK(st.st_mode) ? DT_SOCK :
+	    DT_REG;
 }
 
 static void	walk_below(struct walk *, int fd, const char *path, int depth);
@@ -47,7 +54,7 @@ static void
 visit(struct walk *w, int dir, const struct dirent *de, const char *path,
     int depth)
 {
-	int fd;
+	int fd, type;
 
 	if (++w->entries > ENTRIES_MAX || w->covers > COVERS_MAX ||
 	    depth > DEPTH_MAX)
@@ -56,12 +63,13 @@ visit(struct walk *w, int dir, const struct dirent *de, const char *path,
 		    "fs.deny_hidden to false", w->root);
 	if (is_root(w->view, path))
 		return;		/* has a search of its own, or needs none */
-	if (de->d_name[0] == '.') {
+	type = type_of(dir, de);
+	if (de->d_name[0] == '.' || (type == DT_SOCK && !w->write)) {
 		view_add(w->view, RANK_HIDDEN, OS_VIEW_HIDE, path, NULL, -1);
 		w->covers++;
 		return;
 	}
-	if (!is_directory(dir, de))
+	if (type != DT_DIR)
 		return;
 	fd = openat(dir, de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 	    O_CLOEXEC | O_NONBLOCK);
@@ -98,9 +106,9 @@ walk_below(struct walk *w, int fd, const char *path, int depth)
 }
 
 void
-hidden_cover(struct view *v, int fd, const char *path)
+hidden_cover(struct view *v, int fd, const char *path, bool write)
 {
-	struct walk w = { .view = v, .root = path };
+	struct walk w = { .view = v, .root = path, .write = write };
 	int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir == -1 && (errno == ENOTDIR || errno == EACCES))

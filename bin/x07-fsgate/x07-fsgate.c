@@ -327,7 +327,8 @@ cover_hidden(struct view *v)
 	for (size_t i = 0; i < n; i++)
 		if (v->entries[i].rank >= RANK_READ)
 			hidden_cover(v, v->entries[i].item.fd,
-			    v->entries[i].item.path);
+			    v->entries[i].item.path,
+			    v->entries[i].rank == RANK_WRITE);
 }
 
 /* The policy file that a following gate is given, in malloced memory or NULL. */

@@ -1,0 +1,411 @@
+#!/usr/bin/env atf-sh
+# Attempts to get round x07-fsgate: classes 18 to 26 of the list of escapes that
+# are about files, each with the twin that is allowed.
+
+. "$X07_TESTS/lib.sh"
+
+GATE="x07-fsgate -q"
+PY=/usr/bin/python3
+
+# The attempts are a root of their own in the view.
+attack()
+{
+	$AS $GATE -r "$X07_TESTS/escape:/a" "$@"
+}
+
+# stopped GATE-OPTIONS -- NAME ARGS: made, and denied by the kernel.
+# works: the same, and it succeeds.
+stopped() { _try exit:1 "denied" "$@"; }
+works() { _try exit:0 "." "$@"; }
+_try()
+{
+	_st=$1; _out=$2
+	shift 2
+	_opts=
+	while [ "$1" != -- ]; do
+		_opts="$_opts $1"
+		shift
+	done
+	shift
+	if [ "$_st" = exit:1 ]; then
+		atf_check -s exit:1 -o match:"^denied" \
+		    $AS $GATE -r "$X07_TESTS/escape:/a" $_opts -- \
+		    $PY /a/fs_attack.py "$@"
+	else
+		atf_check -s exit:0 -o ignore \
+		    $AS $GATE -r "$X07_TESTS/escape:/a" $_opts -- \
+		    $PY /a/fs_attack.py "$@"
+	fi
+}
+# The attempt without any gate succeeds, or the denial above would mean nothing.
+bare()
+{
+	atf_check -s exit:0 -o ignore $AS $PY "$X07_TESTS/escape/fs_attack.py" "$@"
+}
+
+setup()
+{
+	chmod -R u+rwX ro rw outside 2>/dev/null || :
+	rm -rf ro rw outside
+	$AS mkdir ro rw outside
+	for d in ro rw outside; do
+		$AS sh -c "echo content >$d/f; mkdir $d/sub; echo s >$d/sub/g"
+	done
+}
+
+atf_test_case swap
+swap_head()
+{
+	atf_set descr "18: a directory on the way swapped with a link during set-up"
+}
+do_swap()
+{
+	setup
+	$AS sh -c 'echo secret >outside/sub/g; mkdir ro/d; echo fine >ro/d/g; ln -s ../outside/sub ro/link'
+	$AS $PY -c '
+import ctypes, time
+libc = ctypes.CDLL(None)
+end = time.time() + 30
+while time.time() < end:
+    libc.renameat2(-100, b"ro/d", -100, b"ro/link", 2)' &
+	racer=$!
+	fine=0; refused=0
+	for i in $(seq 60); do
+		out=$(cd ro && $AS $GATE -r d -- cat d/g 2>err) && st=0 || st=$?
+		case $out in
+		*secret*) kill $racer; atf_fail "run $i showed what the link leads to" ;;
+		fine) fine=$((fine + 1)) ;;
+		*) refused=$((refused + 1)); [ $st -ne 0 ] || atf_fail "no output, no refusal" ;;
+		esac
+	done
+	kill $racer
+	wait $racer 2>/dev/null || :
+	echo "fine $fine, refused $refused"
+	[ -L ro/d ] && $AS $PY -c 'import ctypes; ctypes.CDLL(None).renameat2(-100, b"ro/d", -100, b"ro/link", 2)'
+	cd ro
+	atf_check -o inline:"fine\n" $AS $GATE -r d -- cat d/g
+	cd ..
+	# an intermediate link out, and one that stays inside
+	$AS sh -c 'ln -s ../outside ro/out; ln -s sub ro/in; mkdir ro/sub/deep; echo d >ro/sub/deep/f'
+	cd ro
+	atf_check -s exit:125 -e match:"leads out" $AS $GATE -r out/sub -- true
+	atf_check -o inline:"d\n" $AS $GATE -r in/deep -- cat in/deep/f
+	cd ..
+}
+swap_body() { both do_swap; }
+
+atf_test_case dotdot
+dotdot_head()
+{
+	atf_set descr "18: .. and links in a root lead nowhere"
+}
+do_dotdot()
+{
+	setup
+	$AS ln -s "$PWD/outside/f" ro/abs
+	$AS ln -s ../outside/f ro/rel
+	for f in ro/../outside/f ro/abs ro/rel ro/sub/../../outside/f; do
+		stopped -r ro -- read $f
+		works -r ro -r outside -- read $f
+	done
+}
+dotdot_body() { both do_dotdot; }
+
+atf_test_case later
+later_head()
+{
+	atf_set descr "18: what is mounted in a root later is not seen"
+	atf_set require.user root
+	atf_set timeout 60
+}
+later_body()
+{
+	AS=
+	setup
+	cat >run.sh <<-'END'
+		mount --make-rshared /
+		x07-fsgate -q -r "$PWD/ro" -- sh -c 'echo started >&2; read x; cat ro/sub/late' \
+		    <fifo >out 2>err &
+		exec 5>fifo
+		while ! grep -q started err; do sleep 0.05; done
+		mount -t tmpfs t ro/sub
+		echo late >ro/sub/late
+		x07-fsgate -q -r "$PWD/ro" -- cat ro/sub/late || exit 9
+		echo >&5
+		wait
+	END
+	mkfifo fifo
+	atf_check -o inline:"late\n" unshare -m sh run.sh
+	atf_check -o match:"No such file" cat err
+	atf_check -o empty cat out
+}
+
+atf_test_case descriptors
+descriptors_head()
+{
+	atf_set descr "19: descriptors and the working directory do not lead out"
+}
+do_descriptors()
+{
+	setup
+	bare open_at 5 f 5<outside
+	stopped -- open_at 5 f 5<outside
+	# the working directory is not in the view: neither it nor what is above
+	for f in f ../outside/f /proc/self/cwd/f; do
+		(cd outside && stopped -- read $f)
+	done
+	(cd outside && works -r . -- read f)
+	# what was given to be read is not written, but may be read again
+	stopped -- reopen_write 0 <outside/f
+	stopped -- reopen_truncate 0 <outside/f
+	atf_check -o inline:"content\n" cat outside/f
+	works -- reopen_read 0 <outside/f
+	bare reopen_write 0 <outside/f
+	$AS sh -c 'echo content >outside/f'
+	atf_check -s exit:125 -e match:"is a directory" \
+	    $AS $GATE -- cat f <outside
+	atf_check -o inline:"content\n" $AS $GATE -- cat <outside/f
+}
+descriptors_body() { both do_descriptors; }
+
+atf_test_case handed_in
+handed_in_head()
+{
+	atf_set descr "19: a directory handed in through a socket opens nothing"
+}
+do_handed_in()
+{
+	setup
+	$AS $PY "$X07_TESTS/escape/fs_server.py" rw/s outside 2>/dev/null &
+	server=$!
+	wait_for 10 test -e rw/s.ready
+	bare receive rw/s f
+	stopped -w rw -- receive rw/s f
+	kill $server
+	wait $server 2>/dev/null || :
+	rm -f rw/s rw/s.ready
+	$AS $PY "$X07_TESTS/escape/fs_server.py" rw/s rw 2>/dev/null &
+	server=$!
+	wait_for 10 test -e rw/s.ready
+	works -w rw -- receive rw/s f
+	kill $server
+	wait $server 2>/dev/null || :
+}
+handed_in_body() { both do_handed_in; }
+
+atf_test_case sockets
+sockets_head()
+{
+	atf_set descr "10: sockets outside of the view cannot be reached"
+}
+do_sockets()
+{
+	setup
+	rm -f ./*.ready
+	name=x07fs$$
+	$AS $PY "$X07_TESTS/escape/fs_server.py" @$name 2>/dev/null &
+	a=$!
+	$AS $PY "$X07_TESTS/escape/fs_server.py" outside/s 2>/dev/null &
+	b=$!
+	wait_for 10 test -e $name.ready
+	wait_for 10 test -e outside/s.ready
+	bare connect @$name
+	stopped -- connect @$name
+	bare connect outside/s
+	stopped -w rw -- connect outside/s
+	works -w outside -- connect outside/s
+	# of a read root the socket is covered where hidden entries are searched for
+	stopped -r outside --deny-hidden -- connect outside/s
+	kill $a $b
+	wait $a $b 2>/dev/null || :
+	rm -f ./*.ready
+}
+sockets_body()
+{
+	chmod 777 .
+	both do_sockets
+}
+
+atf_test_case proc
+proc_head()
+{
+	atf_set descr "20: /proc of others, /proc/sys, /sys and devices"
+}
+do_proc()
+{
+	for what in mem environ fd root cwd exe; do
+		stopped -- proc_of 1 $what
+		works -- child $what
+	done
+	atf_check -s not-exit:0 $AS $GATE -- test -e /proc/$$
+	bare proc_of $$ status
+	for f in /proc/sys/kernel/hostname /proc/sysrq-trigger \
+	    /proc/self/oom_score_adj /proc/self/mem /proc/self/uid_map; do
+		stopped -- write $f
+	done
+	works -- read /proc/sys/kernel/hostname
+	works -- read /proc/cpuinfo
+	for f in /proc/kcore /proc/kmsg /proc/keys /proc/timer_list /sys/kernel/notes \
+	    /dev/mem /dev/kmsg /dev/kvm /dev/vda /dev/fuse; do
+		atf_check -s not-exit:0 -o ignore -e ignore \
+		    $AS $GATE -- sh -c "test -s $f || dd if=$f count=1 bs=1 status=none | grep -q ."
+	done
+	for f in /dev/null /dev/zero /dev/full /dev/random /dev/urandom; do
+		atf_check $AS $GATE -- test -c $f
+		stopped -- chmod $f
+	done
+	works -- write /dev/null
+}
+proc_body() { both do_proc; }
+
+atf_test_case across
+across_head()
+{
+	atf_set descr "21: rename, link, truncate, chmod, flags, nodes, handles across rules"
+}
+do_across()
+{
+	setup
+	both_roots="-r ro -w rw"
+	stopped $both_roots -- link ro/f rw/l
+	works $both_roots -- link rw/f rw/l
+	stopped $both_roots -- rename ro/f rw/m
+	stopped $both_roots -- rename rw/f ro/m
+	works $both_roots -- rename rw/f rw/sub/m
+	$AS sh -c 'echo content >rw/f'
+	stopped $both_roots -- exchange rw/f ro/f
+	works $both_roots -- exchange rw/f rw/sub/g
+	for what in truncate chmod utime setxattr setflags write o_path_reopen; do
+		stopped $both_roots -- $what ro/f
+		works $both_roots -- $what rw/f
+	done
+	atf_check -o inline:"content\n" cat ro/f
+	stopped $both_roots -- fifo ro/p
+	works $both_roots -- fifo rw/p
+	stopped $both_roots -- mknod rw/null c 1 3
+	stopped $both_roots -- mknod rw/disk b 8 0
+	stopped $both_roots -- handle "$PWD/rw/f"
+	# a link made in the writable root leads nowhere either
+	works $both_roots -- link rw/f rw/l2
+	$AS ln -s "$PWD/outside/f" rw/out
+	stopped $both_roots -- write rw/out
+	atf_check -o inline:"content\n" cat outside/f
+}
+across_body() { both do_across; }
+
+atf_test_case hidden
+hidden_head()
+{
+	atf_set descr "22: dot entries by other ways"
+}
+do_hidden()
+{
+	setup
+	$AS sh -c 'mkdir rw/d rw/d/.h; echo secret >rw/d/.h/f; echo secret >rw/.f
+	    ln -s .f rw/link; ln -s d/.h rw/dlink'
+	h="-w rw --deny-hidden"
+	for f in rw/.f rw/link rw/d/.h/f rw/dlink/f; do
+		works -w rw -- read $f
+		atf_check -s not-exit:0 -o not-match:secret -e ignore \
+		    $AS $GATE $h -- grep secret $f
+	done
+	stopped $h -- rename rw/.f rw/plain
+	stopped $h -- rename rw/d/.h rw/d/plain
+	stopped $h -- exchange rw/.f rw/f
+	stopped $h -- link rw/.f rw/plain
+	# the directory above renamed: the cover goes with it
+	atf_check -s not-exit:0 -o empty -e ignore $AS $GATE $h -- \
+	    sh -c 'mv rw/d rw/e && grep -r secret rw/e'
+	atf_check -o inline:"secret\n" cat rw/e/.h/f
+	stopped $h -- mount umount
+}
+hidden_body() { both do_hidden; }
+
+atf_test_case terminal
+terminal_head()
+{
+	atf_set descr "23: typing into the terminal of the caller"
+}
+do_terminal()
+{
+	pty="$PY $X07_TESTS/escape/fs_pty.py"
+	for try in "tiocsti" "tiocsti 1" "tiocsti 4294967295" "tioclinux"; do
+		atf_check -s exit:1 $AS $pty $GATE -r "$X07_TESTS/escape:/a" -- \
+		    $PY /a/fs_attack.py $try
+	done
+	atf_check -s exit:0 $AS $pty $GATE -- sh -c 'test -t 0 && stty -a && echo >/dev/tty'
+}
+terminal_body()
+{
+	both do_terminal
+	# newer kernels let root alone do it without a gate
+	if [ "$(id -u)" -eq 0 ]; then
+		atf_check $PY "$X07_TESTS/escape/fs_pty.py" $PY \
+		    "$X07_TESTS/escape/fs_attack.py" tiocsti
+	fi
+}
+
+atf_test_case neighbours
+neighbours_head()
+{
+	atf_set descr "24: signals, ptrace and limits at init and supervisor"
+}
+do_neighbours()
+{
+	$AS sleep 60 &
+	other=$!
+	stopped -- kill $other 0
+	stopped -- ptrace 1
+	stopped -- pidfd_getfd 1 0
+	atf_check -e ignore $AS $GATE -- sh -c 'kill -9 1; kill -TERM 1; sleep 0.1; true'
+	atf_check -s exit:137 -e ignore $AS $GATE -- sh -c 'kill -9 $$'
+	kill -9 $other
+	wait $other 2>/dev/null || :
+}
+neighbours_body() { both do_neighbours; }
+
+atf_test_case surface
+surface_head()
+{
+	atf_set descr "25: foreign calls, namespaces, mounts and kernel surface"
+}
+do_surface()
+{
+	for m in tmpfs bind remount umount fsopen open_tree setattr pivot_root chroot; do
+		stopped -- mount $m
+	done
+	# CLONE_NEWUSER, NEWNS, NEWPID, NEWNET, NEWIPC, NEWUTS, NEWCGROUP
+	for ns in 0x10000000 0x20000 0x20000000 0x40000000 0x8000000 0x4000000 \
+	    0x2000000 0x10020000; do
+		stopped -- unshare $ns
+	done
+	bare unshare 0x10000000
+	# CLONE_FILES concerns only the process itself
+	works -- unshare 0x400
+	stopped -- clone3_newuser
+	bare clone3_newuser
+	works -- thread
+	for call in bpf userfaultfd perf_event_open add_key io_uring_setup; do
+		stopped -- surface $call
+	done
+	if [ "$(uname -m)" = x86_64 ]; then
+		works -- native
+		stopped -- x32
+		stopped -- i386
+	fi
+}
+surface_body()
+{
+	both do_surface
+	AS=
+	bare surface add_key
+	[ "$(id -u)" -ne 0 ] || bare mount fsopen
+}
+
+atf_init_test_cases()
+{
+	for t in swap dotdot later descriptors handed_in sockets proc across hidden \
+	    terminal neighbours surface; do
+		atf_add_test_case $t
+	done
+}
