@@ -778,7 +778,7 @@ doctor)
 	command=doctor
 	shift
 	find_helper doctor
-	exec "$tool" "$@" ;;
+	exec "$tool" -B "$bindir" -L "${tool%/*}" "$@" ;;
 version|--version) printf 'x07 %s\n' "$version" ;;
 help|-h|--help) usage ;;
 '') usage >&2; exit 2 ;;

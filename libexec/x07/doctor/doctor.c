@@ -1,0 +1,291 @@
+/*
+ * doctor: tells what this machine can enforce, and for what is missing the
+ * command that would change it here. It installs and changes nothing.
+ */
+#include <sys/stat.h>
+
+#include <err.h>
+#include <errno.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "doctor.h"
+#include "json.h"
+#include "x07.h"
+
+#define SCHEMA		"x07.doctor@0.1.0"
+#define CHAIN_SECONDS	20
+#define PROBE_SECONDS	20
+
+enum { EXIT_CAN = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2 };
+
+static const char *const state_names[] = {
+	[OS_STATE_OK] = "ok", [OS_STATE_WEAKER] = "weaker",
+	[OS_STATE_MISSING] = "missing", [STATE_ABSENT] = "absent",
+};
+
+static struct json		*doc;
+static struct json_value	*checks;
+static const char		*bindir = ".";	/* where the tools are */
+static const char		*libexec = ".";
+
+void
+tell(const char *name, int state, const char *detail, const char *fix)
+{
+	struct json_value *o = json_new(doc, JSON_OBJECT);
+
+	json_set(doc, o, "name", json_new_string(doc, name));
+	json_set(doc, o, "state", json_new_string(doc, state_names[state]));
+	json_set(doc, o, "detail", json_new_string(doc, detail));
+	json_set(doc, o, "fix", fix != NULL ? json_new_string(doc, fix) :
+	    json_new(doc, JSON_NULL));
+	json_append(checks, o);
+}
+
+static void
+tell_finding(void *arg, const struct os_finding *f)
+{
+	(void)arg;
+	tell(f->name, f->state, f->detail, f->fix);
+}
+
+static char *
+path_in(const char *dir, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", dir, name) == -1)
+		refuse_errno("%s", name);
+	return path;
+}
+
+/* ---- the two backends, by trying ---- */
+
+/* Runs true(1) behind all gates, as x07 would. */
+static bool
+try_gates(void)
+{
+	static const char *const gates[] = {
+		"x07-limit", "x07-netgate", "x07-fsgate", "x07-execgate",
+	};
+	static char time[] = "-t", limit[] = "15s", dashes[] = "--";
+	char *argv[16], text[TEXT_MAX];
+	size_t n = 0;
+	int status;
+
+	for (size_t i = 0; i < 4; i++) {
+		argv[n] = path_in(bindir, gates[i]);
+		if (access(argv[n++], X_OK) == -1) {
+			snprintf(text, sizeof(text), "%s is not installed", gates[i]);
+			tell("gates", OS_STATE_MISSING, text, NULL);
+			return false;
+		}
+		if (i == 0) {
+			argv[n++] = time;
+			argv[n++] = limit;
+		}
+		argv[n++] = dashes;
+	}
+	argv[n] = chain_lookup("true");
+	if (argv[n++] == NULL)
+		refuse("true(1) is not on PATH");
+	argv[n] = NULL;
+	status = run_quietly(argv, CHAIN_SECONDS, text);
+	tell("gates", status == 0 ? OS_STATE_OK : OS_STATE_MISSING,
+	    status == 0 ? "a program runs behind all four" :
+	    *text != '\0' ? text : "the chain failed and did not say why", NULL);
+	return status == 0;
+}
+
+/* Asks each driver of libexec/x07/vm-NAME whether it could run something. */
+static bool
+try_machines(void)
+{
+	static char probe[] = "probe";
+	char text[TEXT_MAX], *pattern = path_in(libexec, "vm-*"), *tool;
+	bool any = false;
+	glob_t g = { 0 };
+
+	tool = path_in(bindir, "x07-vmrun");
+	if (access(tool, X_OK) == -1) {
+		tell("x07-vmrun", STATE_ABSENT, "not installed", NULL);
+		return false;
+	}
+	glob(pattern, 0, NULL, &g);
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		char *argv[] = { g.gl_pathv[i], probe, NULL };
+		int status;
+
+		if (access(argv[0], X_OK) == -1)
+			continue;
+		status = run_quietly(argv, PROBE_SECONDS, text);
+		any = any || status == 0;
+		tell(strrchr(argv[0], '/') + 1, status == 0 ? OS_STATE_OK :
+		    STATE_ABSENT, status == 0 ? "can run" : *text != '\0' ?
+		    text : "cannot run, and did not say why", NULL);
+	}
+	globfree(&g);
+	return any;
+}
+
+/* True when the file is an ELF program that asks for no loader. */
+static bool
+is_static(const char *path)
+{
+	unsigned char head[4096];
+	FILE *f = fopen(path, "re");
+	size_t n = f != NULL ? fread(head, 1, sizeof(head), f) : 0;
+
+	if (f != NULL)
+		fclose(f);
+	/* The name of the loader stands near the beginning, as a whole path. */
+	return n > 4 && memcmp(head, "\177ELF", 4) == 0 &&
+	    memmem(head, n, "/ld-", 4) == NULL && memmem(head, n, "/ld.", 4) == NULL;
+}
+
+/* What goes into a guest must not need the host's libraries. */
+static void
+examine_guest_kit(void)
+{
+	static const char *const kit[] = {
+		"x07-limit", "x07-netgate", "x07-fsgate", "x07-execgate",
+	};
+	char text[TEXT_MAX] = "", *path;
+
+	for (size_t i = 0; i < sizeof(kit) / sizeof(kit[0]); i++) {
+		path = path_in(bindir, kit[i]);
+		if (!is_static(path))
+			snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			    "%s%s", *text != '\0' ? ", " : "not static: ", kit[i]);
+		free(path);
+	}
+	path = path_in(libexec, "guestinit");
+	if (*text == '\0' && !is_static(path))
+		snprintf(text, sizeof(text), "no static guestinit");
+	free(path);
+	tell("guest kit", *text == '\0' ? OS_STATE_OK : STATE_ABSENT,
+	    *text == '\0' ? "static gates and guestinit" : text, NULL);
+}
+
+/* ---- the result ---- */
+
+/* The backend that a run without flags would get: "vm" or "os", NULL: none. */
+static const char *
+configured_backend(void)
+{
+	const char *b = getenv("X07_SANDBOX_BACKEND");
+	const char *accept = getenv("X07_I_ACCEPT_WEAKER_ISOLATION");
+	bool yes = accept != NULL && (strcmp(accept, "1") == 0 ||
+	    strcasecmp(accept, "true") == 0 || strcasecmp(accept, "yes") == 0);
+
+	if (b == NULL || *b == '\0' || strcasecmp(b, "auto") == 0 ||
+	    strcasecmp(b, "vm") == 0)
+		return "vm";
+	return yes ? "os" : NULL;
+}
+
+static void
+print_text(const char *configured, bool vm, bool os)
+{
+	bool can = configured != NULL && (strcmp(configured, "vm") == 0 ? vm : os);
+
+	for (const struct json_value *c = checks->child; c != NULL; c = c->next) {
+		const struct json_value *fix = json_member(c, "fix");
+		char vis[TEXT_MAX];
+		const char *detail = json_member(c, "detail")->string;
+
+		printf("%-8s %-16s %s\n", json_member(c, "state")->string,
+		    json_member(c, "name")->string,
+		    diag_vis(vis, sizeof(vis), detail, strlen(detail)));
+		if (fix->type == JSON_STRING)
+			printf("%25s fix: %s\n", "", fix->string);
+	}
+	printf("\nsandbox_backend=vm: %s\n", vm ? "can run" : "cannot run here");
+	printf("sandbox_backend=os: %s\n", os ?
+	    "can run (weaker: needs --i-accept-weaker-isolation)" :
+	    "cannot run here");
+	if (can)
+		printf("The sandbox profile can run (sandbox_backend=%s).\n",
+		    configured);
+	else if (configured == NULL)
+		printf("The sandbox profile cannot run: X07_SANDBOX_BACKEND wants a "
+		    "weaker backend\nthat X07_I_ACCEPT_WEAKER_ISOLATION=1 does not "
+		    "accept.\n");
+	else
+		printf("The sandbox profile cannot run as it is%s\n", os ?
+		    "; it can with --sandbox-backend os\n"
+		    "--i-accept-weaker-isolation." : ".");
+}
+
+static void
+print_json(const char *configured, bool vm, bool os)
+{
+	struct json_value *root = json_root(doc);
+	struct json_value *b = json_new(doc, JSON_OBJECT);
+	bool can = configured != NULL && (strcmp(configured, "vm") == 0 ? vm : os);
+
+	json_set(doc, root, "schema_version", json_new_string(doc, SCHEMA));
+	json_set(doc, root, "checks", checks);
+	json_set(doc, b, "vm", json_new_bool(doc, vm));
+	json_set(doc, b, "os", json_new_bool(doc, os));
+	json_set(doc, root, "backends", b);
+	json_set(doc, root, "sandbox_backend", configured != NULL ?
+	    json_new_string(doc, configured) : json_new(doc, JSON_NULL));
+	json_set(doc, root, "sandbox_profile_can_run", json_new_bool(doc, can));
+	json_write(stdout, root, JSON_PRETTY);
+}
+
+static _Noreturn void
+usage(int status)
+{
+	fputs("usage: x07 doctor [-j]\n", status == 0 ? stdout : stderr);
+	exit(status);
+}
+
+int
+main(int argc, char *argv[])
+{
+	const char *configured = configured_backend();
+	struct json_error error;
+	bool json = false, vm, os;
+	int ch;
+
+	setprogname("x07 doctor");
+	while ((ch = getopt(argc, argv, "B:L:hj")) != -1)
+		switch (ch) {
+		case 'B':
+			bindir = optarg;
+			break;
+		case 'L':
+			libexec = optarg;
+			break;
+		case 'h':
+			usage(0);
+		case 'j':
+			json = true;
+			break;
+		default:
+			usage(EXIT_USAGE);
+		}
+	if (optind != argc)
+		usage(EXIT_USAGE);
+	doc = json_parse("{}", 2, &error);
+	if (doc == NULL)
+		refuse("%s", error.message);
+	checks = json_new(doc, JSON_ARRAY);
+	os_examine(tell_finding, NULL, geteuid() == 0);
+	examine_programs(geteuid() == 0);
+	os = try_gates();
+	examine_guest_kit();
+	vm = try_machines();
+	if (json)
+		print_json(configured, vm, os);
+	else
+		print_text(configured, vm, os);
+	if (fflush(stdout) == EOF)
+		refuse_errno("standard output");
+	return configured != NULL && (strcmp(configured, "vm") == 0 ? vm : os) ?
+	    EXIT_CAN : EXIT_CANNOT;
+}

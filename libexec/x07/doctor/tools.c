@@ -1,0 +1,217 @@
+/* Programs beside the kernel, and the commands that would install them. */
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "doctor.h"
+#include "x07.h"
+
+enum manager { APT, APK, PKG, NMANAGERS };
+
+static const struct {
+	const char	*program, *install;
+} managers[NMANAGERS] = {
+	[APT] = { "apt-get", "apt-get install" },
+	[APK] = { "apk", "apk add" },
+	[PKG] = { "pkg", "pkg install" },
+};
+
+/* Each is looked for in PATH, or at an absolute place; the first found counts. */
+static const struct program {
+	const char	*name;
+	const char	*places[4];
+	const char	*what;			/* it is for */
+	const char	*package[NMANAGERS];	/* NULL: there is none */
+} programs[] = {
+	{ "QEMU", { "qemu-system-x86_64", "qemu-system-aarch64", NULL },
+	    "virtual machines",
+	    { "qemu-system-x86", "qemu-system-x86_64", "qemu" } },
+	{ "virtiofsd", { "/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd",
+	    "virtiofsd", NULL }, "directories in virtual machines",
+	    { "qemu-system-common", "virtiofsd", NULL } },
+	{ "podman", { "podman", NULL }, "virtual machines and containers",
+	    { "podman", "podman", "podman" } },
+	{ "docker", { "docker", NULL }, "containers",
+	    { "docker.io", "docker", NULL } },
+	{ "containerd", { "containerd", NULL }, "the firecracker-ctr backend",
+	    { "containerd", "containerd", NULL } },
+	{ "firecracker", { "firecracker-ctr", "firecracker", NULL },
+	    "the firecracker-ctr backend", { NULL, "firecracker", NULL } },
+	{ "C compiler", { "cc", NULL }, "entries that end in .c",
+	    { "gcc", "gcc", NULL } },
+	{ "X07 toolchain", { "x07-os-runner", NULL },
+	    "entries that end in .x07.json", { NULL, NULL, NULL } },
+};
+
+static const char *
+find(const char *const *places)
+{
+	char *found;
+
+	for (; *places != NULL; places++) {
+		found = chain_lookup(*places);
+		if (found != NULL)
+			return found;
+	}
+	return NULL;
+}
+
+/* "sudo apt-get install NAME", or NULL. */
+static const char *
+install_command(const char *const package[NMANAGERS], bool root,
+    char text[TEXT_MAX])
+{
+	for (int m = 0; m < NMANAGERS; m++) {
+		char *tool = chain_lookup(managers[m].program);
+
+		free(tool);
+		if (tool == NULL)
+			continue;
+		if (package[m] == NULL)
+			return NULL;
+		snprintf(text, TEXT_MAX, "%s%s %s", root ? "" : "sudo ",
+		    managers[m].install, package[m]);
+		return text;
+	}
+	return NULL;
+}
+
+/* The kernel that guests would boot: as told, else the distribution's. */
+static void
+examine_guest_kernel(bool root)
+{
+	static const char *const package[NMANAGERS] = {
+		"linux-image-cloud-amd64", "linux-virt", NULL,
+	};
+	const char *told = getenv("X07_VM_KERNEL");
+	char fix[TEXT_MAX];
+	glob_t g = { 0 };
+
+	if (told != NULL) {
+		bool ok = access(told, R_OK) == 0;
+
+		tell("guest kernel", ok ? OS_STATE_OK : STATE_ABSENT,
+		    ok ? told : "X07_VM_KERNEL names a file that cannot be read",
+		    ok ? NULL : "unset X07_VM_KERNEL");
+		return;
+	}
+	glob("/boot/vmlinuz-*", 0, NULL, &g);
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		if (access(g.gl_pathv[i], R_OK) == 0) {
+			tell("guest kernel", OS_STATE_OK, g.gl_pathv[i], NULL);
+			globfree(&g);
+			return;
+		}
+	snprintf(fix, sizeof(fix), "%schmod a+r %s", root ? "" : "sudo ",
+	    g.gl_pathc > 0 ? g.gl_pathv[0] : "");
+	if (g.gl_pathc > 0)
+		tell("guest kernel", STATE_ABSENT, "cannot be read", fix);
+	else
+		tell("guest kernel", STATE_ABSENT,
+		    "none in /boot and no X07_VM_KERNEL; needed by the qemu backend",
+		    install_command(package, root, fix));
+	globfree(&g);
+}
+
+void
+examine_programs(bool root)
+{
+	char text[TEXT_MAX], fix[TEXT_MAX];
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		const struct program *p = &programs[i];
+		const char *found = find(p->places);
+
+		if (found != NULL) {
+			tell(p->name, OS_STATE_OK, found, NULL);
+			continue;
+		}
+		snprintf(text, sizeof(text), "not installed; for %s", p->what);
+		tell(p->name, STATE_ABSENT, text,
+		    install_command(p->package, root, fix));
+	}
+	examine_guest_kernel(root);
+}
+
+/* ---- trying ---- */
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* The beginning of what comes from fd until its end or the deadline. */
+static bool
+read_until(int fd, int64_t deadline, char text[TEXT_MAX])
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char buf[1024];
+	size_t len = 0;
+	ssize_t n;
+
+	for (;;) {
+		int64_t left = deadline - now_ms();
+
+		if (left <= 0 || poll(&p, 1, (int)left) == 0)
+			return false;
+		n = read(fd, buf, sizeof(buf));
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return true;
+		if ((size_t)n > TEXT_MAX - 1 - len)
+			n = (ssize_t)(TEXT_MAX - 1 - len);
+		memcpy(text + len, buf, (size_t)n);
+		len += (size_t)n;
+		text[len] = '\0';
+		text[strcspn(text, "\n")] = '\0';
+	}
+}
+
+int
+run_quietly(char *const argv[], unsigned seconds, char text[TEXT_MAX])
+{
+	int pair[2], null, wstatus;
+	bool ended;
+	pid_t pid;
+
+	text[0] = '\0';
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null == -1 || pipe2(pair, O_CLOEXEC) == -1 || (pid = fork()) == -1)
+		refuse_errno("%s", argv[0]);
+	if (pid == 0) {
+		setpgid(0, 0);
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(pair[1], STDERR_FILENO);
+		execv(argv[0], argv);
+		chain_exec_failed(argv[0]);
+	}
+	close(null);
+	close(pair[1]);
+	ended = read_until(pair[0], now_ms() + (int64_t)seconds * 1000, text);
+	close(pair[0]);
+	if (!ended)
+		kill(-pid, SIGKILL);
+	while (waitpid(pid, &wstatus, 0) == -1)
+		if (errno != EINTR)
+			return EXIT_REFUSED;
+	if (!ended)
+		return EXIT_TIMELIMIT;
+	return os_tree_exit_status(wstatus);
+}
