@@ -124,9 +124,8 @@ limits_text(enum limit l, int64_t v, char buf[32])
 
 /*
  * The gates run under our limits too. What they need beside the program is
- * added, so that a policy's number is the program's: supervisor and init of
- * x07-limit (and its stand-in while stopped), relay and door of x07-netgate, supervisor
- * and init of x07-fsgate, supervisor of x07-execgate. The arguments are the
+ * added, so that a policy's number is the program's: their supervisors, inits,
+ * relays and watchers, and the helpers of their start. The arguments are the
  * caller's, never the program's, so a name found there can be believed.
  */
 int64_t
@@ -136,8 +135,8 @@ limits_chain_tasks(char *const argv[])
 		const char	*gate;
 		int64_t		 tasks;
 	} own[] = {
-		{ "x07-limit", 3 }, { "x07-netgate", 3 }, { "x07-fsgate", 2 },
-		{ "x07-execgate", 1 },
+		{ "x07-limit", 3 }, { "x07-netgate", 3 }, { "x07-fsgate", 3 },
+		{ "x07-execgate", 2 },
 	};
 	int64_t n = 0;
 

@@ -176,17 +176,17 @@ be_init(struct init *in)
 	for (;;) {
 		if (poll(pfd, 2, until(in->dies_at)) == 0)
 			end_tree(in);
-		if (pfd[1].revents != 0) {
+		if (pfd[1].revents != 0)
 			drain_signals(in);
-			reap(in);
+		if (pfd[0].revents != 0) {
+			n = recv(in->sock, &sig, sizeof(sig), MSG_DONTWAIT);
+			if (n == 0)
+				end_tree(in);	/* the supervisor died */
+			if (n == (ssize_t)sizeof(sig))
+				pass_on(in, sig);
 		}
-		if (pfd[0].revents == 0)
-			continue;
-		n = recv(in->sock, &sig, sizeof(sig), MSG_DONTWAIT);
-		if (n == 0)
-			end_tree(in);	/* the supervisor died */
-		if (n == (ssize_t)sizeof(sig))
-			pass_on(in, sig);
+		/* Every time: both of these may have taken a SIGCHLD. */
+		reap(in);
 	}
 }
 
@@ -489,24 +489,26 @@ os_tree_poll(struct os_tree *t, struct pollfd *extra, size_t n,
 }
 
 void
-os_tree_stop(const struct os_tree *t)
+os_tree_stop(struct os_tree *t)
 {
 	struct pollfd gone = { .fd = t->pidfd, .events = POLLIN };
 	sigset_t set;
 
-	/*
-	 * init's death sends SIGCONT, which takes back a stop signal that is
-	 * still blocked: so the stop comes first, the look at init second,
-	 * and what happens later wakes us.
-	 */
-	kill(getpid(), t->stop);
-	if (poll(&gone, 1, 0) == 1)
-		kill(getpid(), SIGCONT);
-	sigemptyset(&set);
-	sigaddset(&set, t->stop);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	take_signals(t, LATE);
+	while (t->stop != 0) {
+		/*
+		 * init's death sends SIGCONT, which takes back a stop signal that
+		 * is still blocked: so the stop comes first, the look at init
+		 * second, and what happens later wakes us.
+		 */
+		kill(getpid(), t->stop);
+		if (poll(&gone, 1, 0) == 1)
+			kill(getpid(), SIGCONT);
+		sigemptyset(&set);
+		sigaddset(&set, t->stop);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		t->stop = take_signals(t, LATE);
+	}
 }
 
 void

@@ -243,7 +243,7 @@ os_tree_poll(struct os_tree *tree, struct pollfd *extra, size_t n,
 }
 
 void
-os_tree_stop(const struct os_tree *tree)
+os_tree_stop(struct os_tree *tree)
 {
 	(void)tree;
 }

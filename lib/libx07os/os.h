@@ -450,7 +450,7 @@ enum os_tree_event	os_tree_poll(struct os_tree *, struct pollfd *, size_t n,
  * that a job control shell sees it. Returns when it was continued or the tree
  * has ended meanwhile.
  */
-void	os_tree_stop(const struct os_tree *);
+void	os_tree_stop(struct os_tree *);
 
 /* Takes the tree's end from the kernel, once, after OS_TREE_ENDED. */
 void	os_tree_reap(const struct os_tree *, struct os_tree_end *);

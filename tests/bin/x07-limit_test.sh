@@ -1,0 +1,733 @@
+#!/usr/bin/env atf-sh
+# x07-limit: nothing outlives, outgrows or outnumbers its limits, as root and as
+# a user, in a terminal and without one.
+
+. "$X07_TESTS/lib.sh"
+
+# Absolute names: what PATH finds first may be somebody's wrapper.
+PATH=$PATH:/usr/bin:/bin
+PYTHON=/usr/bin/python3
+
+# run STATUS COMMAND...: runs it as $AS, output in out and err, checks its status.
+run()
+{
+	_want=$1
+	shift
+	_got=0
+	$AS "$@" >out 2>err </dev/null || _got=$?
+	[ "$_got" -eq "$_want" ] || atf_fail \
+	    "status $_got, not $_want: $AS $* (out: $(cat out); err: $(cat err))"
+}
+
+# says FILE TEXT: the file must have a line with TEXT in it.
+says()
+{
+	grep -Fq -e "$2" "$1" || atf_fail "no '$2' in $1: $(cat "$1")"
+}
+
+shut()
+{
+	if grep -Fq -e "$2" "$1"; then
+		atf_fail "'$2' in $1: $(cat "$1")"
+	fi
+}
+
+# A word for the command lines of this test's processes and of nobody else's.
+new_marker()
+{
+	MARK=x07mark$$_$(od -An -N6 -tx1 /dev/urandom | tr -d ' ')
+}
+
+# marked: how many processes carry the marker; a pattern that is not itself one.
+marked()
+{
+	grep -lae "[x]${MARK#x}" /proc/[0-9]*/cmdline 2>/dev/null | wc -l
+}
+
+none_marked()
+{
+	[ "$(marked)" -eq 0 ]
+}
+
+some_marked()
+{
+	[ "$(marked)" -ge "$1" ]
+}
+
+# no_groups: every control group of ours that had to go is gone.
+no_groups()
+{
+	[ -z "$(find /sys/fs/cgroup -name "x07-$1-*" 2>/dev/null)" ]
+}
+
+# policy KEY=VALUE...: writes policy.json, the cli template with these changes.
+policy()
+{
+	rm -f base.json policy.json
+	x07-policy init --template cli --emit policy --out "$PWD/base.json" \
+	    >/dev/null
+	"$PYTHON" - "$@" <<'EOF'
+import json, sys
+p = json.load(open("base.json"))
+p["limits"].update(cpu_ms=600000, wall_ms=600000, mem_bytes=1 << 34,
+    fds=1024, procs=1024)
+for arg in sys.argv[1:]:
+    key, value = arg.split("=", 1)
+    at = p
+    for part in key.split(".")[:-1]:
+        at = at[part]
+    at[key.split(".")[-1]] = json.loads(value)
+json.dump(p, open("policy.json", "w"))
+EOF
+	chmod 644 policy.json
+}
+
+atf_test_case transparent
+transparent_head()
+{
+	atf_set descr "Within its limits a program runs as without them"
+}
+transparent_body()
+{
+	both transparent_run
+}
+transparent_run()
+{
+	run 0 x07-limit -t 1m -- echo one two
+	[ "$(cat out)" = "one two" ] || atf_fail "out: $(cat out)"
+	[ ! -s err ] || atf_fail "err: $(cat err)"
+	run 7 x07-limit -t 1m -- sh -c 'exit 7'
+	run 137 x07-limit -t 1m -- sh -c 'kill -9 $$'
+	run 143 x07-limit -t 1m -- sh -c 'kill $$'
+	run 127 x07-limit -t 1m -- /nonexistent
+	says err '/nonexistent: No such file'
+	echo 'x' >notexec
+	run 126 x07-limit -t 1m -- ./notexec
+	rm -f notexec
+	# Input and output are the caller's own.
+	echo some input | $AS x07-limit -t 1m -- cat >out
+	says out 'some input'
+	# Nothing of ours is left in the program's hands.
+	run 0 x07-limit -t 1m -l log.json -- sh -c 'ls /proc/self/fd'
+	[ "$(tr '\n' ' ' <out)" = "0 1 2 3 " ] || atf_fail "descriptors: $(cat out)"
+	rm -f log.json
+	# Its own /proc, where it finds itself and init and nobody else.
+	run 0 x07-limit -- sh -c 'echo /proc/[0-9]*; cat /proc/$$/comm'
+	says out '/proc/1 /proc/2'
+	says out sh
+	# Renaming between directories and kill 0 go on working.
+	run 0 x07-limit -- sh -c 'mkdir a b && touch a/f && mv a/f b/f && rm -r a b'
+	run 0 x07-limit -- "$PYTHON" -c 'import os
+os.mkdir("a"); os.mkdir("b"); os.mkdir("a/d")
+os.rename("a/d", "b/d")
+os.rmdir("b/d"); os.rmdir("a"); os.rmdir("b")'
+	run 143 setsid -w x07-limit -- sh -c 'kill 0; sleep 5'
+}
+
+atf_test_case usage
+usage_head()
+{
+	atf_set descr "What makes no sense is refused with one line"
+}
+usage_body()
+{
+	AS=
+	for _t in 0 -1 1x 1.s s '' 1e3 99999999999999999999 10000000d 0ms; do
+		run 125 x07-limit -t "$_t" -- echo ran
+		says err 'x07-limit: --time'
+		[ "$(wc -l <err)" -eq 1 ] || atf_fail "lines: $(cat err)"
+	done
+	for _t in 1023K 5X 1.5.1M -4M 0 9999999999999G; do
+		run 125 x07-limit -m "$_t" -- echo ran
+		says err 'x07-limit: --mem'
+	done
+	run 125 x07-limit -u 0 -- echo ran
+	run 125 x07-limit -u 1s -- echo ran
+	run 125 x07-limit -f -5 -- echo ran
+	run 125 x07-limit -k 11m -- echo ran
+	run 125 x07-limit -s NONSENSE -- echo ran
+	run 125 x07-limit --nonsense -- echo ran
+	run 125 x07-limit -t
+	run 125 x07-limit -t 1s
+	says err 'no program given'
+	run 125 x07-limit -n -- echo ran
+	says err '--i-accept-weaker-isolation'
+	run 125 x07-limit -p /nonexistent -- echo ran
+	shut out ran
+	run 0 x07-limit -h
+	says out '--kill-after'
+	run 0 x07-limit --version
+	# Units as people write them.
+	for _t in 1m30s 1.5s 500ms 2h 1d 10; do
+		run 0 x07-limit -t "$_t" -c "$_t" -- true
+	done
+	for _t in 512M 0.5G 1GiB 1073741824 600000K; do
+		run 0 x07-limit -m "$_t" -- true
+	done
+}
+
+atf_test_case wall
+wall_head()
+{
+	atf_set descr "The wall clock ends the program: 124, one line"
+}
+wall_body()
+{
+	both wall_run
+}
+wall_run()
+{
+	new_marker
+	run 124 x07-limit -t 300ms -- sh -c 'sleep 60; : '"$MARK"
+	says err 'x07-limit: deny wall time sh (limits.wall_ms of 300ms reached; allow with a larger -t)'
+	[ "$(wc -l <err)" -eq 1 ] || atf_fail "lines: $(cat err)"
+	none_marked || atf_fail "left: $(marked)"
+	run 0 x07-limit -t 30s -- sh -c 'sleep 0.4; : '"$MARK"
+	# The soft signal is heard, and the time is up all the same.
+	run 124 x07-limit -t 300ms -k 20s -- sh -c \
+	    'trap "echo bye; exit 0" TERM; while :; do sleep 0.05; done'
+	says out bye
+	run 124 x07-limit -t 300ms -k 20s -s USR1 -- sh -c \
+	    'trap "echo usr1; exit 0" USR1; while :; do sleep 0.05; done'
+	says out usr1
+	# Who does not listen is killed after the grace.
+	run 124 x07-limit -t 300ms -k 100ms -- sh -c \
+	    'trap "" TERM; : '"$MARK"'; while :; do sleep 0.05; done'
+	none_marked || atf_fail "left: $(marked)"
+	# A stopped program wakes to hear it, a stopped child dies with it.
+	run 124 x07-limit -t 300ms -- sh -c 'kill -STOP $$; : '"$MARK"
+	none_marked || atf_fail "left: $(marked)"
+}
+
+atf_test_case tree
+tree_head()
+{
+	atf_set descr "Nothing outlives the program, however it hides"
+}
+tree_body()
+{
+	both tree_run
+}
+tree_run()
+{
+	new_marker
+	cat >daemon.py <<'EOF'
+import os, signal, sys, time
+def fork():
+    if os.fork() != 0:
+        os._exit(0)
+first = os.fork()
+if first == 0:
+    os.setsid()
+    fork()
+    os.setsid() if os.getpid() != os.getsid(0) else None
+    for s in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+        try:
+            signal.signal(s, signal.SIG_IGN)
+        except (OSError, ValueError):
+            pass
+    for i in range(5):
+        if os.fork() == 0:
+            break
+    if len(sys.argv) > 2:
+        time.sleep(float(sys.argv[2]))
+        open("daemon.out", "a").write("lived\n")
+    if os.fork() == 0:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    while True:
+        time.sleep(1)
+os.waitpid(first, 0)
+print("up", flush=True)
+time.sleep(float(os.environ.get("STAY", "60")))
+EOF
+	chmod 644 daemon.py
+	# At the end of time.
+	run 124 x07-limit -t 700ms -- "$PYTHON" daemon.py "$MARK"
+	says out up
+	none_marked || atf_fail "left after the wall limit: $(marked)"
+	# At the end of the program.
+	run 0 env STAY=0.2 x07-limit -- "$PYTHON" daemon.py "$MARK"
+	none_marked || atf_fail "left after the program: $(marked)"
+	# While the program lives they live too.
+	rm -f daemon.out
+	run 0 env STAY=1.5 x07-limit -t 1m -- "$PYTHON" daemon.py "$MARK" 0.1
+	says daemon.out lived
+	rm -f daemon.out daemon.py
+	# A grandchild that holds the output open does not hold us.
+	$AS timeout -k 1 20 x07-limit -t 10s -- sh -c 'sleep 60 & echo done' |
+	    { read -r _line; cat >/dev/null; echo "$_line" >held; }
+	says held done
+	rm -f held
+}
+
+atf_test_case orphans
+orphans_head()
+{
+	atf_set descr "The supervisor's SIGKILL leaves no process and no control group"
+}
+orphans_body()
+{
+	both orphans_run
+}
+orphans_run()
+{
+	for _what in supervisor init; do
+		new_marker
+		$AS x07-limit -t 1m -m 512M -u 50 -c 30s -- sh -c \
+		    'setsid sleep 50 & setsid sh -c "sleep 51; : '"$MARK"'" & sleep 52; : '"$MARK" \
+		    >out 2>err &
+		_pid=$!
+		wait_for 10 some_marked 3
+		# as_user runs it below other processes of ours.
+		_sup=$("$PYTHON" - $_pid <<'EOF'
+import sys
+pid = int(sys.argv[1])
+while open("/proc/%d/comm" % pid).read().strip() != "x07-limit":
+    kids = open("/proc/%d/task/%d/children" % (pid, pid)).read().split()
+    pid = int(kids[0])
+print(pid)
+EOF
+)
+		_init=$(cat "/proc/$_sup/task/$_sup/children")
+		if [ $_what = supervisor ]; then
+			kill -KILL "$_sup"
+		else
+			kill -KILL $_init
+		fi
+		wait $_pid && atf_fail "status 0 after SIGKILL of $_what"
+		wait_for 10 none_marked
+		wait_for 10 no_groups "$_sup"
+	done
+}
+
+atf_test_case cpu
+cpu_head()
+{
+	atf_set descr "CPU time is counted over all processes, also those gone"
+}
+cpu_body()
+{
+	both cpu_run
+}
+cpu_run()
+{
+	new_marker
+	run 152 x07-limit -c 500ms -t 1m -- sh -c 'while :; do :; done; : '"$MARK"
+	says err 'x07-limit: deny CPU time sh (limits.cpu_ms of 500ms reached; allow with a larger -c)'
+	none_marked || atf_fail "left: $(marked)"
+	# None of them uses it up alone.
+	run 152 x07-limit -c 600ms -t 1m -- sh -c \
+	    'for i in 1 2 3 4; do (while :; do :; done) & done; wait; : '"$MARK"
+	none_marked || atf_fail "left: $(marked)"
+	# One after the other, each gone before the limit; reaped or ignored.
+	cat >burn.py <<'EOF'
+import os, signal, sys, time
+if sys.argv[1] == "ignored":
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for i in range(int(sys.argv[2])):
+    pid = os.fork()
+    if pid == 0:
+        while time.process_time() < 0.1:
+            pass
+        os._exit(0)
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass
+EOF
+	chmod 644 burn.py
+	run 152 x07-limit -c 600ms -t 1m -- "$PYTHON" burn.py reaped 60
+	run 152 x07-limit -c 600ms -t 1m -- "$PYTHON" burn.py ignored 60
+	# Twins: the same work within the limit, and much time but no CPU.
+	run 0 x07-limit -c 20s -t 1m -- "$PYTHON" burn.py reaped 6
+	run 0 x07-limit -c 20s -t 1m -- "$PYTHON" burn.py ignored 6
+	run 0 x07-limit -c 500ms -t 1m -- sleep 1
+	rm -f burn.py
+}
+
+atf_test_case memory
+memory_head()
+{
+	atf_set descr "Memory beyond the limit is not had"
+}
+memory_body()
+{
+	both memory_run
+}
+memory_run()
+{
+	_take='import sys; b = bytearray(int(sys.argv[1]) << 20); print("had", len(b))'
+	run 0 x07-limit -m 400M -- "$PYTHON" -c "$_take" 200
+	says out had
+	_got=0
+	$AS x07-limit -m 100M -- "$PYTHON" -c "$_take" 200 >out 2>err || _got=$?
+	# MemoryError where the kernel refuses, SIGKILL where it kills.
+	[ $_got -eq 1 ] || [ $_got -eq 137 ] || atf_fail "status $_got"
+	shut out had
+	$AS x07-limit -v -m 100M -- true 2>err
+	grep -Eq 'memory: (cgroup v[12]|of each process by itself)' err ||
+	    atf_fail "does not say how: $(cat err)"
+}
+
+atf_test_case memory_tree
+memory_tree_head()
+{
+	atf_set descr "Memory is counted over all processes, and for files in memory"
+	atf_set require.user root
+}
+memory_tree_body()
+{
+	x07-limit -v -m 100M -- true 2>err
+	grep -q 'memory: cgroup' err || atf_skip "no memory control group to use: $(cat err)"
+	AS=
+	cat >many.py <<'EOF'
+import os, sys, time
+for i in range(6):
+    if os.fork() == 0:
+        b = bytearray(int(sys.argv[1]) << 20)
+        for k in range(0, len(b), 4096):
+            b[k] = 1
+        open("had.%d" % i, "w")
+        time.sleep(1)
+        os._exit(0)
+bad = 0
+for i in range(6):
+    bad |= os.wait()[1]
+sys.exit(1 if bad else 0)
+EOF
+	run 0 x07-limit -m 600M -- "$PYTHON" many.py 40
+	run 1 x07-limit -m 120M -- "$PYTHON" many.py 40
+	says err 'deny memory'
+	says err 'limits.mem_bytes of 120M reached'
+	# Memory that belongs to no process.
+	_fill='import os,sys
+fd = os.memfd_create("x")
+for i in range(int(sys.argv[1])):
+    os.write(fd, b"x" * (1 << 20))
+print("had")'
+	run 0 x07-limit -m 400M -- "$PYTHON" -c "$_fill" 150
+	run 137 x07-limit -m 100M -- "$PYTHON" -c "$_fill" 150
+	shut out had
+	_shm="x07-limit-test.$$"
+	run 0 x07-limit -m 400M -- dd if=/dev/zero of="/dev/shm/$_shm" bs=1M count=150
+	rm -f "/dev/shm/$_shm"
+	run 137 x07-limit -m 100M -- dd if=/dev/zero of="/dev/shm/$_shm" bs=1M count=150
+	rm -f "/dev/shm/$_shm"
+}
+
+atf_test_case procs
+procs_head()
+{
+	atf_set descr "Processes beyond the limit are not had, also by root"
+}
+procs_body()
+{
+	both procs_run
+}
+procs_run()
+{
+	cat >forks.py <<'EOF'
+import os, sys, threading, time
+made = 1
+want = int(sys.argv[1])
+for i in range(want - 1):
+    try:
+        if sys.argv[2] == "threads":
+            threading.Thread(target=time.sleep, args=(1,)).start()
+        elif os.fork() == 0:
+            time.sleep(1)
+            os._exit(0)
+        made += 1
+    except (OSError, RuntimeError):
+        break
+print("made%d" % made, flush=True)
+os._exit(0)
+EOF
+	chmod 644 forks.py
+	for _kind in processes threads; do
+		run 0 x07-limit -u 10 -- "$PYTHON" forks.py 10 $_kind
+		says out made10
+		run 0 x07-limit -u 10 -- "$PYTHON" forks.py 11 $_kind
+		says out made10
+		run 0 x07-limit -u 1 -- "$PYTHON" forks.py 3 $_kind
+		says out made1
+	done
+	rm -f forks.py
+	# A fork bomb: bounded, and gone in time. It counts its own forks.
+	new_marker
+	run 124 x07-limit -u 30 -t 700ms -k 10ms -- sh -c \
+	    'f() { f & f & wait; }; f 2>/dev/null; : '"$MARK"'; sleep 60'
+	none_marked || atf_fail "left: $(marked)"
+}
+
+atf_test_case descriptors
+descriptors_head()
+{
+	atf_set descr "Descriptors and core dumps are limited, for good"
+}
+descriptors_body()
+{
+	both descriptors_run
+}
+descriptors_run()
+{
+	run 0 x07-limit -f 12 -- "$PYTHON" -c 'import os
+n = 0
+try:
+    while True:
+        os.dup(1); n += 1
+except OSError: pass
+print("last", max(int(x) for x in range(64) if os.path.lexists("/dev/fd/0") or 1) and n)'
+	run 0 x07-limit -f 5 -- sh -c 'exec 3</dev/null 4</dev/null && echo five'
+	says out five
+	run 2 x07-limit -f 5 -- sh -c 'exec 3</dev/null 4</dev/null 5</dev/null; echo six'
+	shut out six
+	# Not raised again, whoever one is.
+	run 0 x07-limit -f 64 -u 20 -m 1G -c 1m -- "$PYTHON" -c 'import resource as r
+for what in (r.RLIMIT_NOFILE, r.RLIMIT_CPU, r.RLIMIT_NPROC):
+    soft, hard = r.getrlimit(what)
+    try:
+        r.setrlimit(what, (hard + 1, hard + 1))
+        print("raised", what)
+    except (ValueError, PermissionError):
+        pass
+print("tried")'
+	says out tried
+	shut out raised
+	# No core by default; --core leaves what the caller allows.
+	run 0 sh -c 'ulimit -c 100; x07-limit -- sh -c "ulimit -c"'
+	[ "$(cat out)" = 0 ] || atf_fail "core: $(cat out)"
+	run 0 sh -c 'ulimit -c 100; x07-limit --core -- sh -c "ulimit -c"'
+	[ "$(cat out)" = 100 ] || atf_fail "core: $(cat out)"
+}
+
+atf_test_case from_policy
+from_policy_head()
+{
+	atf_set descr "A policy gives the limits; flags only narrow them"
+}
+from_policy_body()
+{
+	both from_policy_run
+}
+from_policy_run()
+{
+	policy limits.wall_ms=400
+	run 124 x07-limit -p policy.json -- sleep 60
+	says err 'limits.wall_ms of 400ms reached; allow with a larger limits.wall_ms in the policy'
+	run 124 x07-limit -p policy.json -t 1m -- sleep 60
+	says err 'limits.wall_ms of 400ms'
+	policy limits.wall_ms=60000
+	run 0 x07-limit -p policy.json -- sleep 0.5
+	run 124 x07-limit -p policy.json -t 300ms -- sleep 60
+	says err 'limits.wall_ms of 300ms reached; allow with a larger -t'
+	policy limits.fds=7
+	run 0 x07-limit -p policy.json -- sh -c 'ulimit -n'
+	says out 7
+	run 0 x07-limit -f 100 -p policy.json -- sh -c 'ulimit -n'
+	[ "$(cat out)" = 7 ] || atf_fail "fds: $(cat out)"
+	policy limits.cpu_ms=400
+	run 152 x07-limit -p policy.json -- sh -c 'while :; do :; done'
+	policy limits.procs=0
+	run 0 x07-limit -p policy.json -- sh -c 'echo alone'
+	says out alone
+	run 2 x07-limit -p policy.json -- sh -c '(echo forked); (echo again)'
+	shut out forked
+	policy limits.core_dumps=false
+	run 0 sh -c 'ulimit -c 100; x07-limit --core -p policy.json -- sh -c "ulimit -c"'
+	[ "$(cat out)" = 0 ] || atf_fail "core: $(cat out)"
+	policy limits.core_dumps=true
+	run 0 sh -c 'ulimit -c 100; x07-limit --core -p policy.json -- sh -c "ulimit -c"'
+	[ "$(cat out)" = 100 ] || atf_fail "core: $(cat out)"
+	policy limits.wall_ms=0
+	run 125 x07-limit -p policy.json -- echo ran
+	shut out ran
+}
+
+atf_test_case nested
+nested_head()
+{
+	atf_set descr "Limits nest, and stand outermost in a chain"
+}
+nested_body()
+{
+	both nested_run
+}
+nested_run()
+{
+	run 124 x07-limit -t 1m -- x07-limit -t 300ms -- sleep 60
+	run 124 x07-limit -t 300ms -- x07-limit -t 1m -- sleep 60
+	run 152 x07-limit -c 300ms -- x07-limit -t 1m -- sh -c 'while :; do :; done'
+	run 5 x07-limit -m 512M -u 20 -c 1m -- x07-limit -m 256M -u 10 -c 30s -- sh -c 'exit 5'
+	# An inner one cannot give back what the outer took.
+	run 0 x07-limit -f 20 -- x07-limit -f 100 -- sh -c 'ulimit -n'
+	[ "$(cat out)" = 20 ] || atf_fail "fds: $(cat out)"
+	# Not only next to each other: a shell inside may start one.
+	run 124 x07-limit -t 1m -- sh -c 'x07-limit -t 300ms -- sleep 60'
+	# What the gates need comes on top of the program's own.
+	for _gate in 'x07-netgate -a 127.0.0.1:9' 'x07-fsgate -r /' 'x07-execgate'; do
+		# shellcheck disable=SC2086 # options, not file names
+		run 0 x07-limit -t 1m -u 1 -- $_gate -- "$PYTHON" -c 'print("gate")'
+		says out gate
+	done
+	run 0 x07-limit -t 1m -u 1 -- x07-netgate -a 127.0.0.1:9 -- x07-fsgate -r / -- \
+	    x07-execgate -- "$PYTHON" -c 'print("chain")'
+	says out chain
+	run 125 x07-execgate -x x07-limit -- x07-limit -t 1s -- true
+	says err 'the order that works'
+}
+
+atf_test_case log
+log_head()
+{
+	atf_set descr "What struck is in the log; a dry run denies nothing"
+}
+log_body()
+{
+	both log_run
+}
+log_run()
+{
+	rm -f log.json
+	run 124 x07-limit -q -l log.json -t 200ms -- sleep 60
+	[ ! -s err ] || atf_fail "err: $(cat err)"
+	"$PYTHON" - <<'EOF' || atf_fail "log: $(cat log.json)"
+import json
+(line,) = open("log.json")
+d = json.loads(line)
+assert d["gate"] == "x07-limit" and d["verdict"] == "deny", d
+assert d["object"] == "sleep" and d["key"] == "limits.wall_ms", d
+EOF
+	rm -f log.json
+	run 0 x07-limit -n --i-accept-weaker-isolation -l log.json -t 200ms -c 100ms -- \
+	    sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; sleep 0.5; echo end'
+	says out end
+	says err 'would deny wall time'
+	says log.json would-deny
+	rm -f log.json
+}
+
+atf_test_case terminal
+terminal_head()
+{
+	atf_set descr "Interrupt, stop and continue work as in a shell"
+}
+terminal_body()
+{
+	cat >count.py <<'EOF'
+import signal, sys, time
+n = 0
+def hit(sig, frame):
+    global n
+    n += 1
+    print("hit%d" % n, flush=True)
+for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+    signal.signal(s, hit)
+print("ready", flush=True)
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    time.sleep(0.05)
+print("total%d" % n, flush=True)
+EOF
+	chmod 644 count.py
+	both terminal_run
+}
+terminal_run()
+{
+	_pty="$PYTHON $X07_TESTS/limit_pty.py"
+	# Each signal once, whether of the terminal, to the group or to us.
+	run 0 $_pty wait:ready,key:c,wait:hit1,sup:TERM,wait:hit2,kill:HUP,wait:hit3,end \
+	    x07-limit -t 1m -- "$PYTHON" count.py 2
+	says out total3
+	says out 'status 0'
+	# Stopped and continued, signals while stopped arrive once.
+	run 0 $_pty wait:ready,key:z,stopped,kill:INT,cont,wait:hit1,end \
+	    x07-limit -t 1m -- "$PYTHON" count.py 2
+	says out total1
+	# The terminal is the program's.
+	run 0 $_pty wait:ready,key:d,end x07-limit -t 1m -- sh -c 'tty; echo ready; cat'
+	says out /dev/pts/
+	says out 'status 0'
+	run 0 $_pty wait:ready,key:c,end x07-limit -t 1m -- sh -c 'echo ready; sleep 60'
+	says out 'status 130'
+	# A stopped job still ends in time; its busy children too, by CPU.
+	new_marker
+	run 0 $_pty wait:ready,key:z,stopped,end \
+	    x07-limit -t 1s -- sh -c 'echo ready; sleep 60; : '"$MARK"
+	says out 'status 124'
+	run 0 $_pty wait:ready,key:z,stopped,end \
+	    x07-limit -t 1m -c 700ms -- sh -c \
+	    'setsid sh -c "while :; do :; done; : '"$MARK"'" & echo ready; sleep 60'
+	says out 'status 152'
+	none_marked || atf_fail "left: $(marked)"
+	# The program cannot signal the group that it shares with us.
+	run 0 $_pty end x07-limit -t 1m -- sh -c 'kill -STOP 0; kill 0; echo alive'
+	says out 'alive'
+	says out 'status 0'
+}
+
+atf_test_case signals
+signals_head()
+{
+	atf_set descr "Without a terminal signals reach the program once too"
+}
+signals_body()
+{
+	both signals_run
+}
+signals_run()
+{
+	cat >count.py <<'EOF'
+import os, signal, sys, time
+seen = []
+for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT,
+    signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
+    signal.signal(s, lambda sig, frame: seen.append(sig))
+open("ready", "w")
+end = time.monotonic() + 20
+while len(seen) < 7 and time.monotonic() < end:
+    time.sleep(0.02)
+time.sleep(0.3)
+print("seen", len(seen), len(set(seen)))
+EOF
+	cat >send.py <<'EOF'
+import os, signal, subprocess, sys, time
+job = subprocess.Popen(sys.argv[2:], start_new_session=True)
+while not os.path.exists("ready"):
+    time.sleep(0.02)
+for s in "INT TERM HUP QUIT USR1 USR2 WINCH".split():
+    number = getattr(signal, "SIG" + s)
+    if sys.argv[1] == "group":
+        os.killpg(job.pid, number)
+    else:
+        os.kill(job.pid, number)
+    time.sleep(0.15)
+sys.exit(job.wait())
+EOF
+	chmod 644 count.py send.py
+	for _to in alone group; do
+		rm -f ready
+		run 0 "$PYTHON" send.py $_to x07-limit -t 1m -- "$PYTHON" count.py
+		says out 'seen 7 7'
+	done
+	rm -f ready count.py send.py
+}
+
+atf_init_test_cases()
+{
+	atf_add_test_case transparent
+	atf_add_test_case usage
+	atf_add_test_case wall
+	atf_add_test_case tree
+	atf_add_test_case orphans
+	atf_add_test_case cpu
+	atf_add_test_case memory
+	atf_add_test_case memory_tree
+	atf_add_test_case procs
+	atf_add_test_case descriptors
+	atf_add_test_case from_policy
+	atf_add_test_case nested
+	atf_add_test_case log
+	atf_add_test_case terminal
+	atf_add_test_case signals
+}
