@@ -526,7 +526,7 @@ main(int argc, char *argv[])
 	    .max_write = -1, .tmp_size = -1, .may = OS_MAY_SYMLINK |
 	    OS_MAY_MKDIR | OS_MAY_REMOVE | OS_MAY_RENAME | OS_MAY_LIST };
 	struct os_tree tree;
-	int opt;
+	int opt, err;
 
 	setprogname("x07-fsgate");
 	check_standard();
@@ -543,8 +543,9 @@ main(int argc, char *argv[])
 		dry_run(&g, argv + optind);
 	switch (os_tree_spawn(&tree, OS_TREE_MOUNT)) {
 	case -1:
-		refuse("cannot make namespaces: %s (%s)", strerror(errno),
-		    os_namespace_hint(errno));
+		err = errno;	/* the hint looks at files */
+		refuse("cannot make namespaces: %s (%s)", strerror(err),
+		    os_namespace_hint(err));
 	case 0:
 		become_program(&g, argv + optind);
 	default:

@@ -216,6 +216,7 @@ static int
 read_setting(const char *path)
 {
 	char c = '?';
+	int err = errno;	/* callers have it in the same line */
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd != -1) {
@@ -223,6 +224,7 @@ read_setting(const char *path)
 			c = '?';
 		close(fd);
 	}
+	errno = err;
 	return c;
 }
 

@@ -386,10 +386,385 @@ cwd_body()
 	both do_cwd
 }
 
+# policy FILE FS-MEMBERS [PROCESS-MEMBERS]: a policy for the project in its directory.
+policy()
+{
+	cat >"$1" <<-END
+	{ "schema_version": "x07.run-os-policy@0.1.0", "policy_id": "t",
+	  "limits": { "cpu_ms": 60000, "wall_ms": 60000, "mem_bytes": 1073741824,
+	    "fds": 64, "procs": 64 },
+	  "fs": { "enabled": true, "deny_hidden": false, $2 },
+	  "net": { "enabled": false, "allow_dns": false, "allow_tcp": false,
+	    "allow_udp": false, "allow_hosts": [] },
+	  "env": { "enabled": false, "allow_keys": [], "deny_keys": [] },
+	  "time": { "enabled": true, "allow_monotonic": true, "allow_wall_clock": true,
+	    "allow_sleep": true, "max_sleep_ms": 1000, "allow_local_tzid": true },
+	  "process": { "enabled": true, "allow_exec": true, "allow_exit": true,
+	    "max_runtime_ms": 1000, ${3:-"\"allow_spawn\": false, \"max_live\": 0, \"max_spawns\": 0"} } }
+	END
+	chmod 644 "$1"
+}
+
+atf_test_case policy_roots
+policy_roots_head()
+{
+	atf_set descr "the policy's roots, relative to the project, and its rights"
+}
+do_policy_roots()
+{
+	rm -rf pr; $AS mkdir pr; cd pr
+	$AS mkdir in in/d; echo 1 >in/f; echo hid >in/.h
+	chmod -R a+rwX .
+	P="$AS $GATE -q -p p.json --"
+	policy p.json '"read_roots": ["in"], "write_roots": ["out/deep"]'
+	atf_check -o inline:"1\n" $P cat "$PWD/in/f"
+	atf_check $P touch "$PWD/out/deep/new"
+	atf_check test -e out/deep/new
+	atf_check -s exit:1 -e match:"Read-only" $P touch "$PWD/in/new"
+	atf_check -s exit:1 -e match:"No such file" $P cat "$PWD/p.json"
+	# without a right stated it is denied, listing as well
+	for try in "mkdir $PWD/out/deep/d" "ln -s a $PWD/out/deep/l" \
+	    "rm $PWD/out/deep/new" "mv $PWD/out/deep/new $PWD/out/deep/o" \
+	    "ls $PWD/in"; do
+		atf_check -s not-exit:0 -e match:"not permitted|Permission denied" $P $try
+	done
+	policy p.json '"read_roots": ["in"], "write_roots": ["out/deep"],
+	    "allow_symlinks": true, "allow_mkdir": true, "allow_remove": true,
+	    "allow_rename": true, "allow_walk": true'
+	for try in "mkdir $PWD/out/deep/d" "ln -s a $PWD/out/deep/l" \
+	    "mv $PWD/out/deep/new $PWD/out/deep/o" "rm $PWD/out/deep/o" \
+	    "ls $PWD/in"; do
+		atf_check -o ignore $P $try
+	done
+	# the rest of the keys
+	atf_check -o inline:"hid\n" $P cat "$PWD/in/.h"
+	policy p.json '"read_roots": ["in"], "write_roots": ["out"],
+	    "deny_hidden": true, "max_write_bytes": 1000'
+	sed -i 's/"deny_hidden": false, //' p.json
+	atf_check -s not-exit:0 -o not-match:hid -e ignore $P grep hid "$PWD/in/.h"
+	atf_check -e ignore $P dd if=/dev/zero "of=$PWD/out/f" bs=1000 count=1
+	atf_check -s exit:1 -e match:"File too large" \
+	    $P dd if=/dev/zero "of=$PWD/out/f" bs=1001 count=1
+	# the flags widen roots, and narrow rights
+	atf_check -o match:policy_id $AS $GATE -q -p p.json -r p.json -- \
+	    cat "$PWD/p.json"
+	sed -i 's/"enabled": true, "read/"enabled": false, "read/' p.json
+	atf_check -s exit:1 -e match:"No such file" $P cat "$PWD/in/f"
+	cd ..
+}
+policy_roots_body()
+{
+	both do_policy_roots
+}
+
+atf_test_case policy_refused
+policy_refused_head()
+{
+	atf_set descr "roots of a policy that cannot be: the line names the key"
+}
+do_policy_refused()
+{
+	rm -rf pr; $AS mkdir pr; cd pr
+	ln -s /etc away; ln -s . self
+	policy p.json '"read_roots": ["gone"], "write_roots": []'
+	refused "fs.read_roots .*/gone: does not exist" \
+	    $AS $GATE -p p.json -- echo ran
+	policy p.json '"read_roots": [], "write_roots": ["/nonexistent/w"]'
+	refused "fs.write_roots /nonexistent/w: does not exist" \
+	    $AS $GATE -p p.json -- echo ran
+	policy p.json '"read_roots": ["away/ssl"], "write_roots": []'
+	refused "fs.read_roots .*away/ssl: leads out" $AS $GATE -p p.json -- echo ran
+	policy p.json '"read_roots": [], "write_roots": ["away/x07"]'
+	refused "fs.write_roots .*away/x07: leads out" $AS $GATE -p p.json -- echo ran
+	policy p.json '"read_roots": ["self"], "write_roots": []'
+	refused "self: is a symbolic link to ." $AS $GATE -p p.json -- echo ran
+	policy p.json '"read_roots": [], "write_roots": ["w"]'
+	atf_check -o inline:"ran\n" $AS $GATE -q -p p.json -- echo ran
+	# the audit log tells of both
+	rm -f log; $AS touch log
+	policy p.json '"read_roots": ["."], "write_roots": ["away/x07"]'
+	atf_check -s exit:125 -e ignore $AS $GATE -l log -p p.json -- echo ran
+	atf_check -o match:'"verdict":"allow","verb":"read root"' \
+	    -o match:'"verdict":"deny","verb":"write root".*"key":"fs.write_roots"' cat log
+	atf_check -o inline:"ran\n" -e match:"would refuse fs.write_roots" \
+	    $AS $GATE -n --i-accept-weaker-isolation -p p.json -- echo ran
+	cd ..
+}
+policy_refused_body()
+{
+	both do_policy_refused
+}
+
+atf_test_case policy_execs
+policy_execs_head()
+{
+	atf_set descr "programs that the policy lets start are seen, and only those"
+}
+do_policy_execs()
+{
+	rm -rf pr; $AS mkdir pr; cd pr; $AS mkdir -p deps/bin other
+	for f in deps/bin/a other/b; do
+		$AS sh -c "printf '#!/bin/sh\necho $f\n' >$f; chmod 755 $f"
+	done
+	spawn='"allow_spawn": true, "max_live": 4, "max_spawns": 4'
+	policy p.json '"read_roots": [], "write_roots": []' \
+	    "$spawn, \"allow_exec_prefixes\": [\"deps/\"]"
+	P="$AS $GATE -q -p p.json --"
+	atf_check -o inline:"deps/bin/a\n" $P sh -c "$PWD/deps/bin/a"
+	atf_check -s exit:127 -e ignore $P sh -c "$PWD/other/b"
+	policy p.json '"read_roots": [], "write_roots": []' \
+	    "$spawn, \"allow_execs\": [\"other/b\", \"$PWD/deps/bin/a\", \"/\"]"
+	atf_check -o inline:"other/b\n" $P sh -c "$PWD/other/b"
+	atf_check -s exit:1 -e match:"Read-only" $P touch "$PWD/other/b"
+	# what is no program is not shown that way
+	$AS chmod 644 other/b
+	atf_check -s exit:1 $P test -e "$PWD/other/b"
+	cd ..
+}
+policy_execs_body()
+{
+	both do_policy_execs
+}
+
+atf_test_case listing
+listing_head()
+{
+	atf_set descr "--no-list: names are not told, known names are opened"
+}
+do_listing()
+{
+	rm -rf l; $AS mkdir -p l/d; $AS sh -c 'echo x >l/d/f'
+	atf_check -o inline:"d\n" $AS $GATE -r l -- ls l
+	for r in -r -w; do
+		denied "Permission denied" $AS $GATE -q $r l --no-list -- ls l
+		denied "Permission denied" $AS $GATE -q $r l:/data --no-list -- ls /data/d
+		atf_check -o inline:"x\n" $AS $GATE -q $r l --no-list -- cat l/d/f
+	done
+	atf_check -o match:"sh" $AS $GATE -q -r l --no-list -- ls /usr/bin
+	atf_check $AS $GATE -q -r l:/data --no-list -- ls /tmp
+}
+listing_body()
+{
+	both do_listing
+}
+
+atf_test_case closures
+closures_head()
+{
+	atf_set descr "--closure minimal and none show no more than needed"
+}
+do_closures()
+{
+	M="$AS $GATE -q --closure minimal"
+	atf_check -o match:"^curl" $M -- curl --version
+	atf_check -o match:"^git" $M -- git --version
+	atf_check -s exit:127 -e ignore $M -- sh -c 'exec ls /'
+	atf_check -o ignore $M --with ls -- sh -c 'exec ls /'
+	refused "with nosuch" $AS $GATE --with nosuch -- echo ran
+	atf_check -o match:"etc" -o not-match:"bin|root|home" \
+	    $M -- ls --format=commas /
+	# what a program asks for is judged: a library must be one
+	rm -rf m; $AS mkdir m m/lib m/out
+	cat >m/l.c <<-'END'
+		const char *l(void) { return "found"; }
+	END
+	cat >m/p.c <<-'END'
+		#include <stdio.h>
+		const char *l(void);
+		int main(void) { return puts(l()) < 0; }
+	END
+	chmod -R a+rwX m
+	cc -shared -fPIC -o m/lib/libl.so m/l.c
+	cc -o m/p m/p.c -Lm/lib -ll -Wl,-rpath,'$ORIGIN/lib'
+	cc -o m/q m/p.c -Lm/lib -ll -Wl,-rpath,"$PWD/m/lib"
+	cc -o m/r m/p.c -Lm/lib -ll
+	chmod -R a+rX m
+	atf_check -o inline:"found\n" $M -- m/p
+	atf_check -o inline:"found\n" $M -- m/q
+	atf_check -s exit:127 -e match:"libl.so" $M -- m/r
+	atf_check -o inline:"found\n" $AS env LD_LIBRARY_PATH="$PWD/m/lib" \
+	    $GATE -q --closure minimal -- m/r
+	echo "no library" >m/lib/libl.so
+	atf_check -s exit:127 -e match:"libl.so: cannot open" $M -- m/p
+	rm m/lib/libl.so; ln -s /etc/hostname m/lib/libl.so
+	atf_check -s exit:127 -e match:"libl.so: cannot open" $M -- m/p
+	# none: the program file alone
+	atf_check -s exit:127 -e match:"its loader or interpreter is not in the view" \
+	    $AS $GATE -q --closure none -- ls /
+	atf_check -o inline:"dev\nproc\ntmp\nusr\nvar\n" \
+	    $AS $GATE -q --closure none -- "$(command -v busybox)" ls /
+	if command -v musl-gcc >/dev/null; then
+		printf 'int puts(const char *);int main(){return puts("musl")<0;}\n' >m/m.c
+		musl-gcc -o m/musl m/m.c
+		atf_check -o inline:"musl\n" $M -- m/musl
+	else
+		echo "no musl-gcc here: musl programs were not tried"
+	fi
+}
+closures_body()
+{
+	both do_closures
+}
+
+atf_test_case hostile_elf
+hostile_elf_head()
+{
+	atf_set descr "broken ELF files do not break the gate"
+}
+do_hostile_elf()
+{
+	$PY - <<-'END'
+		import random
+		random.seed(7)
+		whole = open("/bin/true", "rb").read()
+		for i in range(40):
+		    b = bytearray(whole[:random.choice([64, 100, 4096, len(whole)])])
+		    for _ in range(random.choice([1, 8, 64])):
+		        b[random.randrange(18, min(len(b), 1000))] = random.randrange(256)
+		    open("elf%d" % i, "wb").write(b)
+	END
+	chmod 755 elf*
+	for i in $(seq 0 39); do
+		$AS $GATE -q --closure minimal -- ./elf$i >/dev/null 2>&1 && st=0 || st=$?
+		# ours would be 125 (refused); theirs is anything, but no crash of ours
+		$AS $GATE -q --closure minimal --with ./elf$i -- /bin/true ||
+		    atf_fail "elf$i breaks the gate"
+	done
+}
+hostile_elf_body()
+{
+	both do_hostile_elf
+}
+
+atf_test_case slash
+slash_head()
+{
+	atf_set descr "a root of /: all is read, /proc /dev /tmp stay private, /sys /run covered"
+}
+do_slash()
+{
+	echo x >seen
+	atf_check -o inline:"\n" $AS $GATE -q -r / -- sh -c 'echo $(ls -A /tmp /sys /run | grep -v :)'
+	atf_check -o match:"^root:" $AS $GATE -q -r / -- cat /etc/passwd
+	denied "Read-only|Permission" $AS $GATE -q -r / -- touch /x07-test
+	atf_check -o inline:"x\n" $AS $GATE -q -r / -r . -- cat "$PWD/seen"
+	atf_check $AS $GATE -q -r / -w . -- touch "$PWD/made"
+	rm -f made
+	atf_check -s not-exit:0 $AS $GATE -q -r / -- test -e /proc/$$
+}
+slash_body()
+{
+	both do_slash
+}
+
+atf_test_case descriptors_few
+descriptors_few_head()
+{
+	atf_set descr "the gate works within few descriptors, which x07-limit leaves it"
+}
+do_descriptors_few()
+{
+	atf_check -o match:"^curl" $AS prlimit --nofile=24:24 $GATE -- curl --version
+	atf_check -o match:"^curl" $AS prlimit --nofile=24:24 $GATE \
+	    --closure minimal -r . -- curl --version
+	atf_check -s exit:125 -e match:"Too many open files" \
+	    $AS prlimit --nofile=6:6 $GATE -r . -- curl --version
+}
+descriptors_few_body()
+{
+	both do_descriptors_few
+}
+
+atf_test_case masked_proc
+masked_proc_head()
+{
+	atf_set descr "where /proc is masked, as in containers: refused, or --no-proc"
+	atf_set require.user root
+}
+masked_proc_body()
+{
+	AS=
+	cat >run.sh <<-'END'
+		mount --bind /dev/null /proc/uptime
+		exec unshare -U --map-current-user -m "$@"
+	END
+	atf_check -s exit:125 -e match:"no fresh /proc here.*--no-proc" \
+	    unshare -m sh run.sh $GATE -- echo ran
+	atf_check -o inline:"ran\n" unshare -m sh run.sh $GATE --no-proc -- echo ran
+	atf_check -s exit:1 unshare -m sh run.sh $GATE --no-proc -- test -e /proc/self
+}
+
+atf_test_case chain
+chain_head()
+{
+	atf_set descr "in the chain: x07-execgate inside, x07-limit and x07-netgate outside"
+}
+do_chain()
+{
+	rm -rf c; $AS mkdir c c/a c/b; $AS touch c/a/f
+	E="x07-execgate -X /usr/bin/ -X /bin/"
+	atf_check -o inline:"a\nb\n" $AS $GATE -r c -- x07-execgate -x /bin/ls -- ls c
+	denied "Read-only" $AS $GATE -r c -- $E -- touch c/x
+	denied "No such file" $AS $GATE -q -- $E -- ls /home
+	atf_check $AS $GATE -w c -- $E -- $PY -c \
+	    'import os; os.rename("c/a/f", "c/b/f")'
+	denied "Permission denied" $AS $GATE -w c --no-mkdir -- $E -- mkdir c/d
+	atf_check $AS $GATE -w c -- $E -- mkdir c/d
+	denied "not permitted" $AS $GATE -w c --no-rename -- $E -- mv c/d c/e
+	denied "not permitted|denied" $AS $GATE -- $E -- unshare -m true
+	denied "not permitted|Read-only|denied" $AS $GATE -- $E -- \
+	    sh -c "'echo 1 >/proc/sys/kernel/printk'"
+	# a program outside of everything is still started
+	mkdir -p static; cp "$(command -v busybox)" static/busybox
+	chmod 755 static static/busybox
+	atf_check -o inline:"in\n" $AS $GATE -q -- \
+	    x07-execgate -x "$PWD/static/busybox" -- "$PWD/static/busybox" echo in
+	atf_check -o match:"[0-9]" $AS x07-limit -t 20s -- $GATE -w c -- $E -- id -u
+	atf_check -s exit:124 -e ignore $AS x07-limit -t 300ms -- $GATE -- sleep 60
+	# the policy file of the next gate is seen by it
+	policy c/p.json '"read_roots": ["."], "write_roots": [], "allow_walk": true' \
+	    '"allow_spawn": true, "max_live": 4, "max_spawns": 4, "allow_execs": ["/bin/ls"]'
+	atf_check -o match:"^a" $AS $GATE -q -p c/p.json -- \
+	    x07-execgate -p c/p.json -- ls "$PWD/c"
+}
+chain_body()
+{
+	both do_chain
+}
+
+atf_test_case network
+network_head()
+{
+	atf_set descr "behind x07-netgate: its resolver's file is carried over"
+	atf_set has.cleanup true
+}
+do_network()
+{
+	http_server 127.0.0.1 .
+	atf_check -o inline:"served\n" $AS x07-netgate -a "127.0.0.1:$SERVER_PORT" -- \
+	    $GATE -- curl -sS "http://127.0.0.1:$SERVER_PORT/f"
+	atf_check -s not-exit:0 -e ignore $AS x07-netgate -a 127.0.0.1:1 -- \
+	    $GATE -- curl -sS "http://127.0.0.1:$SERVER_PORT/f"
+	atf_check -o match:"nameserver 127.0.0.1" $AS \
+	    x07-netgate -a "127.0.0.1:$SERVER_PORT" -- $GATE -- cat /etc/resolv.conf
+	stop_servers
+}
+network_body()
+{
+	echo served >f
+	both do_network
+}
+network_cleanup()
+{
+	stop_servers
+}
+
 atf_init_test_cases()
 {
 	for t in read_root write_root overlap nothing_else programs git_work \
-	    refusals made mapped rights hidden max_write status cwd; do
+	    refusals made mapped rights hidden max_write status cwd policy_roots \
+	    policy_refused policy_execs listing closures hostile_elf slash \
+	    descriptors_few masked_proc chain network; do
 		atf_add_test_case $t
 	done
 }
