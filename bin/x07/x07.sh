@@ -329,7 +329,7 @@ sandbox_backend=vm and fails closed; for sandbox_backend=$backend add \
 	esac
 }
 
-# The effective policy, absolute and valid, in $policy.
+# The effective policy, absolute, in $policy.
 choose_policy()
 {
 	[ -n "$policy" ] || policy=$profile_policy
@@ -349,14 +349,37 @@ choose_policy()
 	if [ -n "$overrides" ]; then
 		policy=$(eval "\"\$x07_policy\" derive -C \"\$root\" --for 'x07 run' \
 		    $overrides -- \"\$policy\"") || exit $?
-		return
 	fi
-	"$x07_policy" check "$policy"
-	case $? in
-	0) ;;
-	1) exit 3 ;;
+}
+
+# Sees that the policy is valid, and which of its keys nothing enforces: in
+# $unenforced, and told once. X07 programs heed some of them by themselves.
+check_policy()
+{
+	unenforced='' _shown=
+	_rows=$("$x07_policy" explain -u -b "$backend" -C "$root" -- "$policy")
+	case $?:$_rows in
+	0:*) return ;;
+	1:?*) ;;
+	1:) exit 3 ;;
 	*) exit 2 ;;
 	esac
+	while read -r _row; do
+		case $framed:$_row in
+		yes:*'only programs built by X07'*) continue ;;
+		*' no       - '*) ;;
+		*) continue ;;
+		esac
+		unenforced="$unenforced ${_row%% *}"
+		_shown="${_shown:+$_shown, }${_row%% *}"
+	done <<END
+$_rows
+END
+	[ -n "$unenforced" ] || return 0
+	[ "$strict" = no ] || die "--strict: nothing enforces $_shown of $policy \
+under sandbox_backend=$backend (x07-policy explain tells why)"
+	[ "$quiet" = yes ] || printf '%s\n' "x07 run: not enforced under \
+sandbox_backend=$backend: $_shown (x07-policy explain tells why; -q hides this)" >&2
 }
 
 # ---- the chain ----
@@ -463,6 +486,17 @@ put_os()
 	put_kept behind
 }
 
+# By a guest kernel.
+# shellcheck disable=SC2317 # it is called, by put_chain
+put_vm()
+{
+	find_tool x07-vmrun || die "run-os-sandboxed defaults to \
+sandbox_backend=vm and fails closed: x07-vmrun is not installed; install it, \
+or accept weaker isolation: --sandbox-backend os --i-accept-weaker-isolation \
+(X07_SANDBOX_BACKEND=os X07_I_ACCEPT_WEAKER_ISOLATION=1)"
+	put "$tool" -p "$policy" --
+}
+
 # The same without a policy.
 put_none()
 {
@@ -479,15 +513,6 @@ put_none()
 	put "$tool"
 	put_limits
 	put --
-}
-
-put_vm()
-{
-	find_tool x07-vmrun || die "run-os-sandboxed defaults to \
-sandbox_backend=vm and fails closed: x07-vmrun is not installed; install it, \
-or accept weaker isolation: --sandbox-backend os --i-accept-weaker-isolation \
-(X07_SANDBOX_BACKEND=os X07_I_ACCEPT_WEAKER_ISOLATION=1)"
-	put "$tool" -p "$policy" --
 }
 
 # put_chain LOG POLICY: what stands before the program.
@@ -507,6 +532,13 @@ put_report()
 	find_helper report
 	put "$tool"
 	[ -z "$report" ] || put -o "$report"
+	if [ "$trace" = yes ]; then
+		_name=${policy##*/}
+		_dir=${root%/}/.x07/policies/_generated
+		mkdir -p "$_dir" 2>/dev/null
+		put -t "$_dir/${_name%.policy.json}.traced.policy.json"
+		put -x "$x07_policy" -C "$root"
+	fi
 	put -w "$world" -b "$backend"
 	[ -z "$profile" ] || put -f "$profile"
 	if [ "$world" = run-os-sandboxed ]; then
@@ -515,6 +547,9 @@ put_report()
 		[ -z "$log" ] || put -l "$log"
 		for _gate in $gates; do
 			put -g "$_gate"
+		done
+		for _key in $unenforced; do
+			put -e "$_key"
 		done
 	fi
 	put -n $# "$@"
@@ -635,6 +670,7 @@ run()
 	[ -n "$fuel" ] || fuel=$profile_fuel
 	[ "$cpu" != 0 ] || cpu=
 	choose_program || [ $# -gt 0 ] || no_program
+	[ "$world" = run-os ] || check_policy
 	start "$@"
 }
 
@@ -695,7 +731,7 @@ check_options()
 	done
 }
 
-# Options that only mean something under a policy.
+# Options that only mean something under a policy, or under one backend.
 check_world()
 {
 	[ "$world" = run-os ] || return 0
@@ -703,8 +739,8 @@ check_world()
 	for _flag in $named ${log:+--log}; do
 		die "$_flag requires run-os-sandboxed; add --profile sandbox"
 	done
-	[ "$strict" = no ] || die "--strict requires run-os-sandboxed; add --profile sandbox"
-	[ "$trace" = no ] || die "--trace requires run-os-sandboxed; add --profile sandbox"
+	[ "$strict$trace" = nono ] ||
+	    die "--strict and --trace require run-os-sandboxed; add --profile sandbox"
 }
 
 no_program()

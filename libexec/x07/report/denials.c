@@ -20,13 +20,13 @@ static const char *const fields[NFIELDS] = {
 
 struct denial {
 	char	*field[NFIELDS];	/* NULL: not said */
-	long	 count;
+	int64_t	 count;
 };
 
 struct denials {
 	struct denial	list[THINGS_MAX];
 	size_t		n;
-	long		lost;		/* beyond the list, or not readable */
+	int64_t		lost;		/* beyond the list, or not readable */
 };
 
 struct denials *
@@ -54,11 +54,15 @@ same_denial(const struct denial *a, const struct denial *b)
 	return true;
 }
 
-/* The strings of a record; they belong to the document. */
+/* The strings of a record, which belong to the document, and how often. */
 static bool
 read_record(const struct json_value *root, struct denial *d)
 {
-	const struct json_value *v;
+	const struct json_value *v = json_member(root, "times");
+
+	if (v == NULL || v->type != JSON_NUMBER ||
+	    json_int(v, &d->count) != JSON_INT_OK || d->count < 1)
+		d->count = 1;
 
 	if (root->type != JSON_OBJECT)
 		return false;
@@ -79,15 +83,15 @@ keep(struct denials *ds, const struct denial *d)
 
 	for (size_t i = 0; i < ds->n; i++)
 		if (same_denial(&ds->list[i], d)) {
-			ds->list[i].count++;
+			ds->list[i].count += d->count;
 			return;
 		}
 	if (ds->n == THINGS_MAX) {
-		ds->lost++;
+		ds->lost += d->count;
 		return;
 	}
 	new = &ds->list[ds->n++];
-	new->count = 1;
+	new->count = d->count;
 	for (int i = 0; i < NFIELDS; i++) {
 		new->field[i] = d->field[i] != NULL ? strdup(d->field[i]) : NULL;
 		if (d->field[i] != NULL && new->field[i] == NULL)
@@ -138,17 +142,37 @@ denials_report(const struct denials *ds, struct json *doc,
 	json_set(doc, object, "denials_lost", json_new_int(doc, ds->lost));
 }
 
+/* The bytes of a field, which the log has as code points up to U+00FF. */
+static char *
+bytes_of(const char *s)
+{
+	char *out = malloc(strlen(s) + 1), *p = out;
+
+	if (out == NULL)
+		refuse_errno("report");
+	for (; *s != '\0'; s++)
+		if (((unsigned char)*s & 0xfc) == 0xc0 && s[1] != '\0') {
+			*p++ = (char)((s[0] & 3) << 6 | (s[1] & 0x3f));
+			s++;
+		} else
+			*p++ = *s;
+	*p = '\0';
+	return out;
+}
+
 void
 denials_print(const struct denials *ds)
 {
 	for (size_t i = 0; i < ds->n; i++) {
 		char *const *f = ds->list[i].field;
+		char *object = bytes_of(f[OBJECT]);
 
-		note("%s would deny %s %s (%s%s%s)", f[GATE], f[VERB], f[OBJECT],
+		note("%s would deny %s %s (%s%s%s)", f[GATE], f[VERB], object,
 		    f[WHY] != NULL ? f[WHY] : "not in the policy",
 		    f[HINT] != NULL ? "; allow with " : "",
 		    f[HINT] != NULL ? f[HINT] : "");
+		free(object);
 	}
 	if (ds->lost > 0)
-		note("and %ld more", ds->lost);
+		note("and %lld more", (long long)ds->lost);
 }

@@ -42,6 +42,8 @@ static struct {
 	int		 audit_fd;	/* -a: where the chain finds its log */
 	const char	*usage;		/* -u: where x07-limit puts its report */
 	const char	*world, *backend, *profile;
+	const char	*suggested;	/* -t: where --trace puts a policy */
+	const char	*x07_policy, *root;
 	bool		 weaker;
 	struct words	 gates, missing, unenforced;
 	const char	*const *program;
@@ -101,6 +103,8 @@ take_record(void)
 	if (n <= 0)
 		return n == -1 && errno == EINTR;
 	denials_add(denials, buf, (size_t)n);
+	if (run.suggested != NULL)
+		trace_add(buf, (size_t)n);
 	if (log_fd != -1 && write(log_fd, buf, (size_t)n) == -1)
 		note("--log %s: %s", run.log, strerror(errno));
 	return true;
@@ -245,6 +249,19 @@ write_report(int wstatus, int64_t started, int64_t wall)
 	return report_write(run.place, root);
 }
 
+/* What a run with --trace was for. */
+static void
+tell_trace(void)
+{
+	if (!denials_any(denials)) {
+		note("--trace: nothing would have been denied (files are not watched: "
+		    "what is outside of the roots is not there in a real run)");
+		return;
+	}
+	denials_print(denials);
+	trace_suggest(run.x07_policy, run.root, run.policy, run.suggested);
+}
+
 /* ---- options ---- */
 
 static _Noreturn void
@@ -252,7 +269,8 @@ usage(int status)
 {
 	fputs("usage: report [-o FILE] [-l LOG -a FD] [-p POLICY -P FD] [-u FILE]\n"
 	    "              [-w WORLD] [-b BACKEND] [-f PROFILE] [-k] [-g GATE]... [-G GATE]...\n"
-	    "              [-e KEY]... [-n N WORD ...] [--] program [argument ...]\n",
+	    "              [-e KEY]... [-t POLICY -x X07-POLICY -C ROOT]\n"
+	    "              [-n N WORD ...] program [argument ...]\n",
 	    status == 0 ? stdout : stderr);
 	exit(status);
 }
@@ -281,8 +299,9 @@ options(int argc, char *argv[])
 {
 	int ch;
 
-	while ((ch = getopt(argc, argv, "+G:P:a:b:e:f:g:hkl:n:o:p:u:w:")) != -1)
+	while ((ch = getopt(argc, argv, "+C:G:P:a:b:e:f:g:hkl:n:o:p:t:u:w:x:")) != -1)
 		switch (ch) {
+		case 'C': run.root = optarg; break;
 		case 'G': add(&run.missing, optarg); break;
 		case 'P': run.policy_fd = number(optarg, 3); break;
 		case 'a': run.audit_fd = number(optarg, 3); break;
@@ -296,14 +315,18 @@ options(int argc, char *argv[])
 		case 'n': run.nprogram = (size_t)number(optarg, 0); break;
 		case 'o': run.out = optarg; break;
 		case 'p': run.policy = optarg; break;
+		case 't': run.suggested = optarg; break;
 		case 'u': run.usage = optarg; break;
 		case 'w': run.world = optarg; break;
+		case 'x': run.x07_policy = optarg; break;
 		default: usage(EXIT_REFUSED);
 		}
 	run.program = (const char *const *)argv + optind;
 	if ((size_t)(argc - optind) <= run.nprogram ||
 	    (run.policy == NULL) != (run.policy_fd == -1) ||
-	    (run.log != NULL && run.audit_fd == -1))
+	    (run.log != NULL && run.audit_fd == -1) ||
+	    (run.suggested != NULL && (run.x07_policy == NULL ||
+	    run.root == NULL || run.policy == NULL || run.audit_fd == -1)))
 		usage(EXIT_REFUSED);
 	optind += (int)run.nprogram;
 }
@@ -335,6 +358,8 @@ main(int argc, char *argv[])
 	if (audit[1] != -1)
 		close(audit[1]);
 	wstatus = wait_for(&child);
+	if (run.suggested != NULL)
+		tell_trace();
 	if (run.place != NULL && write_report(wstatus, started,
 	    now_ms(CLOCK_MONOTONIC) - start) == -1) {
 		note("--report %s: %s", run.out, strerror(errno));

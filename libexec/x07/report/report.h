@@ -26,6 +26,17 @@ void		 denials_report(const struct denials *, struct json *,
 /* A line for each thing on standard error, as the gates say them. */
 void		 denials_print(const struct denials *);
 
+/* ---- trace.c: from what would have been denied to a policy ---- */
+
+/* Keeps a record for trace_suggest. */
+void		 trace_add(const char *record, size_t len);
+/*
+ * Lets x07-policy suggest what the base policy lacks, and puts the result at
+ * out.
+ */
+void		 trace_suggest(const char *x07_policy, const char *root,
+		    const char *base, const char *out);
+
 /* ---- file.c ---- */
 
 /*
