@@ -41,10 +41,10 @@ variant()
 	}
 }
 
-variant gcc "$MAKE" -C "$work/gcc" CC=gcc
-variant clang "$MAKE" -C "$work/clang" CC=clang
+variant gcc "$MAKE" -s -C "$work/gcc" CC=gcc
+variant clang "$MAKE" -s -C "$work/clang" CC=clang
 san='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
-variant sanitize "$MAKE" -C "$work/sanitize" CC=clang COPT="$san" HARDEN=-fPIE LINK=-pie
+variant sanitize "$MAKE" -s -C "$work/sanitize" CC=clang COPT="$san" HARDEN=-fPIE LINK=-pie
 for t in "$work"/sanitize/tests/lib/libx07/*_test; do
 	[ -x "$t" ] || continue
 	for c in $("$t" -l | sed -n 's/^ident: //p'); do
@@ -69,15 +69,11 @@ for m in man/*.[1-9]; do
 done
 
 say "clang-tidy"
-# shellcheck disable=SC2046
-clang-tidy --quiet --warnings-as-errors='*' \
-    $(git ls-files 'lib/**/*.c' 'bin/**/*.c' 'libexec/**/*.c') -- \
-    -std=c11 -Ilib/libx07 -Ilib/libx07os -D_GNU_SOURCE -DLIBBSD_OVERLAY \
-    -isystem /usr/include/bsd -isystem /usr/include/libnl3 \
-    2>"$work/tidy.err" || {
-	cat "$work/tidy.err"
-	fail "clang-tidy"
-}
+git ls-files 'lib/**/*.c' 'bin/**/*.c' 'libexec/**/*.c' |
+    xargs -P 2 -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$@" -- \
+	-std=c11 -Ilib/libx07 -Ilib/libx07os -D_GNU_SOURCE -DLIBBSD_OVERLAY \
+	-isystem /usr/include/bsd -isystem /usr/include/libnl3 2>/dev/null' sh ||
+    fail "clang-tidy"
 
 if [ "$failed" -ne 0 ]; then
 	say "failed"
