@@ -208,5 +208,6 @@ cmd_derive(int argc, char **argv)
 	out = canonical(json_root(policy_json(p)));
 	parse_policy("derived policy", &out);
 	tell(&d, write_derived(&d, base_id, &out));
+	free(base_id);
 	return EXIT_YES;
 }

@@ -87,28 +87,33 @@ parse_options(struct init *in, int argc, char **argv)
 static char *
 find_root(const char *project)
 {
-	char path[PATH_MAX], *copy, *here, *slash;
+	char path[PATH_MAX], *copy, *here;
 	struct stat st;
+	size_t len;
 
 	if (project != NULL) {
 		if (stat(project, &st) == -1 || !S_ISREG(st.st_mode))
 			die("--project is not a file: %s", project);
 		if ((copy = strdup(project)) == NULL)
 			die_errno("%s", project);
-		return resolve_root(dirname(copy));
+		here = resolve_root(dirname(copy));
+		free(copy);
+		return here;
 	}
 	here = resolve_root(NULL);
-	if ((copy = strdup(here)) == NULL)
-		die_errno("%s", here);
+	len = strlen(here);
 	for (;;) {
-		if (snprintf(path, sizeof(path), "%s/x07.json", copy) <
-		    (int)sizeof(path) && stat(path, &st) == 0 &&
+		if (snprintf(path, sizeof(path), "%.*s/x07.json", (int)len,
+		    here) < (int)sizeof(path) && stat(path, &st) == 0 &&
 		    S_ISREG(st.st_mode))
-			return *copy == '\0' ? strdup("/") : copy;
-		if ((slash = strrchr(copy, '/')) == NULL)
+			break;
+		if (len == 0)
 			return here;
-		*slash = '\0';
+		while (here[--len] != '/')
+			;
 	}
+	here[len == 0 ? 1 : len] = '\0';
+	return here;
 }
 
 static char *
@@ -229,17 +234,20 @@ cmd_init(int argc, char **argv)
 	struct init in = { 0 };
 	const char *status;
 	struct bytes b;
+	bool different;
 
 	parse_options(&in, argc, argv);
 	find_path(&in);
 	b = render(&in);
 	status = write_policy(&in, &b);
+	different = strcmp(status, "exists_different") == 0;
 	if (in.emit_policy)
 		fwrite(b.data, 1, b.len, stdout);
 	else
 		print_report(&in, status);
-	if (strcmp(status, "exists_different") != 0)
-		return EXIT_YES;
-	note("%s exists and differs; --force overwrites it", in.path);
-	return EXIT_TROUBLE;
+	if (different)
+		note("%s exists and differs; --force overwrites it", in.path);
+	free(in.path);
+	free(in.root);
+	return different ? EXIT_TROUBLE : EXIT_YES;
 }

@@ -27,6 +27,17 @@ strings_add(struct strings *s, const char *string)
 		die_errno("policy");
 }
 
+/* Copies at most len bytes of a host, in lower case. */
+static void
+lower_case(char text[HOST_MAX + 1], const char *s, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len && i < HOST_MAX && s[i] != '\0'; i++)
+		text[i] = (char)tolower((unsigned char)s[i]);
+	text[i] = '\0';
+}
+
 /* ---- entries ---- */
 
 static bool
@@ -111,9 +122,7 @@ merge_entry(struct entries *es, const struct entry *e)
 		old->spec.all_ports = true;
 		old->spec.nports = 0;
 	}
-	if (old->spec.all_ports)
-		return;
-	for (i = 0; i < e->spec.nports; i++)
+	for (i = 0; i < e->spec.nports && !old->spec.all_ports; i++)
 		if (!add_port(&old->spec, e->spec.ports[i]))
 			die("host %s would exceed %d allowed ports", e->text,
 			    HOST_PORTS_MAX);
@@ -157,17 +166,17 @@ addr_step(unsigned char *addr, int family, int by)
 	}
 }
 
-static char *
-range_text(const struct hostspec *hs)
+static void
+range_text(char text[HOST_MAX + 1], const struct hostspec *hs)
 {
-	char lo[INET6_ADDRSTRLEN], hi[INET6_ADDRSTRLEN], *text;
+	char lo[INET6_ADDRSTRLEN], hi[INET6_ADDRSTRLEN];
+	bool one;
 
 	inet_ntop(hs->family, hs->lo, lo, sizeof(lo));
 	inet_ntop(hs->family, hs->hi, hi, sizeof(hi));
-	if (asprintf(&text, "%s%s%s", lo, strcmp(lo, hi) == 0 ? "" : "-",
-	    strcmp(lo, hi) == 0 ? "" : hi) == -1)
-		die_errno("policy");
-	return text;
+	one = strcmp(lo, hi) == 0;
+	snprintf(text, HOST_MAX + 1, "%s%s%s", lo, one ? "" : "-",
+	    one ? "" : hi);
 }
 
 /*
@@ -193,13 +202,13 @@ subtract_range(struct entries *es, size_t i, const struct hostspec *deny)
 	if (memcmp(below.spec.lo, deny->lo, len) < 0) {
 		memcpy(below.spec.hi, deny->lo, len);
 		addr_step(below.spec.hi, family, -1);
-		below.text = range_text(&below.spec);
+		range_text(below.text, &below.spec);
 		insert_entry(es, i + n++, &below);
 	}
 	if (memcmp(above.spec.hi, deny->hi, len) > 0) {
 		memcpy(above.spec.lo, deny->hi, len);
 		addr_step(above.spec.lo, family, 1);
-		above.text = range_text(&above.spec);
+		range_text(above.text, &above.spec);
 		insert_entry(es, i + n++, &above);
 	}
 	return n;
@@ -239,26 +248,20 @@ deny_entry(struct entries *es, const struct entry *deny)
 /* ---- flags ---- */
 
 /* The host of a spec that host_parse took: lower case, no brackets, no final dot. */
-static char *
-spec_host(const char *spec, const struct hostspec *hs)
+static void
+spec_host(char text[HOST_MAX + 1], const char *spec, const struct hostspec *hs)
 {
-	char *text, *p;
 	size_t len;
 
-	if (hs->kind == HOST_NAME)
-		text = strdup(hs->name);
-	else {
-		spec += strspn(spec, " \t");
-		len = *spec == '[' ? strcspn(++spec, "]") : strcspn(spec, ":");
-		while (len > 0 && isspace((unsigned char)spec[len - 1]))
-			len--;
-		text = strndup(spec, len);
+	if (hs->kind == HOST_NAME) {
+		lower_case(text, hs->name, HOST_MAX);
+		return;
 	}
-	if (text == NULL)
-		die_errno("policy");
-	for (p = text; *p != '\0'; p++)
-		*p = (char)tolower((unsigned char)*p);
-	return text;
+	spec += strspn(spec, " \t");
+	len = *spec == '[' ? strcspn(++spec, "]") : strcspn(spec, ":");
+	while (len > 0 && isspace((unsigned char)spec[len - 1]))
+		len--;
+	lower_case(text, spec, len);
 }
 
 void
@@ -270,7 +273,7 @@ override_host(struct overrides *o, const char *spec, bool deny,
 
 	if (host_parse(&e.spec, spec, deny, &why) == -1)
 		die("%s %s: %s", where, spec, why);
-	e.text = spec_host(spec, &e.spec);
+	spec_host(e.text, spec, &e.spec);
 	merge_entry(deny ? &o->deny : &o->allow, &e);
 	o->hosts = true;
 }
@@ -344,15 +347,11 @@ read_entries(struct entries *es, const struct json_value *list)
 	const struct json_value *item, *port;
 	const char *why;
 	struct entry e;
-	char *p;
 	int64_t n;
 
 	for (item = list->child; item != NULL; item = item->next) {
 		memset(&e, 0, sizeof(e));
-		if ((e.text = strdup(json_member(item, "host")->string)) == NULL)
-			die_errno("policy");
-		for (p = e.text; *p != '\0'; p++)
-			*p = (char)tolower((unsigned char)*p);
+		lower_case(e.text, json_member(item, "host")->string, HOST_MAX);
 		e.opaque = host_parse_host(&e.spec, e.text, &why) == -1;
 		e.spec.nports = 0;
 		for (port = json_member(item, "ports")->child; port != NULL;
@@ -410,6 +409,7 @@ apply_hosts(struct policy *p, const struct overrides *o)
 	if (names && !json_member(member(p, "net"), "allow_dns")->boolean)
 		json_set(policy_json(p), member(p, "net"), "allow_dns",
 		    json_new_bool(policy_json(p), true));
+	free(es.list);
 }
 
 static void

@@ -10,7 +10,7 @@
 
 /* One entry of net.allow_hosts, or of the flags. */
 struct entry {
-	char		*text;		/* the host as a policy writes it */
+	char		 text[HOST_MAX + 1];	/* the host as a policy writes it */
 	struct hostspec	 spec;		/* with the ports, ascending */
 	bool		 opaque;	/* matches nothing; told apart by text only */
 };

@@ -329,18 +329,14 @@ wanted_path(const struct wish *w)
 	return path;
 }
 
+/* Lists a program, unless the policy has it. */
 static void
-want_exec(struct suggest *s, struct wish *w)
+list_program(struct suggest *s, const char *path, const struct wish *w)
 {
 	struct json *doc = policy_json(s->policy);
 	struct json_value *process = json_member(json_root(doc), "process");
 	struct json_value *list = json_member(process, "allow_execs"), *v;
-	char *path = wanted_path(w);
 
-	if (path == NULL)
-		return;
-	w->granted = true;
-	allow_spawn(s, w);
 	if (form_executes(s->form, path))
 		return;
 	if (list == NULL) {
@@ -352,6 +348,19 @@ want_exec(struct suggest *s, struct wish *w)
 			return;
 	json_append(list, json_new_string(doc, path));
 	tell(s, "process.allow_execs", path, w);
+}
+
+static void
+want_exec(struct suggest *s, struct wish *w)
+{
+	char *path = wanted_path(w);
+
+	if (path == NULL)
+		return;
+	w->granted = true;
+	allow_spawn(s, w);
+	list_program(s, path, w);
+	free(path);
 }
 
 /* What can be done about a denial of which key. */

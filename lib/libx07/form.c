@@ -440,6 +440,17 @@ line_cmp(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void
+writer_free(struct form_writer *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		free(w->lines[i]);
+	free(w->lines);
+	free(w);
+}
+
 char *
 form_writer_finish(struct form_writer *w, size_t *len)
 {
@@ -450,8 +461,10 @@ form_writer_finish(struct form_writer *w, size_t *len)
 		qsort(w->lines, w->n, sizeof(*w->lines), line_cmp);
 	for (i = 0; i < w->n; i++)
 		size += strlen(w->lines[i]) + 1;
-	if ((buf = malloc(size)) == NULL)
+	if ((buf = malloc(size)) == NULL) {
+		writer_free(w);
 		return NULL;
+	}
 	p = stpcpy(buf, FORM_HEADER);
 	for (i = 0; i < w->n; i++) {
 		if (i > 0 && strcmp(w->lines[i], w->lines[i - 1]) == 0)
@@ -462,10 +475,7 @@ form_writer_finish(struct form_writer *w, size_t *len)
 	}
 	p += sprintf(p, "end %zu\n", n);
 	*len = (size_t)(p - buf);
-	for (i = 0; i < w->n; i++)
-		free(w->lines[i]);
-	free(w->lines);
-	free(w);
+	writer_free(w);
 	return buf;
 }
 
@@ -480,7 +490,9 @@ form_text(const struct form *f, size_t *len)
 	for (i = 0; i < policy_nkeys; i++)
 		for (j = 0; j < f->spans[i].n; j++)
 			if (form_writer_add(w, policy_keys[i].path,
-			    f->values[f->spans[i].first + j]) == -1)
+			    f->values[f->spans[i].first + j]) == -1) {
+				writer_free(w);
 				return NULL;
+			}
 	return form_writer_finish(w, len);
 }
