@@ -496,13 +496,27 @@ become_program(struct gate *g, char **argv)
 	chain_exec_failed(argv[0]);
 }
 
+/* Nothing that was open by chance stays open, in the supervisor neither. */
+static void
+close_foreign(const struct chain *c)
+{
+	int keep[2];
+	size_t n = 0;
+
+	if (c->audit_fd >= 3)
+		keep[n++] = c->audit_fd;
+	if (c->policy_fd >= 3 && c->next_is_gate)
+		keep[n++] = c->policy_fd;
+	if (os_close_fds(keep, n) == -1)
+		refuse_errno("closing descriptors");
+}
+
 static int
 supervise(struct os_tree *tree)
 {
-	int keep[2] = { tree->pidfd, tree->status }, status;
+	int status = -1;
 
-	if (os_hide() == -1 || os_close_fds(keep, 2) == -1 ||
-	    (status = os_tree_wait(tree)) == -1) {
+	if (os_hide() == -1 || (status = os_tree_wait(tree)) == -1) {
 		os_tree_kill(tree);
 		refuse_errno("cannot supervise the program");
 	}
@@ -539,6 +553,7 @@ main(int argc, char *argv[])
 	if (g.tmp_size == -1)
 		g.tmp_size = g.max_write != -1 ? g.max_write : SCRATCH_BYTES;
 	find_cwd(&g);
+	close_foreign(&g.chain);
 	if (g.chain.dry_run)
 		dry_run(&g, argv + optind);
 	switch (os_tree_spawn(&tree, OS_TREE_MOUNT)) {

@@ -351,6 +351,23 @@ do_status()
 	atf_check -s exit:143 $AS $GATE -- sh -c 'kill -TERM $$'
 	atf_check -s exit:126 -e ignore $AS $GATE -- /etc/hosts
 	atf_check -o inline:"in\n" -x "echo in | $AS $GATE -- cat"
+	$AS $GATE -r . -- sh -c 'trap "exit 9" TERM; echo up >&2; while :; do sleep 0.05; done' \
+	    2>up &
+	pid=$!
+	wait_for 20 grep -q up up
+	kill -TERM $pid
+	wait $pid && st=0 || st=$?
+	atf_check_equal 9 $st
+	# waiting costs nothing: no tick of CPU time in a second
+	rm -f mark
+	$AS $GATE -w . -- sh -c ': >mark; exec sleep 30' &
+	pid=$!
+	wait_for 20 test -e mark
+	before=$(cut -d' ' -f14,15 /proc/$pid/stat)
+	sleep 1
+	atf_check_equal "$before" "$(cut -d' ' -f14,15 /proc/$pid/stat)"
+	kill -9 $pid
+	wait $pid 2>/dev/null || :
 	rm -f mark
 	$AS $GATE -w . -- sh -c 'setsid sleep 300 & echo $! >mark; exec sleep 300' &
 	pid=$!
