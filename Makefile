@@ -9,7 +9,7 @@
 # Works with GNU make and with bmake; mk/README tells what both understand.
 
 TOP!=pwd
-SUBDIR=	lib bin libexec man share tests
+SUBDIR=	lib bin libexec man share
 
 include $(TOP)/mk/x07.own.mk
 include $(TOP)/mk/x07.subdir.mk
@@ -27,4 +27,12 @@ check:
 lint:
 	@MAKE="$(MAKE)" sh $(TOP)/mk/lint.sh
 
-.PHONY: deps run check lint
+# Apart from all, because they need the test libraries.
+build-tests: all
+	@cd tests && $(MAKE) all
+
+clean: clean-tests
+clean-tests:
+	@cd tests && $(MAKE) clean
+
+.PHONY: deps run check lint build-tests clean-tests

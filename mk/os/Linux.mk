@@ -7,7 +7,11 @@ OS_SRCS=	linux_caps.c linux_exec.c linux_fd.c linux_fs.c linux_rights.c linux_fi
 OS_SRCS+=	linux_cgroup.c linux_proc.c
 # x07 doctor's
 OS_SRCS+=	linux_examine.c
-OS_STATIC=	-static-pie
+# A static glibc warns of functions that want its shared parts; libnl and c-ares
+# hold some, for names of protocols and services, which no gate asks for.
+LD_QUIET!=	ld --help 2>/dev/null | grep -q -e --no-warnings && \
+		echo -Wl,--no-warnings || :
+OS_STATIC=	-static-pie $(LD_QUIET)
 OS_LIBS=	-lbsd -lmd
 # x07-netgate's
 OS_SRCS+=	linux_net.c linux_packet.c linux_poll.c
