@@ -552,7 +552,7 @@ put_report()
 			put -e "$_key"
 		done
 	fi
-	put -n $# "$@"
+	put -n $# --
 }
 
 # Becomes the chain round the program; "$@" are its arguments, or itself.

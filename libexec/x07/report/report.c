@@ -27,6 +27,7 @@
 #define SCHEMA		"x07.os-run.report@0.1.0"
 #define RECORD_MAX	(16 << 10)	/* bytes of one audit record */
 #define USAGE_MAX	(1 << 20)
+#define WORDS_MAX	1000		/* of the program that are listed */
 
 struct words {
 	const char	*list[128];
@@ -232,7 +233,10 @@ write_report(int wstatus, int64_t started, int64_t wall)
 	set_string(doc, root, "schema_version", SCHEMA);
 	set_string(doc, root, "world", run.world);
 	set_string(doc, root, "profile", run.profile);
-	set_words(doc, root, "program", run.program, run.nprogram);
+	set_words(doc, root, "program", run.program,
+	    run.nprogram < WORDS_MAX ? run.nprogram : WORDS_MAX);
+	json_set(doc, root, "program_words",
+	    json_new_int(doc, (int64_t)run.nprogram));
 	set_string(doc, root, "sandbox_backend", run.backend);
 	json_set(doc, root, "weaker_isolation", json_new_bool(doc, run.weaker));
 	set_policy(doc, root);
@@ -270,7 +274,8 @@ usage(int status)
 	fputs("usage: report [-o FILE] [-l LOG -a FD] [-p POLICY -P FD] [-u FILE]\n"
 	    "              [-w WORLD] [-b BACKEND] [-f PROFILE] [-k] [-g GATE]... [-G GATE]...\n"
 	    "              [-e KEY]... [-t POLICY -x X07-POLICY -C ROOT]\n"
-	    "              [-n N WORD ...] program [argument ...]\n",
+	    "              [-n N] [--] program [argument ...]\n"
+	    "  -n N  the last N words are what is told as the program\n",
 	    status == 0 ? stdout : stderr);
 	exit(status);
 }
@@ -321,14 +326,13 @@ options(int argc, char *argv[])
 		case 'x': run.x07_policy = optarg; break;
 		default: usage(EXIT_REFUSED);
 		}
-	run.program = (const char *const *)argv + optind;
-	if ((size_t)(argc - optind) <= run.nprogram ||
+	if ((size_t)(argc - optind) < run.nprogram || optind == argc ||
 	    (run.policy == NULL) != (run.policy_fd == -1) ||
 	    (run.log != NULL && run.audit_fd == -1) ||
 	    (run.suggested != NULL && (run.x07_policy == NULL ||
 	    run.root == NULL || run.policy == NULL || run.audit_fd == -1)))
 		usage(EXIT_REFUSED);
-	optind += (int)run.nprogram;
+	run.program = (const char *const *)argv + (argc - (int)run.nprogram);
 }
 
 int
