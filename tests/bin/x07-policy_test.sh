@@ -984,6 +984,53 @@ d["threads"]["enabled"] = False'
 	atf_check -s exit:2 -o empty -e match:'bad.json:1:1' x07-policy explain bad.json
 }
 
+atf_test_case manual
+manual_head() { atf_set descr "x07-policy(5) has every key with its type, range and default, and an example that is valid; (1) every command"; }
+manual_body()
+{
+	cat >compare.py <<'PY'
+import json, re, subprocess, sys
+src = sys.argv[1]
+keys = {}
+for k, t, fl, lo, hi, n, ln, df in re.findall(
+        r'\{ "([^"]+)", (KEY_\w+), \w+, \w+,\s*([^,]+), ([^,]+), ([^,]+), (\d+), (\d+), ("[^"]*"|NULL) \}',
+        open(src + "/lib/libx07/keys.c").read()):
+    if "KEY_FORMONLY" in fl:
+        continue
+    lo, hi = (re.sub(r"INT64_C\((\d+)\)", r"\1", x) for x in (lo, hi))
+    what = {"KEY_BOOL": "boolean", "KEY_INT": "integer %s..%s" % (lo, hi),
+            "KEY_STRING": "string",
+            "KEY_STRINGS": "at most %s strings of 1..%s characters" % (n, ln),
+            "KEY_INTS": "at most %s integers %s..%s" % (n, lo, hi),
+            "KEY_HOSTS": "at most %s objects" % n}[t]
+    if "KEY_REQUIRED" in fl:
+        dflt = "required"
+    elif df == "NULL":
+        dflt = "default none"
+    else:
+        dflt = "default " + ({"0": "false", "1": "true"}[df[1]] if t == "KEY_BOOL" else df[1:-1])
+    keys[k] = (what, dflt)
+assert len(keys) > 80, len(keys)
+text = open(src + "/man/x07-policy.5").read()
+told = re.findall(r"^\.It Cm (\S+) Pq (.*), ((?:default|required).*)$", text, re.M)
+assert sorted(k for k, _, _ in told) == sorted(keys), set(keys) ^ {k for k, _, _ in told}
+for k, what, dflt in told:
+    want = keys[k]
+    assert dflt == want[1], (k, dflt, want)
+    assert what == want[0] or (want[0] == "string" and "string" in what), (k, what, want)
+example = text[text.index("{\n  \"schema_version\""):]
+example = example[:example.index(".Ed")]
+json.loads(example)
+open("example.json", "w").write(example)
+page = open(src + "/man/x07-policy.1").read()
+for c in sys.argv[2:]:
+    assert ".Cm %s\n" % c in page and ".It Cm %s\n" % c in page, c
+PY
+	# shellcheck disable=SC2046 # words
+	atf_check python3 compare.py "$X07_SRC" $(x07-policy -h | sed -n 's/^  \([a-z]*\) .*/\1/p')
+	atf_check x07-policy check example.json
+}
+
 atf_init_test_cases()
 {
 	atf_add_test_case templates
@@ -1012,4 +1059,5 @@ atf_init_test_cases()
 	atf_add_test_case properties
 	atf_add_test_case suggest
 	atf_add_test_case explain
+	atf_add_test_case manual
 }
