@@ -41,6 +41,7 @@ static const int passed_on[] = {
 
 /* Two deliveries of one signal this near to each other are one signal. */
 #define SAME_SIGNAL_MS	100
+#define LAST_WORDS_MS	50
 /* In a message to init: it may have waited while the supervisor was stopped. */
 #define LATE		0x100
 
@@ -142,6 +143,20 @@ pass_on(struct init *in, int message)
 	in->direct_at[sig] = 0;
 }
 
+/*
+ * A process that ends by itself when the program does, as x07-netgate's relay, may
+ * still have a last line to say: it gets a moment. What stays is killed.
+ */
+static void
+wait_for_last_words(void)
+{
+	static const struct timespec nap = { 0, 500000 };
+	int64_t end = now_ms() + LAST_WORDS_MS;
+
+	while (waitpid(-1, NULL, WNOHANG) != -1 && now_ms() < end)
+		nanosleep(&nap, NULL);
+}
+
 static void
 reap(struct init *in)
 {
@@ -153,6 +168,7 @@ reap(struct init *in)
 			continue;
 		/* A supervisor that is gone need not hear it. */
 		send(in->sock, &wstatus, sizeof(wstatus), MSG_NOSIGNAL);
+		wait_for_last_words();
 		/* It reads the group's sums and removes it. */
 		_exit(0);
 	}
