@@ -238,7 +238,11 @@ resolve(const struct root *root, const char *base, struct view *v,
 
 	if (root->base != NULL)
 		base = root->base;
-	path = path_normalise(base != NULL ? base : "", root->src);
+	if (base == NULL && *root->src != '/')
+		refuse("%s %s: the current directory has no path, perhaps it was "
+		    "removed; name it by an absolute path", root->label,
+		    root->src);
+	path = path_normalise(base != NULL ? base : "/", root->src);
 	if (path == NULL || (root->dst != NULL &&
 	    (dst = path_normalise("/", root->dst)) == NULL))
 		refuse_errno("%s %s", root->label, root->src);

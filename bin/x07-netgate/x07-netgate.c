@@ -218,7 +218,8 @@ main(int argc, char *argv[])
 	chain_program(&chain, argv - optind, argv);
 	settle(&rules, &options, chain.form);
 	enter(&chain, &rules, relay_start(&chain, &rules));
-	if (os_confine(OS_DENY_DEFAULT | OS_DENY_FAMILIES) == -1)
+	if (os_confine(OS_DENY_DEFAULT | OS_DENY_FAMILIES |
+	    (chain.next_is_gate ? OS_GATE_FOLLOWS : 0)) == -1)
 		refuse_errno("confining the program");
 	nkeep = chain_keep_fds(&chain, keep);
 	if (os_keep_fds(keep, nkeep) == -1)

@@ -374,15 +374,13 @@ filter_deny(unsigned deny, const struct filter_row *more, size_t nmore)
 
 #define CAP(c)	(UINT64_C(1) << (c))
 
-/*
- * What files and identities need; nothing over mounts, networks, other processes.
- * CAP_SETFCAP is what mapping uid 0 into a further namespace asks for.
- */
+/* What files and identities need; nothing over mounts, networks, other processes. */
 #define CAPS_KEPT \
 	(CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_DAC_READ_SEARCH) | \
 	CAP(CAP_FOWNER) | CAP(CAP_FSETID) | CAP(CAP_KILL) | CAP(CAP_SETGID) | \
-	CAP(CAP_SETUID) | CAP(CAP_SETPCAP) | CAP(CAP_SETFCAP) | \
-	CAP(CAP_NET_BIND_SERVICE))
+	CAP(CAP_SETUID) | CAP(CAP_SETPCAP) | CAP(CAP_NET_BIND_SERVICE))
+/* What a following gate needs to map uid 0 into a namespace of its own. */
+#define CAPS_GATE	CAP(CAP_SETFCAP)
 
 int
 os_confine(unsigned deny)
@@ -397,8 +395,8 @@ confine(unsigned deny, const struct filter_row *more, size_t n)
 	int ruleset, err;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
-	    caps_limit((deny & OS_GATE_FOLLOWS) != 0 ? CAPS_KEPT |
-	    CAP(CAP_SETFCAP) : CAPS_KEPT) == -1)
+	    caps_limit(CAPS_KEPT |
+	    ((deny & OS_GATE_FOLLOWS) != 0 ? CAPS_GATE : 0)) == -1)
 		return -1;
 	/*
 	 * A Landlock domain also keeps ptrace(2) inside itself. Where Landlock

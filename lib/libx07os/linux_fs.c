@@ -571,7 +571,7 @@ mask_proc(struct build *b, int proc, size_t i)
 static int
 place_proc(struct build *b, const struct os_view_item *it)
 {
-	static const char *const hide[] = { "hidepid=invisible", NULL };
+	static const char *const hide[] = { "hidepid=2", NULL };
 	const char *const *opt = b->view->next_gate ? NULL : hide;
 	uint64_t attr = ATTR_BASE | MOUNT_ATTR_NOEXEC |
 	    (b->view->next_gate ? 0 : MOUNT_ATTR_RDONLY);

@@ -349,7 +349,15 @@ do_status()
 {
 	atf_check -s exit:7 $AS $GATE -- sh -c 'exit 7'
 	atf_check -s exit:143 $AS $GATE -- sh -c 'kill -TERM $$'
-	atf_check -s exit:126 -e ignore $AS $GATE -- /etc/hosts
+	atf_check -s exit:126 -e ignore $AS $GATE -- /etc/ssl
+	rm -f mark
+	$AS $GATE -w . -- sh -c ': >mark; exec sleep 30' &
+	pid=$!
+	wait_for 20 test -e mark
+	kill -9 $(cat /proc/$pid/task/$pid/children)
+	wait $pid && st=0 || st=$?
+	atf_check_equal 137 $st
+	rm -f mark
 	atf_check -o inline:"in\n" -x "echo in | $AS $GATE -- cat"
 	$AS $GATE -r . -- sh -c 'trap "exit 9" TERM; echo up >&2; while :; do sleep 0.05; done' \
 	    2>up &
@@ -762,6 +770,12 @@ do_network()
 	    $GATE -- curl -sS "http://127.0.0.1:$SERVER_PORT/f"
 	atf_check -s not-exit:0 -e ignore $AS x07-netgate -a 127.0.0.1:1 -- \
 	    $GATE -- curl -sS "http://127.0.0.1:$SERVER_PORT/f"
+	# an outer gate's Landlock domain must not deny what this one allows
+	rm -rf n; $AS mkdir n n/a n/b; $AS touch n/a/f
+	atf_check $AS x07-netgate -a 127.0.0.1:1 -- $GATE -w n -- $PY -c \
+	    'import os; os.rename("n/a/f", "n/b/f")'
+	atf_check $AS x07-limit -t 20s -- x07-netgate -a 127.0.0.1:1 -- $GATE -w n -- \
+	    x07-execgate -x $PY -- $PY -c 'import os; os.rename("n/b/f", "n/a/f")'
 	atf_check -o match:"nameserver 127.0.0.1" $AS \
 	    x07-netgate -a "127.0.0.1:$SERVER_PORT" -- $GATE -- cat /etc/resolv.conf
 	stop_servers
@@ -776,12 +790,127 @@ network_cleanup()
 	stop_servers
 }
 
+atf_test_case hidden_program
+hidden_program_head()
+{
+	atf_set descr "a program in a hidden directory starts, and nothing beside it is seen"
+}
+do_hidden_program()
+{
+	rm -rf v; $AS mkdir -p v/.venv/bin
+	$AS ln -s "$PY" v/.venv/bin/python
+	$AS sh -c 'printf "#!/bin/sh\necho tool\n" >v/.tool; chmod 755 v/.tool; echo s >v/.venv/cfg
+	    ln -s /etc/ssl/openssl.cnf v/.link'
+	H="$AS $GATE --deny-hidden -r v --"
+	atf_check -o inline:"1\n" $H v/.venv/bin/python -c 'print(1)'
+	atf_check -o inline:"tool\n" $H v/.tool
+	atf_check -s exit:1 $H v/.venv/bin/python -c \
+	    'import os, sys; sys.exit(not os.path.exists("v/.venv/cfg"))'
+	atf_check -s exit:1 $H test -s v/.tool
+	atf_check -s exit:1 $H test -s v/.link
+	atf_check $AS $GATE -r v -- test -s v/.link
+}
+hidden_program_body()
+{
+	both do_hidden_program
+}
+
+atf_test_case mounts_below
+mounts_below_head()
+{
+	atf_set descr "what is mounted in a root has the root's mode"
+	atf_set require.user root
+}
+mounts_below_body()
+{
+	mkdir -p r/m
+	cat >run.sh <<-'END'
+		mount -t tmpfs t r/m && echo below >r/m/f && chmod 777 r/m || exit 9
+		"$@"
+	END
+	for AS in "" "$AS_USER"; do
+		atf_check -o inline:"below\n" \
+		    unshare -m sh run.sh $AS $GATE -r r -- cat r/m/f
+		atf_check -s exit:1 -e match:"Read-only" \
+		    unshare -m sh run.sh $AS $GATE -r r -- touch r/m/g
+		atf_check unshare -m sh run.sh $AS $GATE -w r -- touch r/m/g
+		# not even where it is unmounted
+		atf_check -s not-exit:0 -e ignore \
+		    unshare -m sh run.sh $AS $GATE -w r -- umount r/m
+	done
+}
+
+atf_test_case nothing_inherited
+nothing_inherited_head()
+{
+	atf_set descr "descriptors, capabilities, old mounts: none of ours in the program"
+}
+do_nothing_inherited()
+{
+	rm -rf pr; $AS mkdir pr; cd pr
+	policy p.json '"read_roots": ["."], "write_roots": []'
+	atf_check -o inline:"0\n1\n2\n3\n" sh -c \
+	    "$AS $GATE -p p.json -l /dev/null -- ls /proc/self/fd 5</etc 9>&1"
+	cd ..
+	atf_check -s exit:1 $AS $GATE -- grep -E " /(old|oldroot|newroot)" /proc/self/mountinfo
+	atf_check -o inline:"0\n" $AS_USER $GATE -- sh -c \
+	    'grep -c "CapEff:.*[1-9a-f]" /proc/self/status || :'
+	# as root: files and identities at most, nothing over mounts or processes
+	atf_check -o match:"^CapEff:	00000000000005ff|^CapEff:	0000000000000000" \
+	    $AS $GATE -- grep CapEff /proc/self/status
+	atf_check -o match:"^NoNewPrivs:	1" $AS $GATE -- grep NoNewPrivs /proc/self/status
+}
+nothing_inherited_body()
+{
+	both do_nothing_inherited
+}
+
+# without_landlock N WHICH COMMAND...: the calls WHICH (as strace says it) of
+# landlock_create_ruleset(2) return N.
+without_landlock()
+{
+	_ret=$1 _when=$2
+	shift 2
+	strace -f -qq -o trace -e trace=landlock_create_ruleset \
+	    -e inject=landlock_create_ruleset:"$_ret:$_when" "$@"
+}
+
+atf_test_case old_kernels
+old_kernels_head()
+{
+	atf_set descr "without Landlock: refused; with the first ABI: stricter, not looser"
+	atf_set require.progs strace
+}
+old_kernels_body()
+{
+	mkdir w w/a; echo 1 >w/f; echo given >given
+	for err in ENOSYS EOPNOTSUPP; do
+		without_landlock error=$err when=1+ $GATE -w w -- touch w/ran \
+		    2>err && atf_fail "ran without Landlock"
+		atf_check -o match:"^x07-fsgate: Landlock .* is needed" cat err
+		atf_check test ! -e w/ran
+	done
+	# The ABI is asked for twice before the ruleset is made, and once after.
+	old="without_landlock retval=1 when=1..2"
+	$old $GATE -w w -- mv w/f w/g || atf_fail "rename in a directory"
+	$old $GATE -w w -- $PY -c 'import os; os.rename("w/g", "w/a/g")' 2>/dev/null &&
+	    atf_fail "the first ABI allows no rename between directories"
+	$old $GATE -w w -- $PY -c 'import os; os.truncate("/proc/self/fd/0", 0)' \
+	    <given 2>/dev/null && atf_fail "truncated what was given to be read"
+	atf_check -o inline:"given\n" cat given
+	$old $GATE -w w -- $PY -c 'open("w/g", "w").write("2")' ||
+	    atf_fail "writing fails with the first ABI"
+	$old $GATE -w w --no-mkdir -- mkdir w/d 2>/dev/null && atf_fail "made a directory"
+	$old $GATE -w w -- mkdir w/d || atf_fail "made no directory"
+}
+
 atf_init_test_cases()
 {
 	for t in read_root write_root overlap nothing_else programs git_work \
 	    refusals made mapped rights hidden max_write status cwd policy_roots \
 	    policy_refused policy_execs listing closures hostile_elf slash \
-	    descriptors_few masked_proc chain network; do
+	    descriptors_few masked_proc chain network hidden_program \
+	    mounts_below nothing_inherited old_kernels; do
 		atf_add_test_case $t
 	done
 }
