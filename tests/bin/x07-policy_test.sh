@@ -1031,6 +1031,45 @@ PY
 	atf_check x07-policy check example.json
 }
 
+atf_test_case completions
+completions_head() { atf_set descr "completions: bash completes commands, options, values and keys; zsh loads them"; }
+completions_body()
+{
+	base cli
+	cat >ask.bash <<'EOF'
+# ask.bash WORD...: what the last word may become.
+. "$X07_SRC/share/completions/bash/x07-policy"
+COMP_WORDS=(x07-policy "$@") COMP_CWORD=$#
+_x07_policy
+printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
+EOF
+	atf_check -o inline:'derive\ndiff\n' bash ask.bash d
+	atf_check -o inline:'seal\nsuggest\n' bash ask.bash s
+	atf_check -o inline:'worker\nworker-parallel\n' bash ask.bash init --template work
+	atf_check -o inline:'--deny-host\n--deny-host-file\n' bash ask.bash derive --deny
+	atf_check -o inline:'--mkdir-out\n' bash ask.bash init --m
+	atf_check -o inline:'limits.wall_ms\n' bash ask.bash get "$policy" limits.w
+	atf_check -o inline:"$policy\\n" bash ask.bash check .x07/policies/base/
+	atf_check -o inline:'os\nvm\n' bash ask.bash explain -b ''
+	# Every command and every option that usage shows is there.
+	for c in $(x07-policy -h | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+		atf_check -o inline:"$c\\n" -x "bash ask.bash $c | grep -x $c"
+		atf_check -o match:"'$c:" cat "$X07_SRC/share/completions/zsh/_x07-policy"
+		atf_check -o match:"-a $c " cat "$X07_SRC/share/completions/fish/x07-policy.fish"
+		for o in $(x07-policy "$c" -h | grep -oE -- '--[a-z-]+'); do
+			atf_check -o inline:"$o\\n" -x "bash ask.bash $c $o | grep -x -- $o"
+			atf_check -o ignore grep -e "$o" "$X07_SRC/share/completions/zsh/_x07-policy"
+			atf_check -o ignore grep -e "-l ${o#--}\\|for o in.* ${o#--}" \
+			    "$X07_SRC/share/completions/fish/x07-policy.fish"
+		done
+	done
+	command -v zsh >/dev/null || atf_skip "no zsh: only bash was tested"
+	# shellcheck disable=SC2016 # for zsh
+	atf_check -o inline:'_x07-policy\n' zsh -fc 'fpath=("$X07_SRC/share/completions/zsh" $fpath)
+	    autoload -Uz compinit && compinit -u -D && print $_comps[x07-policy] &&
+	    autoload +X _x07-policy'
+}
+
 atf_init_test_cases()
 {
 	atf_add_test_case templates
@@ -1060,4 +1099,5 @@ atf_init_test_cases()
 	atf_add_test_case suggest
 	atf_add_test_case explain
 	atf_add_test_case manual
+	atf_add_test_case completions
 }
