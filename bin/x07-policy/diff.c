@@ -14,7 +14,7 @@
 #include "form.h"
 #include "x07-policy.h"
 
-#define ROUNDS_MAX	(256 + 2)	/* entries of a list of ranges, and some */
+#define ENTRIES_MAX	256	/* of lists of hosts; form_parse sees to it */
 
 /* ---- paths ---- */
 
@@ -113,26 +113,28 @@ exec_covered(const struct form *f, const struct place *b)
 /* ---- addresses ---- */
 
 /*
- * True when the ranges together hold every address of r. Each round goes to the
- * end of the range that reaches farthest from where the last one ended.
+ * True when the ranges (of those with the port, unless it is 0) together hold every address
+ * of r. Each round goes to the end of the range that reaches farthest from
+ * where the last one ended.
  */
 static bool
-range_covered(const struct hostspec *r, const struct hostspec *ranges, size_t n)
+range_covered(const struct hostspec *r, const struct hostspec *const *ranges,
+    size_t n, uint16_t port)
 {
 	size_t i, j, len = r->family == AF_INET ? 4 : 16;
 	unsigned char next[16], end[16];
-	int rounds;
+	size_t rounds;
 
 	memcpy(next, r->lo, len);
-	for (rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+	for (rounds = 0; rounds <= n; rounds++) {
 		bool found = false;
 
 		for (i = 0; i < n; i++)
-			if (ranges[i].family == r->family &&
-			    memcmp(ranges[i].lo, next, len) <= 0 &&
-			    memcmp(ranges[i].hi, next, len) >= 0 &&
-			    (!found || memcmp(ranges[i].hi, end, len) > 0)) {
-				memcpy(end, ranges[i].hi, len);
+			if (memcmp(ranges[i]->lo, next, len) <= 0 &&
+			    memcmp(ranges[i]->hi, next, len) >= 0 &&
+			    (!found || memcmp(ranges[i]->hi, end, len) > 0) &&
+			    (port == 0 || host_has_port(ranges[i], port))) {
+				memcpy(end, ranges[i]->hi, len);
 				found = true;
 			}
 		if (!found)
@@ -146,11 +148,30 @@ range_covered(const struct hostspec *r, const struct hostspec *ranges, size_t n)
 	return false;
 }
 
+/*
+ * The entries of a list that have to do with b: the same name, or ranges of its
+ * family.
+ */
+static size_t
+relevant(const struct hostspec *list, size_t n, const struct hostspec *b,
+    const struct hostspec **out)
+{
+	size_t i, nout = 0;
+
+	for (i = 0; i < n; i++)
+		if (list[i].kind == b->kind && (b->kind == HOST_NAME ?
+		    strcmp(list[i].name, b->name) == 0 :
+		    list[i].family == b->family))
+			out[nout++] = &list[i];
+	return nout;
+}
+
 static bool
 cidr_covered(const struct form *f, const char *key, const char *item)
 {
 	const char *const *items, *why;
 	size_t i, nranges = 0, n = form_list(f, key, &items);
+	const struct hostspec *rel[ENTRIES_MAX];
 	struct hostspec r, *ranges;
 	bool covered;
 
@@ -161,37 +182,26 @@ cidr_covered(const struct form *f, const char *key, const char *item)
 	if ((ranges = calloc(n + 1, sizeof(*ranges))) == NULL)
 		die_errno("policy");
 	for (i = 0; i < n; i++)
-		if (host_parse_host(&ranges[nranges], items[i], &why) == 0 &&
-		    ranges[nranges].kind == HOST_RANGE)
+		if (host_parse_host(&ranges[nranges], items[i], &why) == 0)
 			nranges++;
-	covered = range_covered(&r, ranges, nranges);
+	covered = range_covered(&r, rel, relevant(ranges, nranges, &r, rel), 0);
 	free(ranges);
 	return covered;
 }
 
-/* True when the entries let a host of b be reached on a port. */
+/* True when these entries, relevant ones, let all of b be reached on a port. */
 static bool
-port_covered(const struct hostspec *entries, size_t n, const struct hostspec *b,
-    uint16_t port)
+port_covered(const struct hostspec *const *rel, size_t n,
+    const struct hostspec *b, uint16_t port)
 {
-	struct hostspec *ranges;
-	size_t i, nranges = 0;
-	bool covered = false;
+	size_t i;
 
-	if ((ranges = calloc(n + 1, sizeof(*ranges))) == NULL)
-		die_errno("policy");
-	for (i = 0; i < n && !covered; i++) {
-		if (entries[i].kind != b->kind || !host_has_port(&entries[i], port))
-			continue;
-		if (b->kind == HOST_NAME)
-			covered = strcmp(entries[i].name, b->name) == 0;
-		else
-			ranges[nranges++] = entries[i];
-	}
 	if (b->kind == HOST_RANGE)
-		covered = range_covered(b, ranges, nranges);
-	free(ranges);
-	return covered;
+		return range_covered(b, rel, n, port);
+	for (i = 0; i < n; i++)
+		if (host_has_port(rel[i], port))
+			return true;
+	return false;
 }
 
 static struct hostspec *
@@ -214,12 +224,13 @@ parse_hosts(const struct form *f, size_t *n)
 bool
 form_allows(const struct form *f, const struct hostspec *hs, uint16_t port)
 {
+	const struct hostspec *rel[ENTRIES_MAX];
 	struct hostspec *list;
 	bool allowed;
 	size_t n;
 
 	list = parse_hosts(f, &n);
-	allowed = port_covered(list, n, hs, port);
+	allowed = port_covered(rel, relevant(list, n, hs, rel), hs, port);
 	free(list);
 	return allowed;
 }
@@ -254,17 +265,19 @@ static void
 hosts_beyond(struct out *o, const struct form *a, const struct form *b)
 {
 	const char *const *items;
+	const struct hostspec *rel[ENTRIES_MAX];
 	struct hostspec *old, *new;
 	char host[HOST_MAX + 4], ports[HOST_PORTS_MAX * 7];
-	size_t i, j, nold, nnew, at;
+	size_t i, j, nold, nnew, nrel, at;
 
 	old = parse_hosts(a, &nold);
 	new = parse_hosts(b, &nnew);
 	form_list(b, "net.allow_hosts", &items);
 	for (i = 0; i < nnew; i++) {
 		at = 0;
+		nrel = relevant(old, nold, &new[i], rel);
 		for (j = 0; j < new[i].nports; j++)
-			if (!port_covered(old, nold, &new[i], new[i].ports[j]))
+			if (!port_covered(rel, nrel, &new[i], new[i].ports[j]))
 				at += (size_t)snprintf(ports + at,
 				    sizeof(ports) - at, "%c%u",
 				    at > 0 ? ',' : ':',

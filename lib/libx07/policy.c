@@ -143,16 +143,23 @@ check_bool(struct checker *c, const struct key *key,
 		complain_kind(c, key, v, path);
 }
 
+static bool
+in_range(const struct key *key, const struct json_value *v)
+{
+	int64_t n;
+
+	return v->type == JSON_NUMBER && json_int(v, &n) == JSON_INT_OK &&
+	    n >= key->min && n <= key->max;
+}
+
 /* An integer in the range of key, be it its value or an item. */
 static void
 check_range(struct checker *c, const struct key *key,
     const struct json_value *v, const char *path)
 {
 	char got[SHOWN_MAX];
-	int64_t n;
 
-	if (v->type != JSON_NUMBER || json_int(v, &n) != JSON_INT_OK ||
-	    n < key->min || n > key->max)
+	if (!in_range(key, v))
 		complain(c, v->at, path, "must be an integer %" PRId64 "..%"
 		    PRId64 " (got %s)", key->min, key->max, shown(c, v, got));
 }
@@ -284,10 +291,12 @@ check_ports(struct checker *c, const struct key *key,
 	}
 	if (v->type != JSON_ARRAY)
 		return;
-	for (port = v->child; port != NULL; port = port->next) {
-		join_index(item, path, i++);
-		check_range(c, key, port, item);
-	}
+	/* There can be 16384: no path is made for those that are right. */
+	for (port = v->child; port != NULL; port = port->next, i++)
+		if (!in_range(key, port)) {
+			join_index(item, path, i);
+			check_range(c, key, port, item);
+		}
 }
 
 /* One item of net.allow_hosts. */

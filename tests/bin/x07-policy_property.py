@@ -15,7 +15,7 @@ rng = random.Random(int(sys.argv[1]))
 ROUNDS = int(sys.argv[2])
 NAMES = ["a.example", "b.example", "www.a.example"]
 V4 = ["10.0.0.%d" % i for i in range(8)]
-V6 = ["fd00::%x" % i for i in range(8)]
+V6 = ["a00::%x" % i for i in range(8)]   # begins with the bytes of 10.0.0.0
 PORTS = [1, 80, 443, 65535]
 
 
