@@ -124,11 +124,16 @@ for i in range(ROUNDS):
                      for h, p in allow for q in p)
     assert derived["net"]["allow_dns"] == (base["net"]["allow_dns"] or wants_name), what
 
-    # Against an unrelated policy, both ways; in every other round one of pieces.
+    # Against an unrelated policy, both ways; in some rounds one of another family,
+    # or one of pieces.
     other = [(host(), ports()) for _ in range(rng.randrange(5))]
+    if i % 4 == 0:
+        have = [(V6[0], ports())]
+        other = [(V4[0], ports())]
     if i % 2:
         have = [(V4[j], [443]) for j in range(8) if rng.random() < .8]
         other = [("-".join(V4[j] for j in sorted(rng.sample(range(8), 2))), [443])]
+    if i % 4 != 2:
         base["net"]["allow_hosts"] = [{"host": h, "ports": p} for h, p in have]
         with open("base.json", "w") as f:
             json.dump(base, f)
