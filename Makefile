@@ -4,7 +4,8 @@
 #	make install	DESTDIR, PREFIX
 #	make run	set up this machine, build, show an allowed and a denied access
 #	make check	set up this machine, build, run every test through Kyua
-#	make lint	static checks (what CI runs beside the tests)
+#	make lint	static checks, and a short fuzzing (what CI runs beside the tests)
+#	make fuzz	long fuzzing of the parsers; SECONDS per target
 #
 # Works with GNU make and with bmake; mk/README tells what both understand.
 
@@ -35,4 +36,8 @@ clean: clean-tests
 clean-tests:
 	@cd tests && $(MAKE) clean
 
-.PHONY: deps run check lint build-tests clean-tests
+SECONDS?=	600
+fuzz:
+	@MAKE="$(MAKE)" sh $(TOP)/tests/fuzz/run.sh -s $(SECONDS)
+
+.PHONY: deps run check lint fuzz build-tests clean-tests

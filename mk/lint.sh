@@ -56,6 +56,9 @@ for t in "$work"/sanitize/tests/lib/libx07/*_test; do
 	done
 done
 
+say "fuzz"
+sh tests/fuzz/run.sh -r 20000 || fail "fuzz"
+
 say "include law"
 sh mk/include-law.sh || fail "include law"
 
