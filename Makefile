@@ -5,7 +5,7 @@
 #	make run	set up this machine, build, show an allowed and a denied access
 #	make check	set up this machine, build, run every test through Kyua
 #	make lint	static checks, and a short fuzzing (what CI runs beside the tests)
-#	make fuzz	long fuzzing of the parsers; SECONDS per target
+#	make fuzz	long fuzzing of the parsers: FUZZ_SECONDS for each
 #
 # Works with GNU make and with bmake; mk/README tells what both understand.
 
@@ -36,8 +36,8 @@ clean: clean-tests
 clean-tests:
 	@cd tests && $(MAKE) clean
 
-SECONDS?=	600
+FUZZ_SECONDS?=	600
 fuzz:
-	@MAKE="$(MAKE)" sh $(TOP)/tests/fuzz/run.sh -s $(SECONDS)
+	@MAKE="$(MAKE)" sh $(TOP)/tests/fuzz/run.sh -s $(FUZZ_SECONDS)
 
 .PHONY: deps run check lint fuzz build-tests clean-tests
