@@ -225,7 +225,7 @@ probe(struct explain *e)
 		namespaces = os_namespace_hint(errno);
 	for (g = BY_LIMIT; g <= BY_EXEC; g++) {
 		e->missing[g] = namespaces;
-		if (!is_installed(key_gate_name(g)))
+		if (namespaces == NULL && !is_installed(key_gate_name(g)))
 			e->missing[g] = "it is not installed";
 	}
 	if (e->missing[BY_EXEC] == NULL && os_probe(OS_HAS_EXEC_RULES) == -1)

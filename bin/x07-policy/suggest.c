@@ -15,6 +15,7 @@
 #include "overrides.h"
 
 #define FIELD_MAX	1500	/* bytes of a field in the log; longer ones are cut */
+#define TIMES_MAX	1000000	/* of one line; more is no count of ours */
 #define HOST_HINT	"--allow-host "
 
 /* One kind of denial, however often it was logged. */
@@ -34,7 +35,7 @@ struct suggest {
 	const struct form	*form;		/* of the base */
 	struct wishes		 wishes;
 	struct overrides	 over;
-	int64_t			 spawns;	/* executions that were denied */
+	int64_t			 spawns;	/* processes that were denied */
 	size_t			 added;
 };
 
@@ -105,11 +106,14 @@ add_wish(struct wishes *ws, const struct json_value *record)
 	char *hint = bytes_of(text_of(record, "hint"));
 	struct wish *w;
 	int64_t times = 1;
+	size_t i;
 
 	if (v != NULL && v->type == JSON_NUMBER &&
-	    (json_int(v, &times) != JSON_INT_OK || times < 1))
+	    (json_int(v, &times) != JSON_INT_OK || times < 1 ||
+	    times > TIMES_MAX))
 		times = 1;
-	for (w = ws->list; w < ws->list + ws->n; w++)
+	for (i = 0; i < ws->n; i++) {
+		w = &ws->list[i];
 		if (strcmp(w->key, key) == 0 && strcmp(w->verb, verb) == 0 &&
 		    strcmp(w->object, object) == 0 && strcmp(w->hint, hint) == 0) {
 			w->times += times;
@@ -117,6 +121,7 @@ add_wish(struct wishes *ws, const struct json_value *record)
 			free(hint);
 			return;
 		}
+	}
 	if (ws->n == ws->cap) {
 		ws->cap = ws->cap == 0 ? 64 : ws->cap * 2;
 		ws->list = reallocarray(ws->list, ws->cap, sizeof(*ws->list));
@@ -363,6 +368,29 @@ want_exec(struct suggest *s, struct wish *w)
 	free(path);
 }
 
+static bool
+has_items(const struct json_value *list)
+{
+	return list != NULL && list->n > 0;
+}
+
+/*
+ * A fork: which program was to follow, the log does not tell. So this comes after
+ * all else, and helps only when some program is listed.
+ */
+static void
+want_spawn(struct suggest *s, struct wish *w)
+{
+	struct json_value *process = json_member(json_root(policy_json(s->policy)),
+	    "process");
+
+	if (!has_items(json_member(process, "allow_execs")) &&
+	    !has_items(json_member(process, "allow_exec_prefixes")))
+		return;
+	w->granted = true;
+	allow_spawn(s, w);
+}
+
 /* What can be done about a denial of which key. */
 static const struct {
 	const char	*key, *verb;	/* verb "" stands for any */
@@ -375,6 +403,7 @@ static const struct {
 	{ "net.allow_dns", "", want_host },
 	{ "process.allow_execs", "exec", want_exec },
 	{ "process.allow_spawn", "exec", want_exec },
+	{ "process.allow_spawn", "spawn", want_spawn },
 };
 #define NGRANTS	(sizeof(grants) / sizeof(grants[0]))
 
@@ -397,11 +426,29 @@ static void
 tell_rest(const struct wishes *ws)
 {
 	const struct wish *w;
+	size_t i;
 
-	for (w = ws->list; w < ws->list + ws->n; w++)
+	for (i = 0; i < ws->n; i++) {
+		w = &ws->list[i];
 		if (!w->granted)
 			comment("nothing for: %s denied %s %s (%s)", w->gate,
 			    w->verb, w->object, w->why);
+	}
+}
+
+/* How many processes were to be started: a fork and its exec are one. */
+static void
+count_spawns(struct suggest *s)
+{
+	int64_t execs = 0, spawns = 0;
+	size_t i;
+
+	for (i = 0; i < s->wishes.n; i++)
+		if (strcmp(s->wishes.list[i].verb, "exec") == 0)
+			execs += s->wishes.list[i].times;
+		else if (strcmp(s->wishes.list[i].verb, "spawn") == 0)
+			spawns += s->wishes.list[i].times;
+	s->spawns = execs > spawns ? execs : spawns;
 }
 
 int
@@ -411,7 +458,7 @@ cmd_suggest(int argc, char **argv)
 	struct policy_errors es;
 	const char *root = NULL;
 	struct bytes b, out;
-	struct wish *w;
+	size_t i;
 	int ch;
 
 	while ((ch = getopt(argc, argv, "+C:")) != -1)
@@ -433,11 +480,13 @@ cmd_suggest(int argc, char **argv)
 	s.form = load_parsed_form(argv[1], root);
 	read_log(&s.wishes, argv[0]);
 
-	for (w = s.wishes.list; w < s.wishes.list + s.wishes.n; w++)
-		if (strcmp(w->verb, "exec") == 0)
-			s.spawns += w->times;
-	for (w = s.wishes.list; w < s.wishes.list + s.wishes.n; w++)
-		grant(&s, w);
+	count_spawns(&s);
+	for (i = 0; i < s.wishes.n; i++)
+		if (strcmp(s.wishes.list[i].verb, "spawn") != 0)
+			grant(&s, &s.wishes.list[i]);
+	for (i = 0; i < s.wishes.n; i++)
+		if (strcmp(s.wishes.list[i].verb, "spawn") == 0)
+			grant(&s, &s.wishes.list[i]);
 	tell_rest(&s.wishes);
 	if (s.added == 0) {
 		note("%s shows nothing that this policy denies and could allow",

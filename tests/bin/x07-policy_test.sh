@@ -895,6 +895,12 @@ EOF
 	atf_check -o save:new.json -e match:'net.allow_udp: false -> true' x07-policy suggest log "$policy"
 	atf_check -s exit:1 -o inline:'wider net.allow_hosts: + [2001:db8::1]:53\nwider net.allow_udp: false -> true\nwider net.enabled: false -> true\n' \
 	    x07-policy diff "$policy" new.json
+	# A fork alone tells no program; with some listed it does.
+	echo '{"verdict":"deny","verb":"spawn","object":"/bin/sh","key":"process.allow_spawn","times":3}' >log
+	atf_check -s exit:1 -e match:'nothing for: .* spawn /bin/sh' x07-policy suggest log "$policy"
+	jq '.process.allow_execs = ["/bin/ls"]' "$policy" >lists.json
+	atf_check -o save:new.json -e match:'process.allow_spawn: false -> true' x07-policy suggest log lists.json
+	atf_check -o inline:'3\n' x07-policy get new.json process.max_spawns
 	# DNS alone.
 	jq '.net.enabled = true | .net.allow_tcp = true | .net.allow_hosts = [{host: "c.example", ports: [1]}]' "$policy" >dns.json
 	echo '{"verdict":"deny","verb":"resolve","object":"c.example","key":"net.allow_dns"}' >log
@@ -1070,6 +1076,45 @@ EOF
 	    autoload +X _x07-policy'
 }
 
+# shellcheck disable=SC2086 # $AS is words
+suggest_works_once()
+{
+	rm -f net.log exec.log
+	set -- curl -sS --max-time 10 "http://127.0.0.1:$SERVER_PORT/file"
+	atf_check -s not-exit:0 -e match:'x07-netgate: deny connect' \
+	    $AS x07-netgate -p policy.json -l net.log -- "$@"
+	atf_check -o save:net.json -e match:'# net.allow_hosts: ' -x \
+	    "$AS x07-policy suggest - policy.json <net.log"
+	atf_check -o inline:"127.0.0.1:$SERVER_PORT\\n" x07-policy get net.json net.allow_hosts
+	atf_check -o inline:'content\n' $AS x07-netgate -p net.json -- "$@"
+
+	# A dry run shows all that a program wants, not only the first of it.
+	set -- sh -c '/usr/bin/id -u >/dev/null && echo ran'
+	atf_check -s not-exit:0 -e match:'x07-execgate: deny spawn' \
+	    $AS x07-execgate -p policy.json -- "$@"
+	atf_check -o inline:'ran\n' -e match:'would deny' $AS x07-execgate -n \
+	    --i-accept-weaker-isolation -p policy.json -l exec.log -- "$@"
+	atf_check -o save:exec.json -e match:'# process.allow_execs: .*/id' -x \
+	    "$AS x07-policy suggest - policy.json <exec.log"
+	atf_check -o inline:'ran\n' $AS x07-execgate -p exec.json -- "$@"
+	# No more than that.
+	atf_check -s not-exit:0 -o not-match:ran -e match:'x07-execgate: deny exec .*/env' \
+	    $AS x07-execgate -p exec.json -- sh -c '/usr/bin/env true && echo ran'
+}
+
+atf_test_case suggest_works cleanup
+suggest_works_head() { atf_set descr "suggest: what the gates logged is allowed by them under the suggested policy"; }
+suggest_works_body()
+{
+	base cli
+	cp "$policy" policy.json
+	echo content >file
+	http_server 127.0.0.1
+	chmod -R a+rX .
+	both suggest_works_once
+}
+suggest_works_cleanup() { stop_servers; }
+
 atf_init_test_cases()
 {
 	atf_add_test_case templates
@@ -1100,4 +1145,5 @@ atf_init_test_cases()
 	atf_add_test_case explain
 	atf_add_test_case manual
 	atf_add_test_case completions
+	atf_add_test_case suggest_works
 }
