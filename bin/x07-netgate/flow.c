@@ -3,7 +3,6 @@
  * outside, the packet let in or answered with the error, then bytes both
  * ways through pipes that are held only while bytes are stuck in them.
  */
-#include <arpa/inet.h>
 #include <netinet/tcp.h>
 
 #include <errno.h>
@@ -19,6 +18,7 @@
 #define CHUNK		(1 << 18)
 #define SHARE		(1 << 20)	/* bytes of a flow per round of the loop */
 #define IDLE_PIPES	32
+#define KNOCK_MS	25		/* between tries to reach the program */
 
 struct half {
 	struct watch	*from, *to;
@@ -32,8 +32,8 @@ struct half {
 struct flow {
 	LIST_ENTRY(flow)	pending;
 	TAILQ_ENTRY(flow)	busy;
-	enum { DIALLING, ADMITTED, OPEN, DEAD } state;
-	bool			is_busy;
+	enum { DIALLING, ADMITTED, KNOCKING, OPEN, DEAD } state;
+	bool			is_busy, is_pending;
 	struct watch		in, out;
 	struct half		up, down;
 	struct timer		timer;
@@ -41,6 +41,7 @@ struct flow {
 	const struct entry	*entry;
 	const char		*name;		/* of the list, or NULL */
 	int64_t			started;
+	int64_t			until;		/* KNOCKING: gives up then */
 };
 
 static LIST_HEAD(, flow) pending[BUCKETS];
@@ -111,42 +112,6 @@ pending_find(const struct os_flow *f)
 	return NULL;
 }
 
-/* ---- reporting ---- */
-
-static const char *
-flow_text(const struct flow *f, char buf[NAMED_TEXT])
-{
-	const struct os_flow *w = &f->syn.flow;
-
-	return named_text(buf, f->name, w->family, w->dst, w->dport);
-}
-
-static void
-flow_log(struct relay *r, const struct flow *f, const char *verb,
-    const char *more)
-{
-	char object[NAMED_TEXT], ip[INET6_ADDRSTRLEN], extra[HOST_MAX + 256];
-
-	if (r->chain->audit_fd < 0)
-		return;
-	inet_ntop(f->syn.flow.family, f->syn.flow.dst, ip, sizeof(ip));
-	snprintf(extra, sizeof(extra), "%s%s%s\"addr\":\"%s\",\"port\":%u%s",
-	    f->name != NULL ? "\"name\":\"" : "", f->name != NULL ? f->name : "",
-	    f->name != NULL ? "\"," : "", ip, f->syn.flow.dport, more);
-	report_allow(r, verb, flow_text(f, object), extra);
-}
-
-static void
-flow_denied(struct relay *r, const struct flow *f, const char *why,
-    const char *key, bool hint)
-{
-	char object[NAMED_TEXT], addr[ADDR_TEXT];
-
-	addr_text(addr, f->syn.flow.family, f->syn.flow.dst, f->syn.flow.dport);
-	report_deny(r, "connect", flow_text(f, object), why, key,
-	    hint ? addr : NULL);
-}
-
 /* ---- ends ---- */
 
 /* Closes with RST instead of FIN: whoever reads learns that bytes are missing. */
@@ -173,10 +138,10 @@ flow_end(struct relay *r, struct flow *f, bool abort_it)
 		    "\"ms\":%lld", (unsigned long long)f->up.bytes,
 		    (unsigned long long)f->down.bytes,
 		    (long long)(r->now - f->started));
-		flow_log(r, f, "close", more);
-	} else {
-		LIST_REMOVE(f, pending);
+		report_flow(r, "close", &f->syn.flow, f->name, false, more);
 	}
+	if (f->is_pending)
+		LIST_REMOVE(f, pending);
 	if (abort_it) {
 		reset(&f->in);
 		reset(&f->out);
@@ -269,8 +234,8 @@ flow_move(struct relay *r, struct flow *f)
 
 	if (up == MOVE_FAILED || down == MOVE_FAILED) {
 		if (allowance(r) == 0)
-			flow_denied(r, f, "the byte limit of -b is reached",
-			    "-b", false);
+			judge_denied(r, &f->syn.flow, f->name, false,
+			    "the byte limit of -b is reached", "-b");
 		flow_end(r, f, true);
 		return;
 	}
@@ -382,8 +347,8 @@ dial(struct relay *r, struct flow *f)
 	fd = socket(f->syn.flow.family, SOCK_STREAM | SOCK_NONBLOCK |
 	    SOCK_CLOEXEC, 0);
 	if (fd == -1) {
-		flow_denied(r, f, "the relay is out of descriptors", "limits.fds",
-		    false);
+		judge_denied(r, &f->syn.flow, f->name, false,
+		    "the relay is out of descriptors", "limits.fds");
 		rejected(r, f, EHOSTUNREACH);
 		return;
 	}
@@ -402,70 +367,83 @@ dial(struct relay *r, struct flow *f)
 }
 
 static struct flow *
-flow_new(struct relay *r, const struct os_net_event *ev,
-    const struct entry *entry, const char *name)
+flow_new(struct relay *r, const struct os_flow *flow, const struct entry *entry,
+    const char *name)
 {
 	struct flow *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		refuse_errno("relay");
-	f->state = DIALLING;
 	f->in.fd = f->out.fd = -1;
 	f->up = (struct half){ .from = &f->in, .to = &f->out, .pipe = { -1, -1 } };
 	f->down = (struct half){ .from = &f->out, .to = &f->in, .pipe = { -1, -1 } };
-	f->syn = *ev;
+	f->syn.flow = *flow;
 	f->entry = entry;
 	f->name = name;
 	f->started = r->now;
-	LIST_INSERT_HEAD(&pending[bucket_of(&ev->flow)], f, pending);
 	r->live[entry->group]++;
 	return f;
 }
 
-static void
-over_limit(struct relay *r, struct flow *f)
+/* Is there room for one more of the group? Reports it when not. */
+static bool
+room(struct relay *r, const struct os_flow *flow, const struct entry *entry,
+    const char *name)
 {
-	enum group g = f->entry->group;
+	enum group g = entry->group;
 	char why[96];
 
+	if (r->rules->max_live[g] == 0 || r->live[g] < r->rules->max_live[g])
+		return true;
 	snprintf(why, sizeof(why), "more than %lld connections at once",
 	    (long long)r->rules->max_live[g]);
-	flow_denied(r, f, why, g == GROUP_DB ? "db.max_live_conns" : "-c", false);
-	rejected(r, f, ECONNREFUSED);
+	judge_denied(r, flow, name, false, why,
+	    g == GROUP_DB ? "db.max_live_conns" : "-c");
+	return false;
 }
 
-/* Returns the entry that allows it, reports and answers otherwise. */
-static const struct entry *
-judge(struct relay *r, const struct os_net_event *ev, const char **name)
+static void
+flow_judged(struct relay *r, const struct os_net_event *ev,
+    const struct verdict_on *v)
 {
-	const struct os_flow *f = &ev->flow;
-	const struct known *known, *other = NULL;
-	struct judgement j;
-	char text[ADDR_TEXT];
+	struct flow *f;
 
-	*name = NULL;
-	if (rules_addr(r->rules, f->family, f->dst, f->dport, false, &j))
-		return j.entry;
-	if (j.entry == NULL) {
-		known = names_find(r, f->family, f->dst, f->dport, false, &other);
-		if (known != NULL) {
-			*name = known->name;
-			return rules_name(r->rules, known->name, f->dport, false);
-		}
+	if (v->entry == NULL || !room(r, &ev->flow, v->entry, v->name)) {
+		os_net_reject(&r->net, ev, ECONNREFUSED);
+		return;
 	}
-	addr_text(text, f->family, f->dst, f->dport);
-	report_deny(r, "connect", text, j.why, j.key, j.entry == NULL ? text : NULL);
-	os_net_reject(&r->net, ev, ECONNREFUSED);
-	return NULL;
+	f = flow_new(r, &ev->flow, v->entry, v->name);
+	f->state = DIALLING;
+	f->syn = *ev;
+	f->is_pending = true;
+	LIST_INSERT_HEAD(&pending[bucket_of(&ev->flow)], f, pending);
+	report_flow(r, "connect", &ev->flow, v->name, false, "");
+	dial(r, f);
+}
+
+/* A name was asked for again, because an old answer led to this address. */
+static void
+on_refreshed(struct relay *r, void *arg)
+{
+	struct os_net_event *ev = arg;
+	struct verdict_on v;
+
+	if (pending_find(&ev->flow) == NULL) {
+		v = judge(r, &ev->flow, false);
+		if (v.stale != NULL)
+			judge_denied(r, &ev->flow, v.stale, false, "the name does "
+			    "not answer this address any more", "net.allow_hosts");
+		flow_judged(r, ev, &v);
+	}
+	free(ev);
 }
 
 void
 flow_open(struct relay *r, const struct os_net_event *ev)
 {
 	struct flow *f = pending_find(&ev->flow);
-	const struct entry *entry;
-	const char *name;
-	int64_t max;
+	struct os_net_event *copy;
+	struct verdict_on v;
 
 	if (f != NULL && f->syn.len == ev->len &&
 	    memcmp(f->syn.tcp + 4, ev->tcp + 4, 4) == 0) {
@@ -476,17 +454,105 @@ flow_open(struct relay *r, const struct os_net_event *ev)
 	}
 	if (f != NULL)
 		flow_end(r, f, true);
-	entry = judge(r, ev, &name);
-	if (entry == NULL)
-		return;
-	f = flow_new(r, ev, entry, name);
-	max = r->rules->max_live[entry->group];
-	if (max > 0 && r->live[entry->group] > max) {
-		over_limit(r, f);
+	v = judge(r, &ev->flow, false);
+	if (v.stale == NULL) {
+		flow_judged(r, ev, &v);
 		return;
 	}
-	flow_log(r, f, "connect", "");
-	dial(r, f);
+	copy = malloc(sizeof(*copy));
+	if (copy == NULL)
+		refuse_errno("relay");
+	*copy = *ev;
+	resolver_refresh(r, v.stale, ev->flow.family, on_refreshed, copy);
+}
+
+/* ---- connections from outside ---- */
+
+static void	knock(struct relay *, struct timer *);
+
+static struct flow *
+flow_of_in(struct watch *w)
+{
+	return (struct flow *)((char *)w - offsetof(struct flow, in));
+}
+
+/* The program did not take it: not yet, or never. */
+static void
+not_taken(struct relay *r, struct flow *f, int err)
+{
+	watch_close(&f->in);
+	if (err == ECONNREFUSED && r->now < f->until)
+		timer_set(r, &f->timer, KNOCK_MS, knock);
+	else
+		flow_end(r, f, true);
+}
+
+static void
+on_knock(struct relay *r, struct watch *w, unsigned what)
+{
+	struct flow *f = flow_of_in(w);
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (f->state == OPEN) {
+		flow_move(r, f);
+		return;
+	}
+	if ((what & OS_POLL_OUT) == 0)
+		return;
+	if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
+		err = errno;
+	if (err != 0) {
+		not_taken(r, f, err);
+		return;
+	}
+	timer_clear(&f->timer);
+	f->state = OPEN;
+	flow_move(r, f);
+}
+
+static void
+knock(struct relay *r, struct timer *t)
+{
+	struct flow *f = (struct flow *)((char *)t - offsetof(struct flow, timer));
+	int fd = spare_socket(r, f->syn.flow.family), on = 1;
+
+	if (fd == -1) {
+		flow_end(r, f, true);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (os_net_connect(fd, &f->syn.flow) == -1 && errno != EINPROGRESS) {
+		int err = errno;
+
+		close(fd);
+		f->in.fd = -1;
+		not_taken(r, f, err);
+		return;
+	}
+	watch_add(r, &f->in, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE, on_knock);
+}
+
+void
+flow_serve(struct relay *r, int fd, const struct os_flow *flow,
+    const struct entry *entry, int64_t until)
+{
+	struct watch stray = { .fd = fd };
+	struct flow *f;
+	int on = 1;
+
+	if (!room(r, flow, entry, NULL)) {
+		reset(&stray);
+		return;
+	}
+	f = flow_new(r, flow, entry, NULL);
+	f->state = KNOCKING;
+	f->until = until;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	watch_add(r, &f->out, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE, on_out);
+	report_flow(r, "accept", flow, NULL, false, "");
+	knock(r, &f->timer);
 }
 
 /* ---- accepting ---- */
@@ -532,6 +598,7 @@ pair(struct relay *r, int fd, const struct sockaddr_in6 *peer)
 		return;
 	}
 	LIST_REMOVE(f, pending);
+	f->is_pending = false;
 	timer_clear(&f->timer);
 	f->state = OPEN;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

@@ -1,4 +1,6 @@
 /* Listeners inside the network, one per address and port that is open. */
+#include <sys/resource.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 
 #define BUCKETS		1024	/* a power of two */
 #define SPARE		16	/* sockets made at once */
+#define OWN_FDS		24	/* what the relay needs beside the listeners */
 
 static size_t
 addr_len(int family)
@@ -40,8 +43,22 @@ make_sockaddr(struct sockaddr_in6 *six, int family, const unsigned char *addr,
 struct batch {
 	int	relay;
 	int	fds[OS_FDS_MAX];
-	size_t	n;
+	size_t	n, total;
 };
+
+/* The relay must be able to hold all of them; it may raise its soft limit. */
+static void
+check_room(const struct batch *b)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 &&
+	    lim.rlim_max < b->total + OWN_FDS)
+		refuse("%zu listeners and %d descriptors for the relay itself "
+		    "are more than the %llu that may be open (ulimit -Hn, "
+		    "limits.fds)", b->total, OWN_FDS,
+		    (unsigned long long)lim.rlim_max);
+}
 
 static void
 flush(struct batch *b)
@@ -72,6 +89,8 @@ open_one(struct batch *b, int family, int type, const unsigned char *addr,
 		return;
 	}
 	b->fds[b->n++] = fd;
+	b->total++;
+	check_room(b);
 	if (b->n == OS_FDS_MAX)
 		flush(b);
 }
@@ -80,6 +99,22 @@ static bool
 single(const struct hostspec *s)
 {
 	return memcmp(s->lo, s->hi, addr_len(s->family)) == 0;
+}
+
+static void
+open_entry(struct batch *b, const struct rules *r, const struct entry *e,
+    const unsigned char *addr)
+{
+	const struct hostspec *s = &e->spec;
+
+	for (size_t p = 0; p < s->nports; p++) {
+		if (!serve_planned(r, s->family, addr, s->ports[p]))
+			open_one(b, s->family, SOCK_STREAM, addr, s->ports[p],
+			    true);
+		if (e->udp)
+			open_one(b, s->family, SOCK_DGRAM, addr, s->ports[p],
+			    false);
+	}
 }
 
 static void
@@ -96,9 +131,7 @@ open_entries(struct batch *b, const struct rules *r, bool ipv6, bool ranges)
 		/* Nobody is at the unspecified address. */
 		if (!ranges && memcmp(s->lo, any, addr_len(s->family)) == 0)
 			continue;
-		for (size_t p = 0; p < s->nports; p++)
-			open_one(b, s->family, SOCK_STREAM, ranges ? any : s->lo,
-			    s->ports[p], true);
+		open_entry(b, r, &r->allow[i], ranges ? any : s->lo);
 	}
 }
 
@@ -128,16 +161,20 @@ listen_first(const struct rules *r, bool ipv6, int relay)
 struct listener {
 	LIST_ENTRY(listener)	link;
 	struct watch		watch;
-	int			family;
+	int			type, family;
 	unsigned char		addr[16];
 	uint16_t		port;
 };
 LIST_HEAD(bucket, listener);
 
+struct spares {
+	int	fds[SPARE];
+	size_t	n;
+};
+
 struct listeners {
 	struct bucket	bucket[BUCKETS];
-	int		spare[2][SPARE];	/* IPv4, IPv6 */
-	size_t		nspare[2];
+	struct spares	spare[2][2];	/* IPv4, IPv6; streams, datagrams */
 };
 
 static struct bucket *
@@ -151,13 +188,13 @@ bucket_of(const struct relay *r, const unsigned char *addr, uint16_t port)
 }
 
 static struct listener *
-find(const struct relay *r, int family, const unsigned char addr[16],
+find(const struct relay *r, int type, int family, const unsigned char addr[16],
     uint16_t port)
 {
 	struct listener *l;
 
 	LIST_FOREACH(l, bucket_of(r, addr, port), link)
-		if (l->family == family && l->port == port &&
+		if (l->type == type && l->family == family && l->port == port &&
 		    memcmp(l->addr, addr, 16) == 0)
 			return l;
 	return NULL;
@@ -171,18 +208,27 @@ on_accept(struct relay *r, struct watch *w, unsigned what)
 }
 
 static void
-insert(struct relay *r, int fd, int family, const unsigned char addr[16],
-    uint16_t port)
+on_datagram(struct relay *r, struct watch *w, unsigned what)
+{
+	(void)what;
+	udp_read(r, w->fd);
+}
+
+static void
+insert(struct relay *r, int fd, int type, int family,
+    const unsigned char addr[16], uint16_t port)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		refuse_errno("listener");
+	l->type = type;
 	l->family = family;
 	l->port = port;
 	memcpy(l->addr, addr, 16);
 	LIST_INSERT_HEAD(bucket_of(r, addr, port), l, link);
-	watch_add(r, &l->watch, fd, OS_POLL_IN, on_accept);
+	watch_add(r, &l->watch, fd, OS_POLL_IN,
+	    type == SOCK_STREAM ? on_accept : on_datagram);
 }
 
 static bool
@@ -196,6 +242,14 @@ is_stub(int family, const unsigned char addr[16], uint16_t port)
 }
 
 void
+listen_init(struct relay *r)
+{
+	r->listeners = calloc(1, sizeof(*r->listeners));
+	if (r->listeners == NULL)
+		refuse_errno("relay");
+}
+
+void
 listen_adopt(struct relay *r, int fd)
 {
 	struct sockaddr_in6 sa;
@@ -205,10 +259,7 @@ listen_adopt(struct relay *r, int fd)
 	uint16_t port;
 	int type;
 
-	if (r->listeners == NULL)
-		r->listeners = calloc(1, sizeof(*r->listeners));
-	if (r->listeners == NULL ||
-	    getsockname(fd, (struct sockaddr *)&sa, &len) == -1 ||
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) == -1 ||
 	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &typelen) == -1)
 		refuse_errno("listener");
 	if (four->sin_family == AF_INET) {
@@ -221,58 +272,66 @@ listen_adopt(struct relay *r, int fd)
 	if (is_stub(four->sin_family, addr, port))
 		resolver_adopt(r, fd, type);
 	else
-		insert(r, fd, four->sin_family, addr, port);
-}
-
-bool
-listening(const struct relay *r, int family, const unsigned char *addr,
-    uint16_t port)
-{
-	static const unsigned char any[16];
-	unsigned char key[16] = { 0 };
-
-	memcpy(key, addr, addr_len(family));
-	return find(r, family, any, port) != NULL ||
-	    find(r, family, key, port) != NULL;
-}
-
-static int
-spare_socket(struct relay *r, int family)
-{
-	struct listeners *ls = r->listeners;
-	size_t *n = &ls->nspare[family == AF_INET6];
-	int *spare = ls->spare[family == AF_INET6];
-
-	if (*n == 0) {
-		if (os_net_sockets(&r->net, family, SOCK_STREAM, spare,
-		    SPARE) == -1)
-			return -1;
-		*n = SPARE;
-	}
-	return spare[--*n];
+		insert(r, fd, type, four->sin_family, addr, port);
 }
 
 int
-listen_on(struct relay *r, int family, const unsigned char *addr, uint16_t port)
+listening(const struct relay *r, int type, int family,
+    const unsigned char *addr, uint16_t port)
+{
+	static const unsigned char any[16];
+	unsigned char key[16] = { 0 };
+	const struct listener *l;
+
+	memcpy(key, addr, addr_len(family));
+	l = find(r, type, family, key, port);
+	if (l == NULL)
+		l = find(r, type, family, any, port);
+	return l != NULL ? l->watch.fd : -1;
+}
+
+static int
+spare_of(struct relay *r, int type, int family)
+{
+	struct spares *s = &r->listeners->spare[family == AF_INET6]
+	    [type == SOCK_DGRAM];
+
+	if (s->n == 0) {
+		if (os_net_sockets(&r->net, family, type, s->fds, SPARE) == -1)
+			return -1;
+		s->n = SPARE;
+	}
+	return s->fds[--s->n];
+}
+
+int
+spare_socket(struct relay *r, int family)
+{
+	return spare_of(r, SOCK_STREAM, family);
+}
+
+int
+listen_on(struct relay *r, int type, int family, const unsigned char *addr,
+    uint16_t port)
 {
 	struct sockaddr_in6 sa;
 	unsigned char key[16] = { 0 };
 	int fd, err;
 
-	if (listening(r, family, addr, port))
+	if (listening(r, type, family, addr, port) != -1)
 		return 0;
 	memcpy(key, addr, addr_len(family));
-	fd = spare_socket(r, family);
+	fd = spare_of(r, type, family);
 	if (fd == -1)
 		return -1;
 	if (os_net_listen(fd, make_sockaddr(&sa, family, key, port),
-	    true) == -1) {
+	    type == SOCK_STREAM) == -1) {
 		err = errno;
 		close(fd);
 		errno = err;
 		return -1;
 	}
-	insert(r, fd, family, key, port);
+	insert(r, fd, type, family, key, port);
 	return 0;
 }
 

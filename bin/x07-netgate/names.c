@@ -83,6 +83,7 @@ forget_oldest(struct relay *r)
 struct opening {
 	struct relay	*r;
 	struct known	*known;
+	int		type;
 	int		err;
 };
 
@@ -92,8 +93,8 @@ open_port(void *arg, uint16_t port)
 	struct opening *o = arg;
 
 	/* In use: by the program itself. Its own connections will tell (relay.c). */
-	if (listen_on(o->r, o->known->family, o->known->addr, port) == -1 &&
-	    errno != EADDRINUSE)
+	if (listen_on(o->r, o->type, o->known->family, o->known->addr,
+	    port) == -1 && errno != EADDRINUSE)
 		o->err = errno;
 }
 
@@ -102,7 +103,7 @@ names_learn(struct relay *r, const char *name, int family,
     const unsigned char *addr, int64_t until)
 {
 	struct known *k = find_pair(r, name, family, addr);
-	struct opening o = { .r = r };
+	struct opening o = { .r = r, .type = SOCK_STREAM };
 
 	if (k == NULL) {
 		if (r->names->n >= KNOWN_MAX)
@@ -124,6 +125,8 @@ names_learn(struct relay *r, const char *name, int family,
 		k->until = until;
 	o.known = k;
 	rules_ports(r->rules, name, false, open_port, &o);
+	o.type = SOCK_DGRAM;
+	rules_ports(r->rules, name, true, open_port, &o);
 	errno = o.err;
 	return o.err == 0 ? 0 : -1;
 }

@@ -20,9 +20,18 @@ struct entry {
 	bool		udp;		/* also for datagrams */
 };
 
+/* A listed address of this machine on which the program may listen, serve.c. */
+struct serve {
+	int		family;
+	unsigned char	addr[16];
+	uint16_t	port;
+};
+
 struct rules {
 	struct entry	*allow, *deny;
 	size_t		nallow, ndeny;
+	struct serve	*serve;
+	size_t		nserve;
 	bool		ask[NGROUPS];	/* names of this group may be resolved */
 	const char	*closed;	/* key that shuts all of net.*, or NULL */
 	bool		udp;		/* -u, net.allow_udp */
@@ -86,6 +95,7 @@ struct flow;
 struct listeners;
 struct names;
 struct resolver;
+struct served;
 
 TAILQ_HEAD(flow_list, flow);
 
@@ -98,7 +108,7 @@ struct relay {
 	int64_t			now;		/* ms, monotonic */
 	struct watch		ended;		/* the program */
 	struct watch		wire[4];
-	struct timer_queue	queues[8];
+	struct timer_queue	queues[12];
 	struct flow_list	busy;		/* flows with bytes left to move */
 	void			**trash;	/* freed after this round of events */
 	size_t			ntrash;
@@ -106,6 +116,8 @@ struct relay {
 	struct listeners	*listeners;
 	struct names		*names;
 	struct resolver		*resolver;
+	struct served		*served;
+	int			tables[2];	/* who listens inside */
 	int64_t			live[NGROUPS];
 	int64_t			bytes;		/* moved so far */
 	bool			quit;
@@ -114,9 +126,10 @@ struct relay {
 /*
  * Splits off the relay, which stays outside. Returns the socket on which it
  * waits for the network (os_send_fds: userns, netns, wires), its first sockets
- * and an empty message; it answers one line, empty when it is ready.
+ * and an empty message; it says one line, empty when it is ready.
+ * *between is a child to reap before the program runs.
  */
-int	relay_start(const struct chain *, const struct rules *);
+int	relay_start(const struct chain *, const struct rules *, pid_t *between);
 
 void	watch_add(struct relay *, struct watch *, int fd, unsigned what,
 	    void (*)(struct relay *, struct watch *, unsigned));
@@ -132,7 +145,6 @@ void	free_later(struct relay *, void *);
 /* ---- listen.c: listeners inside the network ---- */
 
 #define STUB_ADDRESS	"127.0.0.1"
-#define STUB_ADDRESS6	"::1"
 #define STUB_PORT	53
 
 /*
@@ -140,26 +152,73 @@ void	free_later(struct relay *, void *);
  * sockets, and passes them to the relay. Runs inside the network.
  */
 void	listen_first(const struct rules *, bool ipv6, int relay);
+void	listen_init(struct relay *);
 /* The relay's side of it: takes over one of those. */
 void	listen_adopt(struct relay *, int fd);
 /*
- * Makes sure that the relay listens on an address and port inside. Returns -1
- * with errno when it cannot.
+ * Makes sure that the relay listens on an address and port inside, for type SOCK_STREAM
+ * or SOCK_DGRAM. Returns -1 with errno when it cannot.
  */
-int	listen_on(struct relay *, int family, const unsigned char *addr,
-	    uint16_t port);
+int	listen_on(struct relay *, int type, int family,
+	    const unsigned char *addr, uint16_t port);
 /* Stops listening on an address, all ports. */
 void	listen_stop(struct relay *, int family, const unsigned char *addr);
-/* Does the relay listen there? */
-bool	listening(const struct relay *, int family, const unsigned char *addr,
-	    uint16_t port);
+/* The descriptor with which the relay listens there, or -1. */
+int	listening(const struct relay *, int type, int family,
+	    const unsigned char *addr, uint16_t port);
+/* A fresh stream socket of the network, or -1 with errno. */
+int	spare_socket(struct relay *, int family);
+
+/* ---- serve.c: what the program listens on, reached from outside ---- */
+
+/*
+ * Finds the entries that name an address of this machine on which nobody listens
+ * now: there the program may. Runs outside, before the relay starts.
+ */
+void	serve_plan(struct rules *);
+bool	serve_planned(const struct rules *, int family,
+	    const unsigned char *addr, uint16_t port);
+/* The relay's part: watches for the program to listen. */
+void	serve_start(struct relay *);
+/*
+ * Somebody inside found nobody listening on a planned address: if there is one
+ * outside by now, it was meant, and is reached from now on.
+ */
+void	serve_refused(struct relay *, const struct os_flow *);
 
 /* ---- flow.c: connections ---- */
 
 void	flow_open(struct relay *, const struct os_net_event *);
 void	flow_accept(struct relay *, int listener);
+/*
+ * Takes over a connection accepted outside because of entry, and makes it inside, where
+ * the program may be about to listen: tries again until then (ms, monotonic).
+ */
+void	flow_serve(struct relay *, int fd, const struct os_flow *,
+	    const struct entry *entry, int64_t until);
 /* Moves bytes of flows that had more than their share last round. */
 void	flow_work(struct relay *);
+
+/* ---- udp.c: datagrams ---- */
+
+void	udp_read(struct relay *, int listener);
+
+/* ---- judge.c: one answer for an address and port ---- */
+
+struct verdict_on {
+	const struct entry	*entry;		/* that allows it, or NULL */
+	const char		*name;		/* it was answered for, or NULL */
+	const char		*stale;		/* the same, too long ago: ask again */
+};
+
+/*
+ * Judges a connection or datagram by the list and the names. A denial is
+ * reported, unless it is stale: that is not decided yet.
+ */
+struct verdict_on	judge(struct relay *, const struct os_flow *, bool udp);
+/* Reports a denial of something that the list allows as such. */
+void	judge_denied(struct relay *, const struct os_flow *, const char *name,
+	    bool udp, const char *why, const char *key);
 
 /* ---- dns.c: messages of RFC 1035 ---- */
 
@@ -253,5 +312,8 @@ void	report_deny(struct relay *, const char *verb, const char *object,
 /* A record in the audit log alone. */
 void	report_allow(struct relay *, const char *verb, const char *object,
 	    const char *extra);
+/* The same for a flow that is allowed; more starts with a comma or is empty. */
+void	report_flow(struct relay *, const char *verb, const struct os_flow *,
+	    const char *name, bool udp, const char *more);
 
 #endif

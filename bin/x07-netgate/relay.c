@@ -154,37 +154,22 @@ loop(struct relay *r)
 
 /* ---- the wire ---- */
 
-/* The kernel refused a connection: nothing of ours listens there. */
+/* The kernel refused a connection or datagram: nobody listens there. */
 static void
 refused(struct relay *r, const struct os_flow *f, bool udp)
 {
-	char text[ADDR_TEXT], object[NAMED_TEXT];
-	char why[HOST_MAX + 64], hint[HOST_MAX + 16];
-	const struct known *known, *other = NULL;
-	struct judgement j;
+	struct verdict_on v;
 
-	addr_text(text, f->family, f->dst, f->dport);
-	known = names_find(r, f->family, f->dst, f->dport, udp, &other);
-	if (rules_addr(r->rules, f->family, f->dst, f->dport, udp, &j) ||
-	    known != NULL) {
-		/* Allowed, but in the program's own hands inside. */
-		if (udp || listening(r, f->family, f->dst, f->dport))
-			return;
-		report_deny(r, "connect", text, "the program listens on this "
-		    "port itself, so the relay cannot", "net.allow_hosts", NULL);
+	if (!udp && serve_planned(r->rules, f->family, f->dst, f->dport)) {
+		serve_refused(r, f);
 		return;
 	}
-	if (other == NULL || j.entry != NULL) {
-		report_deny(r, udp ? "send" : "connect", text, j.why, j.key,
-		    j.entry == NULL ? text : NULL);
-		return;
-	}
-	named_text(object, other->name, f->family, f->dst, f->dport);
-	snprintf(hint, sizeof(hint), "%s:%u", other->name, f->dport);
-	snprintf(why, sizeof(why), "port %u of this name is not in "
-	    "net.allow_hosts", f->dport);
-	report_deny(r, udp ? "send" : "connect", object, why, "net.allow_hosts",
-	    hint);
+	v = judge(r, f, udp);
+	/* Allowed, but without a listener: the port is in the program's hands. */
+	if (v.entry != NULL && listening(r, udp ? SOCK_DGRAM : SOCK_STREAM,
+	    f->family, f->dst, f->dport) == -1)
+		judge_denied(r, f, v.name, udp, "the program has taken this port "
+		    "for itself", "net.allow_hosts");
 }
 
 /* Returns false when there was nothing more. */
@@ -198,7 +183,8 @@ on_packet(struct relay *r, int fd)
 		return n == 0;
 	switch (ev.kind) {
 	case OS_NET_OPENS:
-		if (listening(r, ev.flow.family, ev.flow.dst, ev.flow.dport))
+		if (listening(r, SOCK_STREAM, ev.flow.family, ev.flow.dst,
+		    ev.flow.dport) != -1)
 			flow_open(r, &ev);
 		break;
 	case OS_NET_REFUSED:
@@ -250,13 +236,20 @@ take_over(struct relay *r, int sock)
 		_exit(EXIT_REFUSED);	/* the gate itself refused */
 	r->net = (struct os_net){ fds[0], fds[1],
 	    { fds[2], n == 6 ? fds[4] : -1 }, { fds[3], n == 6 ? fds[5] : -1 } };
+	r->tables[0] = r->tables[1] = -1;
+	if (r->rules->nserve > 0) {
+		n = os_recv_fds(sock, fds);
+		if (n < 1 || n > 2)
+			_exit(EXIT_REFUSED);
+		memcpy(r->tables, fds, sizeof(fds[0]) * (size_t)n);
+	}
 	while ((n = os_recv_fds(sock, fds)) > 0)
 		for (int i = 0; i < n; i++)
 			listen_adopt(r, fds[i]);
 	if (n == -1 && errno == EPIPE)
 		_exit(EXIT_REFUSED);
 	if (n == -1)
-		fail(sock, "taking over sockets");
+		refuse_errno("no network: the relay cannot take over its sockets");
 	for (size_t i = 0; i < sizeof(wire) / sizeof(wire[0]); i++) {
 		r->wire[i].fd = -1;
 		if (*wire[i] >= 0)
@@ -309,20 +302,25 @@ be_relay(const struct chain *c, const struct rules *rules, pid_t program, int so
 		fail(sock, "start");
 	watch_add(r, &r->ended, pidfd, OS_POLL_IN, on_end);
 	names_init(r);
-	/* While the gate still makes the network; nothing hostile runs yet. */
+	listen_init(r);
 	if (os_relay_confine() == -1)
 		fail(sock, "confining itself");
-	take_over(r, sock);
-	r->now = monotonic_ms();
+	/*
+	 * Said before the network is here, so that the gate need not wait for
+	 * us later: what the program sends meanwhile stays in the sockets.
+	 */
 	if (write(sock, "\n", 1) != 1)
 		_exit(EXIT_REFUSED);
+	take_over(r, sock);
 	close(sock);
+	r->now = monotonic_ms();
+	serve_start(r);
 	loop(r);
 	_exit(0);
 }
 
 int
-relay_start(const struct chain *c, const struct rules *rules)
+relay_start(const struct chain *c, const struct rules *rules, pid_t *between)
 {
 	pid_t program = getpid(), pid;
 	int pair[2];
@@ -341,7 +339,6 @@ relay_start(const struct chain *c, const struct rules *rules)
 		be_relay(c, rules, program, pair[1]);
 	}
 	close(pair[1]);
-	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
-		continue;
+	*between = pid;
 	return pair[0];
 }

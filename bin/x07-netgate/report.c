@@ -127,3 +127,20 @@ report_allow(struct relay *r, const char *verb, const char *object,
 	if (r->chain->audit_fd >= 0)
 		audit_verdict(r->chain->audit_fd, &v, true, false, extra);
 }
+
+void
+report_flow(struct relay *r, const char *verb, const struct os_flow *f,
+    const char *name, bool udp, const char *more)
+{
+	char object[NAMED_TEXT], ip[INET6_ADDRSTRLEN], extra[HOST_MAX + 256];
+
+	if (r->chain->audit_fd < 0)
+		return;
+	inet_ntop(f->family, f->dst, ip, sizeof(ip));
+	snprintf(extra, sizeof(extra), "%s%s%s\"addr\":\"%s\",\"port\":%u,"
+	    "\"proto\":\"%s\"%s", name != NULL ? "\"name\":\"" : "",
+	    name != NULL ? name : "", name != NULL ? "\"," : "", ip, f->dport,
+	    udp ? "udp" : "tcp", more);
+	report_allow(r, verb, named_text(object, name, f->family, f->dst,
+	    f->dport), extra);
+}

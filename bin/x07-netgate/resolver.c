@@ -37,6 +37,7 @@ struct asker {
 	struct sockaddr_storage	from;
 	socklen_t		fromlen;
 	struct conn		*conn;		/* TCP */
+	bool			internal;	/* the relay itself, with fn */
 	void			(*fn)(struct relay *, void *);
 	void			*arg;
 	struct dns_query	query;
@@ -79,8 +80,9 @@ answer(struct relay *r, struct asker *a, int rcode, const struct dns_answer *ans
 	unsigned char out[2 + DNS_REPLY_MAX];
 	size_t n;
 
-	if (a->fn != NULL) {
-		a->fn(r, a->arg);
+	if (a->internal) {
+		if (a->fn != NULL)
+			a->fn(r, a->arg);
 		return;
 	}
 	n = dns_reply(out + 2, &a->query, rcode, ans);
@@ -410,6 +412,7 @@ resolver_refresh(struct relay *r, const char *name, int family,
 
 	if (a == NULL)
 		refuse_errno("relay");
+	a->internal = true;
 	a->fn = fn;
 	a->arg = arg;
 	look_up(r, name, family, a);

@@ -4,6 +4,8 @@
  * The process becomes the program itself; the relay that stays outside is
  * nobody's child by then, so status, signals and terminal pass untouched.
  */
+#include <sys/wait.h>
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -166,10 +168,12 @@ settle(struct rules *r, const struct options *o, const struct form *form)
 }
 
 static void
-enter(const struct chain *c, const struct rules *r, int relay)
+enter(const struct chain *c, const struct rules *r)
 {
 	char line[512];
 	struct os_net net;
+	pid_t between;
+	int relay = relay_start(c, r, &between);
 	ssize_t n;
 
 	if (os_net_enter(&net) == -1) {
@@ -182,6 +186,13 @@ enter(const struct chain *c, const struct rules *r, int relay)
 	    net.icmp[0], net.tcp[1], net.icmp[1] },
 	    net.tcp[1] >= 0 ? 6 : 4) == -1)
 		refuse_errno("passing the network to the relay");
+	if (r->nserve > 0) {
+		int tables[2];
+
+		if (os_net_tables(tables) == -1 ||
+		    os_send_fds(relay, tables, tables[1] >= 0 ? 2 : 1) == -1)
+			refuse_errno("watching for listeners");
+	}
 	listen_first(r, net.tcp[1] >= 0, relay);
 	if (os_net_names(STUB_ADDRESS) == -1)
 		refuse_errno("giving the program its own resolv.conf");
@@ -191,6 +202,8 @@ enter(const struct chain *c, const struct rules *r, int relay)
 	line[n] = '\0';
 	if (line[0] != '\n')
 		refuse("%s", line);
+	while (waitpid(between, NULL, 0) == -1 && errno == EINTR)
+		continue;
 	if (c->verbose)
 		note("network ready: %zu entries allowed, %zu denied, IPv6 %s",
 		    r->nallow, r->ndeny, net.tcp[1] >= 0 ? "on" : "off");
@@ -217,8 +230,9 @@ main(int argc, char *argv[])
 	argv += optind;
 	chain_program(&chain, argv - optind, argv);
 	settle(&rules, &options, chain.form);
-	enter(&chain, &rules, relay_start(&chain, &rules));
-	if (os_confine(OS_DENY_DEFAULT | OS_DENY_FAMILIES |
+	serve_plan(&rules);
+	enter(&chain, &rules);
+	if (os_confine(OS_DENY_DEFAULT | OS_DENY_FAMILIES | OS_MAY_NEST |
 	    (chain.next_is_gate ? OS_GATE_FOLLOWS : 0)) == -1)
 		refuse_errno("confining the program");
 	nkeep = chain_keep_fds(&chain, keep);

@@ -379,7 +379,7 @@ filter_deny(unsigned deny, const struct filter_row *more, size_t nmore)
 	(CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_DAC_READ_SEARCH) | \
 	CAP(CAP_FOWNER) | CAP(CAP_FSETID) | CAP(CAP_KILL) | CAP(CAP_SETGID) | \
 	CAP(CAP_SETUID) | CAP(CAP_SETPCAP) | CAP(CAP_NET_BIND_SERVICE))
-/* What a following gate needs to map uid 0 into a namespace of its own. */
+/* What a gate inside needs to map uid 0 into a namespace of its own. */
 #define CAPS_GATE	CAP(CAP_SETFCAP)
 
 int
@@ -396,7 +396,8 @@ confine(unsigned deny, const struct filter_row *more, size_t n)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
 	    caps_limit(CAPS_KEPT |
-	    ((deny & OS_GATE_FOLLOWS) != 0 ? CAPS_GATE : 0)) == -1)
+	    ((deny & (OS_GATE_FOLLOWS | OS_MAY_NEST)) != 0 ? CAPS_GATE :
+	    0)) == -1)
 		return -1;
 	/*
 	 * A Landlock domain also keeps ptrace(2) inside itself. Where Landlock

@@ -19,6 +19,8 @@
 #include <netlink/route/link.h>
 #include <netlink/route/route.h>
 #include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -427,6 +429,89 @@ os_net_sockets(const struct os_net *net, int family, int type, int *fds, size_t 
 		}
 		done += batch;
 	}
+	return 0;
+}
+
+/* ---- who listens ---- */
+
+int
+os_net_tables(int fds[2])
+{
+	fds[0] = open("/proc/self/net/tcp", O_RDONLY | O_CLOEXEC);
+	fds[1] = open("/proc/self/net/tcp6", O_RDONLY | O_CLOEXEC);
+	return fds[0] == -1 ? -1 : 0;
+}
+
+#define LISTENING	0x0a	/* TCP_LISTEN in the table */
+
+/*
+ * One line "  0: 0100007F:1F90 00000000:0000 0A ...": the address as 32-bit
+ * words in host order. Returns false when it is no listener: those come first.
+ */
+static bool
+table_line(const char *line, int family, unsigned char addr[16], uint16_t *port)
+{
+	unsigned words = family == AF_INET ? 1 : 4, state, p;
+	const char *s = strchr(line, ':');
+	char digits[9] = "";
+
+	if (s == NULL || strlen(++s) < 8 * words + 20)
+		return false;
+	s += strspn(s, " ");
+	for (unsigned i = 0; i < words; i++, s += 8) {
+		uint32_t w;
+
+		memcpy(digits, s, 8);
+		w = (uint32_t)strtoul(digits, NULL, 16);
+		memcpy(addr + i * 4, &w, 4);
+	}
+	if (sscanf(s, ":%4x %*[0-9A-F]:%*4x %2x", &p, &state) != 2)
+		return false;
+	*port = (uint16_t)p;
+	return state == LISTENING;
+}
+
+/* Tells of the listeners in one table; the kernel hands it out page by page. */
+static int
+read_table(int fd, int family, void (*fn)(void *, int family,
+    const unsigned char *addr, uint16_t port), void *arg)
+{
+	char buf[16384], *line, *end;
+	size_t have = 0;
+	off_t at = 0;
+	bool first = true;	/* has the names of the columns */
+	ssize_t n;
+
+	while ((n = pread(fd, buf + have, sizeof(buf) - 1 - have, at)) > 0) {
+		at += n;
+		have += (size_t)n;
+		buf[have] = '\0';
+		for (line = buf; (end = strchr(line, '\n')) != NULL;
+		    line = end + 1) {
+			unsigned char addr[16] = { 0 };
+			uint16_t port;
+
+			*end = '\0';
+			if (!first && !table_line(line, family, addr, &port))
+				return 0;
+			if (!first)
+				fn(arg, family, addr, port);
+			first = false;
+		}
+		have = strlen(line);
+		memmove(buf, line, have);
+	}
+	return n == -1 ? -1 : 0;
+}
+
+int
+os_net_listeners(const int fds[2], void (*fn)(void *, int family,
+    const unsigned char *addr, uint16_t port), void *arg)
+{
+	for (int i = 0; i < 2; i++)
+		if (fds[i] != -1 && read_table(fds[i],
+		    i == 0 ? AF_INET : AF_INET6, fn, arg) == -1)
+			return -1;
 	return 0;
 }
 

@@ -156,6 +156,24 @@ net_open_wires(struct os_net *net, int ipv6)
 	return net->tcp[1] == -1 || net->icmp[1] == -1 ? -1 : 0;
 }
 
+/* Asks for the destination of each datagram. */
+static int
+datagrams(int fd, const struct sockaddr *sa)
+{
+	static const unsigned char any[16];
+	bool v4 = sa->sa_family == AF_INET;
+	const void *addr = v4 ?
+	    (const void *)&((const struct sockaddr_in *)sa)->sin_addr :
+	    (const void *)&((const struct sockaddr_in6 *)sa)->sin6_addr;
+	int on = 1;
+
+	if (memcmp(addr, any, v4 ? 4 : 16) == 0 && setsockopt(fd, SOL_SOCKET,
+	    SO_REUSEADDR, &on, sizeof(on)) == -1)
+		return -1;
+	return v4 ? setsockopt(fd, SOL_IP, IP_PKTINFO, &on, sizeof(on)) :
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+}
+
 int
 os_net_listen(int fd, const struct sockaddr *sa, bool hold)
 {
@@ -164,17 +182,17 @@ os_net_listen(int fd, const struct sockaddr *sa, bool hold)
 	int on = 1, type;
 	socklen_t typelen = sizeof(type);
 
-	if (setsockopt(fd, SOL_IP, IP_FREEBIND, &on, sizeof(on)) == -1)
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &typelen) == -1 ||
+	    setsockopt(fd, SOL_IP, IP_FREEBIND, &on, sizeof(on)) == -1)
 		return -1;
 	if (sa->sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
 	    IPV6_V6ONLY, &on, sizeof(on)) == -1)
 		return -1;
+	if (type == SOCK_DGRAM)
+		return datagrams(fd, sa) == -1 ? -1 : bind(fd, sa, len);
 	if (hold && ATTACH(fd, hold_filter) == -1)
 		return -1;
-	if (bind(fd, sa, len) == -1 ||
-	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &typelen) == -1)
-		return -1;
-	return type == SOCK_STREAM ? listen(fd, 4096) : 0;
+	return bind(fd, sa, len) == -1 ? -1 : listen(fd, 4096);
 }
 
 /* ---- reading packets ---- */
@@ -446,31 +464,42 @@ send_reset(const struct os_net *net, const struct os_net_event *ev)
 	return send_packet(net, f->family, f->src, p, n + 20);
 }
 
-/* An ICMP error from the destination itself, quoting the opening packet. */
+/* An ICMP error from the destination itself, quoting what it is about. */
 static int
-send_unreachable(const struct os_net *net, const struct os_net_event *ev, int err)
+send_unreachable(const struct os_net *net, const struct os_flow *f,
+    unsigned protocol, const unsigned char *quote, size_t quote_len, int err)
 {
-	const struct os_flow *f = &ev->flow;
-	unsigned char p[40 + 8 + 40 + sizeof(ev->tcp)];
-	bool v4 = f->family == AF_INET, nets = err == ENETUNREACH;
-	unsigned protocol = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-	size_t head = v4 ? 20 : 40, len = 8 + head + ev->len;
+	unsigned char p[40 + 8 + 40 + 60];
+	bool v4 = f->family == AF_INET;
+	unsigned icmp_protocol = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	size_t head = v4 ? 20 : 40, len = 8 + head + quote_len;
 	unsigned char *icmp = p + head;
 
-	ip_header(p, f->family, f->dst, f->src, protocol, len);
+	ip_header(p, f->family, f->dst, f->src, icmp_protocol, len);
 	memset(icmp, 0, 8);
-	if (v4) {
-		icmp[0] = ICMP_DEST_UNREACH;
-		icmp[1] = nets ? ICMP_NET_UNREACH : ICMP_HOST_UNREACH;
-	} else {
-		icmp[0] = ICMPV6_DEST_UNREACH;
-		icmp[1] = nets ? ICMPV6_NOROUTE : ICMPV6_ADDR_UNREACH;
-	}
-	ip_header(icmp + 8, f->family, f->src, f->dst, IPPROTO_TCP, ev->len);
-	memcpy(icmp + 8 + head, ev->tcp, ev->len);
+	icmp[0] = v4 ? ICMP_DEST_UNREACH : ICMPV6_DEST_UNREACH;
+	if (err == ECONNREFUSED)
+		icmp[1] = v4 ? ICMP_PORT_UNREACH : ICMPV6_PORT_UNREACH;
+	else if (err == ENETUNREACH)
+		icmp[1] = v4 ? ICMP_NET_UNREACH : ICMPV6_NOROUTE;
+	else
+		icmp[1] = v4 ? ICMP_HOST_UNREACH : ICMPV6_ADDR_UNREACH;
+	ip_header(icmp + 8, f->family, f->src, f->dst, protocol, quote_len);
+	memcpy(icmp + 8 + head, quote, quote_len);
 	put16(icmp + 2, v4 ? fold(sum(0, icmp, len)) :
-	    checksum(f->family, f->dst, f->src, protocol, icmp, len));
+	    checksum(f->family, f->dst, f->src, icmp_protocol, icmp, len));
 	return send_packet(net, f->family, f->src, p, head + len);
+}
+
+int
+os_net_unreachable(const struct os_net *net, const struct os_flow *f, int err)
+{
+	unsigned char udp[8] = { 0 };
+
+	put16(udp, f->sport);
+	put16(udp + 2, f->dport);
+	put16(udp + 4, sizeof(udp));
+	return send_unreachable(net, f, IPPROTO_UDP, udp, sizeof(udp), err);
 }
 
 int
@@ -482,6 +511,132 @@ os_net_reject(const struct os_net *net, const struct os_net_event *ev, int err)
 	case EPIPE:
 		return send_reset(net, ev);
 	default:
-		return send_unreachable(net, ev, err);
+		return send_unreachable(net, &ev->flow, IPPROTO_TCP, ev->tcp,
+		    ev->len, err);
 	}
+}
+
+/* ---- sockets of the program's side ---- */
+
+/* struct in_pktinfo of <netinet/in.h> */
+struct pktinfo4 {
+	int		ifindex;
+	unsigned char	spec_dst[4], addr[4];
+};
+
+static socklen_t
+make_sockaddr(struct sockaddr_in6 *six, int family, const unsigned char *addr,
+    uint16_t port)
+{
+	struct sockaddr_in *four = (struct sockaddr_in *)six;
+
+	memset(six, 0, sizeof(*six));
+	if (family == AF_INET) {
+		four->sin_family = AF_INET;
+		four->sin_port = htons(port);
+		memcpy(&four->sin_addr, addr, 4);
+		return sizeof(*four);
+	}
+	six->sin6_family = AF_INET6;
+	six->sin6_port = htons(port);
+	memcpy(&six->sin6_addr, addr, 16);
+	return sizeof(*six);
+}
+
+/* The destination address of a received datagram. */
+static const unsigned char *
+destination(struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL;
+	    c = CMSG_NXTHDR(msg, c))
+		if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_PKTINFO &&
+		    c->cmsg_len >= CMSG_LEN(sizeof(struct pktinfo4)))
+			return CMSG_DATA(c) + offsetof(struct pktinfo4, addr);
+	return destination6(msg);
+}
+
+ssize_t
+os_net_recv(int fd, void *buf, size_t len, struct os_flow *f)
+{
+	unsigned char control[128];
+	struct sockaddr_in6 from, self;
+	struct sockaddr_in *from4 = (struct sockaddr_in *)&from;
+	struct sockaddr_in *self4 = (struct sockaddr_in *)&self;
+	struct iovec iov = { buf, len };
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from),
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	socklen_t selflen = sizeof(self);
+	const unsigned char *dst;
+	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
+
+	if (n == -1 || getsockname(fd, (struct sockaddr *)&self, &selflen) == -1)
+		return -1;
+	dst = destination(&msg);
+	if (dst == NULL) {
+		errno = EINVAL;
+		return -1;
+	}
+	/* The ports are at the same place in both kinds of address. */
+	set_flow(f, from.sin6_family, from.sin6_family == AF_INET ?
+	    (const unsigned char *)&from4->sin_addr :
+	    (const unsigned char *)&from.sin6_addr, dst,
+	    ntohs(from4->sin_port), ntohs(self4->sin_port));
+	return n;
+}
+
+ssize_t
+os_net_answer(int fd, const void *buf, size_t len, const struct os_flow *f)
+{
+	union {
+		struct cmsghdr	align;
+		unsigned char	buf[CMSG_SPACE(sizeof(struct pktinfo6))];
+	} control;
+	struct pktinfo4 from4 = { 0 };
+	struct pktinfo6 from6 = { 0 };
+	struct sockaddr_in6 to;
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	bool v4 = f->family == AF_INET;
+	struct msghdr msg = {
+		.msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = v4 ? CMSG_SPACE(sizeof(from4)) :
+		    CMSG_SPACE(sizeof(from6)),
+	};
+	struct cmsghdr *c;
+
+	memset(&control, 0, sizeof(control));
+	c = CMSG_FIRSTHDR(&msg);
+	c->cmsg_level = v4 ? SOL_IP : IPPROTO_IPV6;
+	c->cmsg_type = v4 ? IP_PKTINFO : IPV6_PKTINFO;
+	c->cmsg_len = v4 ? CMSG_LEN(sizeof(from4)) : CMSG_LEN(sizeof(from6));
+	memcpy(from4.spec_dst, f->dst, 4);
+	memcpy(from6.addr, f->dst, 16);
+	if (v4)
+		memcpy(CMSG_DATA(c), &from4, sizeof(from4));
+	else
+		memcpy(CMSG_DATA(c), &from6, sizeof(from6));
+	msg.msg_namelen = make_sockaddr(&to, f->family, f->src, f->sport);
+	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+int
+os_net_connect(int fd, const struct os_flow *f)
+{
+	struct sockaddr_in6 sa;
+	socklen_t len = make_sockaddr(&sa, f->family, f->src, f->sport);
+	int on = 1;
+
+	/*
+	 * The peer that the program sees is the real one, as every address is local
+	 * there; where that pair is taken, loopback has to do.
+	 */
+	if (setsockopt(fd, SOL_IP, IP_FREEBIND, &on, sizeof(on)) == -1)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0)
+		(void)bind(fd, (struct sockaddr *)&sa, len);
+	len = make_sockaddr(&sa, f->family, f->dst, f->dport);
+	return connect(fd, (struct sockaddr *)&sa, len);
 }

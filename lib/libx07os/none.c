@@ -286,6 +286,52 @@ os_probe(enum os_feature feature)
 }
 
 
+bool
+os_exec_is_ruleset(int fd)
+{
+	(void)fd;
+	return false;
+}
+
+int
+os_watch_start(struct os_watch *watch, const int *keep, size_t n)
+{
+	(void)watch;
+	(void)keep;
+	(void)n;
+	return unsupported();
+}
+
+void
+os_watch_serve(struct os_watch *watch, struct os_exec_plan *plan, os_judge *judge,
+    void *arg)
+{
+	(void)watch;
+	(void)plan;
+	(void)judge;
+	(void)arg;
+	_exit(1);
+}
+
+size_t
+os_watch_live(const struct os_event *event, size_t limit)
+{
+	(void)event;
+	return limit;
+}
+
+void
+os_examine(void (*tell)(void *, const struct os_finding *), void *arg, bool root)
+{
+	static const struct os_finding none = {
+		.name = "platform", .state = OS_STATE_MISSING,
+		.detail = "no gate of this suite can enforce anything here",
+	};
+
+	(void)root;
+	tell(arg, &none);
+}
+
 int
 os_net_enter(struct os_net *net)
 {
@@ -347,6 +393,60 @@ os_net_reject(const struct os_net *net, const struct os_net_event *ev, int err)
 }
 
 int
+os_net_unreachable(const struct os_net *net, const struct os_flow *flow, int err)
+{
+	(void)net;
+	(void)flow;
+	(void)err;
+	return unsupported();
+}
+
+ssize_t
+os_net_recv(int fd, void *buf, size_t len, struct os_flow *flow)
+{
+	(void)fd;
+	(void)buf;
+	(void)len;
+	(void)flow;
+	return unsupported();
+}
+
+ssize_t
+os_net_answer(int fd, const void *buf, size_t len, const struct os_flow *flow)
+{
+	(void)fd;
+	(void)buf;
+	(void)len;
+	(void)flow;
+	return unsupported();
+}
+
+int
+os_net_tables(int fds[2])
+{
+	(void)fds;
+	return unsupported();
+}
+
+int
+os_net_listeners(const int fds[2], void (*fn)(void *, int family,
+    const unsigned char *addr, uint16_t port), void *arg)
+{
+	(void)fds;
+	(void)fn;
+	(void)arg;
+	return unsupported();
+}
+
+int
+os_net_connect(int fd, const struct os_flow *flow)
+{
+	(void)fd;
+	(void)flow;
+	return unsupported();
+}
+
+int
 os_relay_confine(void)
 {
 	return unsupported();
@@ -356,6 +456,23 @@ int
 os_process_fd(pid_t pid)
 {
 	(void)pid;
+	return unsupported();
+}
+
+int
+os_send_fds(int sock, const int *fds, size_t n)
+{
+	(void)sock;
+	(void)fds;
+	(void)n;
+	return unsupported();
+}
+
+int
+os_recv_fds(int sock, int fds[OS_FDS_MAX])
+{
+	(void)sock;
+	(void)fds;
 	return unsupported();
 }
 
@@ -409,68 +526,5 @@ os_splice(int from, int to, size_t len)
 	(void)from;
 	(void)to;
 	(void)len;
-	return unsupported();
-}
-
-bool
-os_exec_is_ruleset(int fd)
-{
-	(void)fd;
-	return false;
-}
-
-int
-os_watch_start(struct os_watch *watch, const int *keep, size_t n)
-{
-	(void)watch;
-	(void)keep;
-	(void)n;
-	return unsupported();
-}
-
-void
-os_watch_serve(struct os_watch *watch, struct os_exec_plan *plan, os_judge *judge,
-    void *arg)
-{
-	(void)watch;
-	(void)plan;
-	(void)judge;
-	(void)arg;
-	_exit(1);
-}
-
-size_t
-os_watch_live(const struct os_event *event, size_t limit)
-{
-	(void)event;
-	return limit;
-}
-
-void
-os_examine(void (*tell)(void *, const struct os_finding *), void *arg, bool root)
-{
-	static const struct os_finding none = {
-		.name = "platform", .state = OS_STATE_MISSING,
-		.detail = "no gate of this suite can enforce anything here",
-	};
-
-	(void)root;
-	tell(arg, &none);
-}
-
-int
-os_send_fds(int sock, const int *fds, size_t n)
-{
-	(void)sock;
-	(void)fds;
-	(void)n;
-	return unsupported();
-}
-
-int
-os_recv_fds(int sock, int fds[OS_FDS_MAX])
-{
-	(void)sock;
-	(void)fds;
 	return unsupported();
 }

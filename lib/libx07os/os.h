@@ -75,6 +75,11 @@ enum {
 	OS_SCOPED_ELSEWHERE = 1 << 11,
 	OS_DENY_GROUP = 1 << 12,	/* kill(0, ...), see os_tree.shares_group */
 	/* The same, and what a gate needs to map uid 0 again is kept for it. */
+	/*
+	 * Denies nothing: root keeps what it takes to map uid 0 into further user
+	 * namespaces, for gates and sandboxes that the program may start.
+	 */
+	OS_MAY_NEST = 1 << 20,
 	OS_GATE_FOLLOWS = 1 << 13,
 	OS_DENY_TRUNCATE = 1 << 14,	/* truncate by name */
 };
@@ -549,7 +554,8 @@ int	os_net_sockets(const struct os_net *, int family, int type, int *fds,
 
 /*
  * Binds a socket of the network to any address and port and listens. With
- * hold no connection is let in but through os_net_admit.
+ * hold no connection is let in but through os_net_admit. A datagram socket for
+ * all addresses may stand beside others for one.
  */
 struct sockaddr;
 int	os_net_listen(int fd, const struct sockaddr *, bool hold);
@@ -606,6 +612,31 @@ enum {
 
 struct os_poll_event {
 	void		*data;
+/* The same for a datagram. */
+int	os_net_unreachable(const struct os_net *, const struct os_flow *, int err);
+
+/*
+ * Receives a datagram of the program on a socket of os_net_listen, and where it was
+ * meant for; sends an answer back on the flow. As recv(2) and send(2), without waiting.
+ */
+ssize_t	os_net_recv(int fd, void *buf, size_t len, struct os_flow *);
+ssize_t	os_net_answer(int fd, const void *buf, size_t len, const struct os_flow *);
+
+/*
+ * Descriptors through which os_net_listeners() can see, later and from
+ * anywhere, who listens in the network this process is in now. proc(5), /proc/net/tcp
+ */
+int	os_net_tables(int fds[2]);
+/* Calls fn for each TCP listener: its address, all zero for any, and port. */
+int	os_net_listeners(const int fds[2], void (*fn)(void *, int family,
+	    const unsigned char *addr, uint16_t port), void *arg);
+
+/*
+ * Connects a fresh socket of the network from src:sport, any address, to
+ * dst:dport. As connect(2), without waiting.
+ */
+int	os_net_connect(int fd, const struct os_flow *);
+
 	unsigned	 what;	/* errors and hang-ups come as both IN and OUT */
 };
 
