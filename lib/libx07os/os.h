@@ -75,12 +75,12 @@ enum {
 	OS_SCOPED_ELSEWHERE = 1 << 11,
 	OS_DENY_GROUP = 1 << 12,	/* kill(0, ...), see os_tree.shares_group */
 	/* The same, and what a gate needs to map uid 0 again is kept for it. */
+	OS_GATE_FOLLOWS = 1 << 13,
 	/*
 	 * Denies nothing: root keeps what it takes to map uid 0 into further user
 	 * namespaces, for gates and sandboxes that the program may start.
 	 */
 	OS_MAY_NEST = 1 << 20,
-	OS_GATE_FOLLOWS = 1 << 13,
 	OS_DENY_TRUNCATE = 1 << 14,	/* truncate by name */
 };
 
@@ -592,26 +592,6 @@ int	os_net_admit(const struct os_net *, const struct os_net_event *);
  */
 int	os_net_reject(const struct os_net *, const struct os_net_event *, int err);
 
-/*
- * Confines the relay itself, which talks to a hostile program: no exec, no
- * files but the resolver's configuration, no capabilities outside. Connecting, and
- * making sockets in a network it owns, go on.
- */
-int	os_relay_confine(void);
-
-/* A descriptor that becomes readable when process pid ends. pidfd_open(2) */
-int	os_process_fd(pid_t pid);
-
-/* ---- waiting for many descriptors, and moving bytes between them ---- */
-
-enum {
-	OS_POLL_IN = 1 << 0,
-	OS_POLL_OUT = 1 << 1,
-	OS_POLL_EDGE = 1 << 2,	/* tells of a change once; else as long as it holds */
-};
-
-struct os_poll_event {
-	void		*data;
 /* The same for a datagram. */
 int	os_net_unreachable(const struct os_net *, const struct os_flow *, int err);
 
@@ -637,6 +617,26 @@ int	os_net_listeners(const int fds[2], void (*fn)(void *, int family,
  */
 int	os_net_connect(int fd, const struct os_flow *);
 
+/*
+ * Confines the relay itself, which talks to a hostile program: no exec, no
+ * files but the resolver's configuration, no capabilities outside. Connecting, and
+ * making sockets in a network it owns, go on.
+ */
+int	os_relay_confine(void);
+
+/* A descriptor that becomes readable when process pid ends. pidfd_open(2) */
+int	os_process_fd(pid_t pid);
+
+/* ---- waiting for many descriptors, and moving bytes between them ---- */
+
+enum {
+	OS_POLL_IN = 1 << 0,
+	OS_POLL_OUT = 1 << 1,
+	OS_POLL_EDGE = 1 << 2,	/* tells of a change once; else as long as it holds */
+};
+
+struct os_poll_event {
+	void		*data;
 	unsigned	 what;	/* errors and hang-ups come as both IN and OUT */
 };
 
