@@ -82,6 +82,7 @@ said_already(const struct os_event *ev)
 static int
 judge_exec(const struct os_event *ev)
 {
+	static bool started;
 	const struct os_exec_item *it = ev->object;
 	struct verdict v = { .verb = "exec", .pid = ev->pid,
 	    .key = "process.allow_execs" };
@@ -96,7 +97,11 @@ judge_exec(const struct os_event *ev)
 	if (!it->is_file || !it->is_exec)
 		return plan.trace ? EACCES : 0;
 	v.object = it->path;
-	if (plan.once) {
+	if (plan.once && chain.dry_run && !started) {
+		/* Of all execs, the program's own would not be denied. */
+		started = true;
+		v.allowed = true;
+	} else if (plan.once) {
 		v.key = "process.allow_spawn";
 		v.why = chain.form != NULL ? no_spawn_policy : no_spawn_flag;
 		answer = EACCES;

@@ -268,9 +268,12 @@ void
 override_host(struct overrides *o, const char *spec, bool deny,
     const char *where)
 {
+	const char *why, *colon = strrchr(spec, ':');
 	struct entry e = { 0 };
-	const char *why;
 
+	if (!deny && colon != NULL && strcmp(colon, ":*") == 0)
+		die("%s %s: '*' is only for --deny-host; list the ports", where,
+		    spec);
 	if (host_parse(&e.spec, spec, deny, &why) == -1)
 		die("%s %s: %s", where, spec, why);
 	spec_host(e.text, spec, &e.spec);

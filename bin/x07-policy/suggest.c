@@ -21,6 +21,7 @@
 /* One kind of denial, however often it was logged. */
 struct wish {
 	char	*key, *verb, *object, *why, *hint, *gate;
+	const char *did;	/* "denied", of a dry run "would deny" */
 	int64_t	 times;
 	bool	 granted;	/* there is an addition for it */
 };
@@ -98,7 +99,7 @@ path_of(const char *s)
 }
 
 static void
-add_wish(struct wishes *ws, const struct json_value *record)
+add_wish(struct wishes *ws, const struct json_value *record, const char *did)
 {
 	const struct json_value *v = json_member(record, "times");
 	const char *key = text_of(record, "key"), *verb = text_of(record, "verb");
@@ -131,7 +132,7 @@ add_wish(struct wishes *ws, const struct json_value *record)
 	ws->list[ws->n++] = (struct wish){ .key = copy(key),
 	    .verb = copy(verb), .object = object, .hint = hint,
 	    .why = copy(text_of(record, "why")),
-	    .gate = copy(text_of(record, "gate")), .times = times };
+	    .gate = copy(text_of(record, "gate")), .did = did, .times = times };
 }
 
 static void
@@ -149,8 +150,10 @@ read_record(struct wishes *ws, const char *line, size_t len, const char *file,
 		return;
 	}
 	verdict = text_of(json_root(doc), "verdict");
-	if (strcmp(verdict, "deny") == 0 || strcmp(verdict, "would-deny") == 0)
-		add_wish(ws, json_root(doc));
+	if (strcmp(verdict, "deny") == 0)
+		add_wish(ws, json_root(doc), "denied");
+	else if (strcmp(verdict, "would-deny") == 0)
+		add_wish(ws, json_root(doc), "would deny");
 	json_free(doc);
 }
 
@@ -204,11 +207,11 @@ tell(struct suggest *s, const char *key, const char *what, const struct wish *w)
 {
 	s->added++;
 	if (w->times > 1)
-		comment("%s: %s: %s denied %s %s %lld times", key, what, w->gate,
-		    w->verb, w->object, (long long)w->times);
+		comment("%s: %s: %s %s %s %s %lld times", key, what, w->gate,
+		    w->did, w->verb, w->object, (long long)w->times);
 	else
-		comment("%s: %s: %s denied %s %s", key, what, w->gate, w->verb,
-		    w->object);
+		comment("%s: %s: %s %s %s %s", key, what, w->gate, w->did,
+		    w->verb, w->object);
 }
 
 /* Makes a boolean true, told once. */
@@ -431,8 +434,8 @@ tell_rest(const struct wishes *ws)
 	for (i = 0; i < ws->n; i++) {
 		w = &ws->list[i];
 		if (!w->granted)
-			comment("nothing for: %s denied %s %s (%s)", w->gate,
-			    w->verb, w->object, w->why);
+			comment("nothing for: %s %s %s %s (%s)", w->gate,
+			    w->did, w->verb, w->object, w->why);
 	}
 }
 

@@ -677,7 +677,7 @@ derive_refuses_body()
 	refuse 'wildcard|\*' --allow-host '*.example.com:443'
 	refuse 'wildcard|\*' --deny-host '*.example.com:*'
 	refuse 'wildcard|\*' --allow-host '*:443'
-	refuse 'deny' --allow-host 'example.com:*'
+	refuse 'only for --deny-host' --allow-host 'example.com:*'
 	refuse 'port' --allow-host example.com:0
 	refuse 'port' --allow-host example.com:65536
 	refuse 'port' --allow-host example.com:+1
@@ -869,8 +869,8 @@ x07-policy: log:12: not a line of an audit log, left out
 # net.enabled: false -> true: x07-netgate denied connect 192.0.2.1:443 4 times
 # net.allow_tcp: false -> true: x07-netgate denied connect 192.0.2.1:443 4 times
 # net.allow_hosts: 192.0.2.1:443: x07-netgate denied connect 192.0.2.1:443 4 times
-# net.allow_dns: false -> true: x07-netgate denied connect a.example:80 [192.0.2.2]
-# net.allow_hosts: a.example:80: x07-netgate denied connect a.example:80 [192.0.2.2]
+# net.allow_dns: false -> true: x07-netgate would deny connect a.example:80 [192.0.2.2]
+# net.allow_hosts: a.example:80: x07-netgate would deny connect a.example:80 [192.0.2.2]
 # process.allow_spawn: false -> true: x07-execgate denied exec /usr/bin/git
 # process.max_live: 0 -> 1: x07-execgate denied exec /usr/bin/git
 # process.max_spawns: 0 -> 4: x07-execgate denied exec /usr/bin/git
