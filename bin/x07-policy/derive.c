@@ -154,6 +154,7 @@ write_derived(const struct derive *d, const char *base_id,
     const struct bytes *b)
 {
 	struct bytes old;
+	struct stat st;
 	char *dir, *path;
 
 	dir = rooted(d, ".x07/policies/_generated");
@@ -162,7 +163,9 @@ write_derived(const struct derive *d, const char *base_id,
 	if (asprintf(&path, "%s/%s.g%s.policy.json", dir, base_id,
 	    d->digest) == -1)
 		die_errno("policy");
-	if (try_read_file(path, &old) == -1 || old.len != b->len ||
+	/* A link to the same bytes could lead elsewhere a moment later. */
+	if (lstat(path, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    try_read_file(path, &old) == -1 || old.len != b->len ||
 	    memcmp(old.data, b->data, b->len) != 0)
 		replace_file(path, b->data, b->len);
 	free(dir);

@@ -241,14 +241,15 @@ find_sum(const struct explain *e, const char *key, struct finding *f)
 	static const struct {
 		const char	*key;
 		unsigned	 bit;
-		const char	*else_how;
+		const char	*else_how, *vm_how;
 	} sums[] = {
 		{ "limits.cpu_ms", OS_SUM_CPU, "RLIMIT_CPU of each process, and "
-		    "x07-limit looks at their sum" },
+		    "x07-limit looks at their sum", "a control group" },
 		{ "limits.mem_bytes", OS_SUM_MEM, "RLIMIT_AS of each process; no "
-		    "memory control group is ours to use" },
+		    "memory control group is ours to use", NULL },
 		{ "limits.procs", OS_SUM_TASKS, "x07-limit looks at their "
-		    "number; RLIMIT_NPROC does not bind root" },
+		    "number; RLIMIT_NPROC does not bind root",
+		    "a control group" },
 	};
 	size_t i;
 
@@ -258,7 +259,7 @@ find_sum(const struct explain *e, const char *key, struct finding *f)
 	if (i == sizeof(sums) / sizeof(sums[0]) || (e->vm && f->how != NULL))
 		return false;
 	if (e->vm) {
-		*f = (struct finding){ FULL, f->by, "in the guest, by x07-limit" };
+		*f = (struct finding){ FULL, f->by, sums[i].vm_how };
 		return true;
 	}
 	if ((os_group_holds(e->group) & sums[i].bit) != 0) {
@@ -344,11 +345,11 @@ find(const struct explain *e, const struct key *key)
 		snprintf(text, sizeof(text), "%s is false", off);
 		return (struct finding){ FREE, "-", text };
 	}
-	if (e->vm) {
-		if (e->vm_missing != NULL)
-			return (struct finding){ REFUSED, "x07-vmrun",
-			    e->vm_missing };
-		return f;
+	if (e->vm && e->vm_missing != NULL)
+		return (struct finding){ REFUSED, "x07-vmrun", e->vm_missing };
+	if (e->vm && f.level != NONE && row->vm_how == NULL) {
+		snprintf(text, sizeof(text), "in the guest: %s", f.how);
+		f.how = text;
 	}
 	why = f.level == NONE ? NULL : e->missing[key->gate];
 	if (why != NULL)

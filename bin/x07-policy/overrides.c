@@ -293,12 +293,13 @@ override_host_file(struct overrides *o, const char *path, bool deny)
 		die("%s: NUL byte in a list of hosts", path);
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		lineno++;
+		line[strcspn(line, "#")] = '\0';
 		line += strspn(line, " \t\r");
 		for (end = line + strlen(line); end > line &&
 		    strchr(" \t\r", end[-1]) != NULL; end--)
 			;
 		*end = '\0';
-		if (*line == '\0' || *line == '#')
+		if (*line == '\0')
 			continue;
 		snprintf(where, sizeof(where), "%s:%zu:", path, lineno);
 		override_host(o, line, deny, where);

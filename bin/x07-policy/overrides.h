@@ -39,7 +39,7 @@ void	strings_add(struct strings *, const char *);
  */
 void	override_host(struct overrides *, const char *spec, bool deny,
 	    const char *where);
-/* The same for each line of a file; blank lines and those with # are skipped. */
+/* The same for each line of a file, up to a #; blank ones are skipped. */
 void	override_host_file(struct overrides *, const char *path, bool deny);
 /* Takes one root. */
 void	override_root(struct strings *, const char *path, const char *flag);

@@ -541,7 +541,7 @@ derive_body()
 	cat >allow.txt <<'EOF'
 # comment
 
-  File.example : 80 , 443
+  File.example : 80 , 443	# why
 EOF
 	printf 'b.example:1\r\n' >deny.txt
 	derived --allow-host 'b.example:2,1' --allow-host-file allow.txt \
@@ -626,6 +626,11 @@ derive_file_body()
 	echo '{}' >"$derived"
 	derived --allow-host example.com:443
 	atf_check cmp copy "$derived"
+	# A link is replaced, even one to the same bytes.
+	mv "$derived" target
+	ln -s "$PWD/target" "$derived"
+	derived --allow-host example.com:443
+	[ ! -L "$derived" ] || atf_fail "still a link"
 	# Readers see one whole file or none, while ten write it again and again.
 	rm "$derived"
 	for i in 1 2 3 4 5 6 7 8 9 10; do
@@ -949,6 +954,19 @@ explain_once()
 	atf_check_equal refused "$(word process.allow_spawn)"
 	atf_check_equal no "$(word time.allow_wall_clock)"
 	atf_check_equal - "$(word time.allow_monotonic)"
+	# shellcheck disable=SC2086 # words
+	$AS env PATH=/nonexistent alone/x07-policy explain -b vm policy.json >out
+	atf_check_equal refused "$(word limits.wall_ms)"
+	printf '#!/bin/sh\n' >alone/x07-vmrun
+	chmod 755 alone/x07-vmrun
+	# shellcheck disable=SC2086 # words
+	$AS env PATH=/nonexistent alone/x07-policy explain -b vm policy.json >out
+	rm alone/x07-vmrun
+	atf_check_equal yes "$(word limits.wall_ms)"
+	atf_check_equal partly "$(word fs.deny_hidden)"
+	atf_check_equal no "$(word time.allow_wall_clock)"
+	atf_check -o match:'^net.enabled .* x07-vmrun ' cat out
+	atf_check -o match:'^limits.fds .* x07-limit  *in the guest: ' cat out
 }
 
 atf_test_case explain
