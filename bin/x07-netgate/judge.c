@@ -34,6 +34,9 @@ judge_denied(struct relay *r, const struct os_flow *f, const char *name,
 	    f->family, f->dst, f->dport), why, key, NULL);
 }
 
+/* What allows everything in a dry run. */
+static const struct entry anything = { .group = GROUP_NET, .udp = true };
+
 struct verdict_on
 judge(struct relay *r, const struct os_flow *f, bool udp)
 {
@@ -47,7 +50,10 @@ judge(struct relay *r, const struct os_flow *f, bool udp)
 	}
 	/* A denied address stays denied, whatever its name. */
 	known = names_find(r, f->family, f->dst, f->dport, udp, &other);
-	if (known != NULL && j.entry == NULL) {
+	if (known == NULL && r->chain->dry_run)
+		known = other;
+	if (known != NULL && j.entry == NULL && rules_name(r->rules, known->name,
+	    f->dport, udp) != NULL) {
 		v.entry = rules_name(r->rules, known->name, f->dport, udp);
 		v.name = known->name;
 		return v;
@@ -58,5 +64,7 @@ judge(struct relay *r, const struct os_flow *f, bool udp)
 		return v;
 	}
 	denied(r, f, udp, &j, other);
+	if (r->chain->dry_run)
+		v.entry = &anything;
 	return v;
 }

@@ -95,6 +95,52 @@ open_one(struct batch *b, int family, int type, const unsigned char *addr,
 		flush(b);
 }
 
+/* What listens on loopback outside, as found before a dry run. */
+static struct serve *loopback;
+static size_t nloopback;
+
+static void
+found(void *arg, int family, const unsigned char *addr, uint16_t port)
+{
+	static const unsigned char zero[16], one[16] = { [15] = 1 },
+	    loop4[4] = { 127, 0, 0, 1 };
+	bool v4 = family == AF_INET;
+	struct serve *grown;
+
+	(void)arg;
+	if (memcmp(addr, zero, addr_len(family)) != 0 && (v4 ? addr[0] != 127 :
+	    memcmp(addr, one, 16) != 0))
+		return;
+	grown = reallocarray(loopback, nloopback + 2, sizeof(*loopback));
+	if (grown == NULL)
+		refuse_errno("listeners");
+	loopback = grown;
+	if (v4 || memcmp(addr, zero, 16) == 0) {
+		struct serve *s = &loopback[nloopback++];
+
+		*s = (struct serve){ .family = AF_INET, .port = port };
+		memcpy(s->addr, v4 && addr[0] == 127 ? addr : loop4, 4);
+	}
+	if (!v4) {
+		struct serve *s = &loopback[nloopback++];
+
+		*s = (struct serve){ .family = AF_INET6, .port = port };
+		memcpy(s->addr, one, 16);
+	}
+}
+
+void
+listen_plan_dry(void)
+{
+	int fds[2];
+
+	if (os_net_tables(fds) == -1 || os_net_listeners(fds, found, NULL) == -1)
+		refuse_errno("looking for listeners");
+	close(fds[0]);
+	if (fds[1] != -1)
+		close(fds[1]);
+}
+
 static bool
 single(const struct hostspec *s)
 {
@@ -151,6 +197,10 @@ listen_first(const struct rules *r, bool ipv6, int relay)
 	if (ipv6)
 		open_one(&b, AF_INET6, SOCK_STREAM, stub6, STUB_PORT, false);
 	open_entries(&b, r, ipv6, false);
+	for (size_t i = 0; i < nloopback; i++)
+		if (ipv6 || loopback[i].family == AF_INET)
+			open_one(&b, loopback[i].family, SOCK_STREAM,
+			    loopback[i].addr, loopback[i].port, true);
 	flush(&b);
 	if (os_send_fds(relay, NULL, 0) == -1)
 		refuse_errno("passing sockets to the relay");

@@ -107,7 +107,7 @@ struct relay {
 	pid_t			program;
 	int64_t			now;		/* ms, monotonic */
 	struct watch		ended;		/* the program */
-	struct watch		wire[4];
+	struct watch		wire[5];
 	struct timer_queue	queues[12];
 	struct flow_list	busy;		/* flows with bytes left to move */
 	void			**trash;	/* freed after this round of events */
@@ -153,6 +153,8 @@ void	free_later(struct relay *, void *);
  */
 void	listen_first(const struct rules *, bool ipv6, int relay);
 void	listen_init(struct relay *);
+/* For a dry run: services of this machine on loopback get listeners, too. */
+void	listen_plan_dry(void);
 /* The relay's side of it: takes over one of those. */
 void	listen_adopt(struct relay *, int fd);
 /*

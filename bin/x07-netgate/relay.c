@@ -165,11 +165,38 @@ refused(struct relay *r, const struct os_flow *f, bool udp)
 		return;
 	}
 	v = judge(r, f, udp);
+	if (r->chain->dry_run) {
+		listen_on(r, udp ? SOCK_DGRAM : SOCK_STREAM, f->family, f->dst,
+		    f->dport);
+		return;
+	}
 	/* Allowed, but without a listener: the port is in the program's hands. */
 	if (v.entry != NULL && listening(r, udp ? SOCK_DGRAM : SOCK_STREAM,
 	    f->family, f->dst, f->dport) == -1)
 		judge_denied(r, f, v.name, udp, "the program has taken this port "
 		    "for itself", "net.allow_hosts");
+}
+
+/*
+ * Dry run: something goes where it gets lost. That is made local and a listener
+ * put there: a connection goes on at once, a datagram when it is sent again.
+ */
+static void
+stray(struct relay *r, const struct os_net_event *ev)
+{
+	const struct os_flow *f = &ev->flow;
+
+	/* Loopback and IPv6 are always local; what is local is not lost. */
+	if (f->family != AF_INET || f->dst[0] == 127 ||
+	    (os_net_take(&r->net, f, ev->udp) == -1 && errno == EEXIST))
+		return;
+	if (listen_on(r, ev->udp ? SOCK_DGRAM : SOCK_STREAM, f->family, f->dst,
+	    f->dport) == -1) {
+		judge_denied(r, f, NULL, ev->udp, strerror(errno), "-n");
+		return;
+	}
+	if (!ev->udp)
+		flow_open(r, ev);
 }
 
 /* Returns false when there was nothing more. */
@@ -186,6 +213,9 @@ on_packet(struct relay *r, int fd)
 		if (listening(r, SOCK_STREAM, ev.flow.family, ev.flow.dst,
 		    ev.flow.dport) != -1)
 			flow_open(r, &ev);
+		break;
+	case OS_NET_STRAY:
+		stray(r, &ev);
 		break;
 	case OS_NET_REFUSED:
 	case OS_NET_NO_PORT:
@@ -228,14 +258,23 @@ fail(int sock, const char *what)
 static void
 take_over(struct relay *r, int sock)
 {
-	int fds[OS_FDS_MAX], n = os_recv_fds(sock, fds);
+	int fds[OS_FDS_MAX], n = os_recv_fds(sock, fds), more = 4;
 	const int *wire[] = { &r->net.tcp[0], &r->net.icmp[0], &r->net.tcp[1],
-	    &r->net.icmp[1] };
+	    &r->net.icmp[1], &r->net.stray };
+	bool dry = r->chain->dry_run, six = n == (dry ? 8 : 6);
 
-	if (n != 4 && n != 6)
+	if (n != (dry ? 6 : 4) && !six)
 		_exit(EXIT_REFUSED);	/* the gate itself refused */
-	r->net = (struct os_net){ fds[0], fds[1],
-	    { fds[2], n == 6 ? fds[4] : -1 }, { fds[3], n == 6 ? fds[5] : -1 } };
+	r->net = (struct os_net){ fds[0], fds[1], { fds[2], -1 }, { fds[3], -1 },
+	    -1, -1 };
+	if (six) {
+		r->net.tcp[1] = fds[more++];
+		r->net.icmp[1] = fds[more++];
+	}
+	if (dry) {
+		r->net.stray = fds[more++];
+		r->net.routes = fds[more++];
+	}
 	r->tables[0] = r->tables[1] = -1;
 	if (r->rules->nserve > 0) {
 		n = os_recv_fds(sock, fds);

@@ -16,6 +16,7 @@
 
 #define QUERY_MAX	512	/* bytes of a query, more than any real one */
 #define LOOKUPS_MAX	64	/* at once, outside */
+#define NAMES_MAX	4096	/* more than any list has; for dry runs */
 #define CONNS_MAX	16	/* of DNS over TCP */
 #define IDLE_MS		10000
 #define TTL_MIN		60
@@ -43,7 +44,10 @@ struct asker {
 	struct dns_query	query;
 };
 
-/* One name and family: being asked for, or answered, or both one day. */
+/*
+ * One name and family: being asked for, or answered, or both one day. They are
+ * never freed: the listed names are so many, and no others get here.
+ */
 struct lookup {
 	SLIST_ENTRY(lookup)	link;
 	struct relay		*r;
@@ -62,7 +66,7 @@ struct outside {
 
 struct resolver {
 	struct watch		stub[4];
-	size_t			nstubs, nconns, running;
+	size_t			nstubs, nconns, running, nlookups;
 	bool			started;
 	ares_channel		channel;
 	struct timespec		config;		/* of resolv.conf */
@@ -165,7 +169,7 @@ rebound(struct relay *r, const char *name, int family, const unsigned char *addr
 	    "itself", what);
 	report_deny(r, "resolve", object, why, "net.allow_hosts",
 	    addr_text(hint, inner_family, inner, p.port));
-	return true;
+	return !r->chain->dry_run;
 }
 
 static bool
@@ -369,9 +373,12 @@ lookup_of(struct relay *r, const char *name, int family)
 	if (l == NULL)
 		refuse_errno("relay");
 	l->r = r;
-	l->name = name;
+	l->name = strdup(name);
+	if (l->name == NULL)
+		refuse_errno("relay");
 	l->answer.family = family;
 	SLIST_INSERT_HEAD(&r->resolver->lookups, l, link);
+	r->resolver->nlookups++;
 	return l;
 }
 
@@ -382,6 +389,7 @@ look_up(struct relay *r, const char *name, int family, struct asker *a)
 	struct lookup *l = lookup_of(r, name, family);
 	struct ares_addrinfo_hints hints = { .ai_family = family };
 
+	name = l->name;		/* the caller's goes away */
 	if (l->until > r->now) {
 		struct dns_answer left = l->answer;
 
@@ -391,7 +399,7 @@ look_up(struct relay *r, const char *name, int family, struct asker *a)
 		return;
 	}
 	if (!l->running && (r->resolver->running >= LOOKUPS_MAX ||
-	    start(r) == -1)) {
+	    r->resolver->nlookups > NAMES_MAX || start(r) == -1)) {
 		answer(r, a, DNS_SERVFAIL, NULL);
 		free(a);
 		return;
@@ -453,16 +461,18 @@ ask(struct relay *r, struct asker *a, int rcode)
 	}
 	if (!rules_ask(r->rules, q->name, &j) || !q->plain) {
 		refuse_name(r, q, &j);
-		answer(r, a, DNS_REFUSED, NULL);
-		free(a);
-		return;
+		if (!r->chain->dry_run || !q->plain) {
+			answer(r, a, DNS_REFUSED, NULL);
+			free(a);
+			return;
+		}
 	}
 	if (q->type != DNS_A && q->type != DNS_AAAA) {
 		answer(r, a, DNS_OK, NULL);	/* the name is there, without such */
 		free(a);
 		return;
 	}
-	look_up(r, j.entry->spec.name, q->type == DNS_A ? AF_INET : AF_INET6, a);
+	look_up(r, q->name, q->type == DNS_A ? AF_INET : AF_INET6, a);
 }
 
 static void

@@ -168,6 +168,21 @@ settle(struct rules *r, const struct options *o, const struct form *form)
 }
 
 static void
+hand_over(const struct os_net *net, int relay)
+{
+	const int all[] = { net->userns, net->netns, net->tcp[0], net->icmp[0],
+	    net->tcp[1], net->icmp[1], net->stray, net->routes };
+	int fds[8];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i] >= 0)
+			fds[n++] = all[i];
+	if (os_send_fds(relay, fds, n) == -1)
+		refuse_errno("passing the network to the relay");
+}
+
+static void
 enter(const struct chain *c, const struct rules *r)
 {
 	char line[512];
@@ -176,16 +191,13 @@ enter(const struct chain *c, const struct rules *r)
 	int relay = relay_start(c, r, &between);
 	ssize_t n;
 
-	if (os_net_enter(&net) == -1) {
+	if (os_net_enter(&net, c->dry_run) == -1) {
 		int err = errno;
 
 		refuse("cannot make an empty network (%s): %s", strerror(err),
 		    os_namespace_hint(err));
 	}
-	if (os_send_fds(relay, (int[]){ net.userns, net.netns, net.tcp[0],
-	    net.icmp[0], net.tcp[1], net.icmp[1] },
-	    net.tcp[1] >= 0 ? 6 : 4) == -1)
-		refuse_errno("passing the network to the relay");
+	hand_over(&net, relay);
 	if (r->nserve > 0) {
 		int tables[2];
 
@@ -231,8 +243,11 @@ main(int argc, char *argv[])
 	chain_program(&chain, argv - optind, argv);
 	settle(&rules, &options, chain.form);
 	serve_plan(&rules);
+	if (chain.dry_run)
+		listen_plan_dry();
 	enter(&chain, &rules);
-	if (os_confine(OS_DENY_DEFAULT | OS_DENY_FAMILIES | OS_MAY_NEST |
+	if (os_confine(OS_DENY_DEFAULT | OS_MAY_NEST |
+	    (chain.dry_run ? 0 : OS_DENY_FAMILIES) |
 	    (chain.next_is_gate ? OS_GATE_FOLLOWS : 0)) == -1)
 		refuse_errno("confining the program");
 	nkeep = chain_keep_fds(&chain, keep);

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -151,8 +152,15 @@ int	caps_limit(uint64_t keep);
 
 /* ---- linux_packet.c ---- */
 
+#define NET_ADMIT_MARK	0x78303701U	/* of packets that the relay sends */
+
 struct os_net;
 /* Opens the raw sockets of a network that this process is in. */
-int	net_open_wires(struct os_net *, int ipv6);
+int	net_open_wires(struct os_net *, bool ipv6, bool open);
+
+/* ---- linux_caps.c ---- */
+
+/* Drops all capabilities but those in keep (bit = number) everywhere. */
+int	caps_limit(uint64_t keep);
 
 #endif

@@ -13,11 +13,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fib_rules.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
 #include <netlink/route/route.h>
+#include <netlink/route/rule.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,18 +35,20 @@
 /* ---- entering ---- */
 
 /*
- * "local 0.0.0.0/0 dev lo": every address is ours. Connections come from the
- * loopback address, not from the destination itself, so that no socket can
- * connect to itself by chance of its port.
+ * "TYPE default dev lo". Of type local: every address is ours. Of type unicast:
+ * it is sent out of lo and, coming back, belongs to nobody: lost. (IPv6 has no such
+ * routes.) Connections come from the loopback address, not from the destination
+ * itself, so that no socket can connect to itself by chance of its port.
  */
 static int
-add_local_route(struct nl_sock *nl, int family, int lo)
+add_route(struct nl_sock *nl, int lo, int family, uint32_t table, uint8_t type)
 {
-	static const unsigned char zero[16], loop4[4] = { 127, 0, 0, 1 };
+	static const unsigned char loop4[4] = { 127, 0, 0, 1 }, any[16];
 	size_t len = family == AF_INET ? 4 : 16;
+	bool local = type == RTN_LOCAL;
 	struct rtnl_route *route = rtnl_route_alloc();
 	struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
-	struct nl_addr *dst = nl_addr_build(family, zero, len);
+	struct nl_addr *dst = nl_addr_build(family, any, len);
 	struct nl_addr *src = nl_addr_build(family, loop4, 4);
 	int err = -NLE_NOMEM;
 
@@ -55,9 +59,9 @@ add_local_route(struct nl_sock *nl, int family, int lo)
 	rtnl_route_add_nexthop(route, hop);
 	hop = NULL;
 	rtnl_route_set_family(route, (uint8_t)family);
-	rtnl_route_set_table(route, RT_TABLE_LOCAL);
-	rtnl_route_set_type(route, RTN_LOCAL);
-	rtnl_route_set_scope(route, RT_SCOPE_HOST);
+	rtnl_route_set_table(route, table);
+	rtnl_route_set_type(route, type);
+	rtnl_route_set_scope(route, local ? RT_SCOPE_HOST : RT_SCOPE_LINK);
 	rtnl_route_set_protocol(route, RTPROT_STATIC);
 	if (rtnl_route_set_dst(route, dst) < 0)
 		goto out;
@@ -99,23 +103,92 @@ have_ipv6(void)
 	return fd != -1;
 }
 
+#define TAKEN_TABLE	7007	/* of an open network: what is local nevertheless */
+
+/* "from all [to ADDR dport PORT] [fwmark MARK] lookup TAKEN_TABLE" */
+static int
+add_rule(struct nl_sock *nl, const struct os_flow *f, bool udp, uint32_t mark)
+{
+	struct rtnl_rule *rule = rtnl_rule_alloc();
+	struct nl_addr *dst = f == NULL ? NULL : nl_addr_build(AF_INET, f->dst, 4);
+	int err = -NLE_NOMEM;
+
+	if (rule == NULL || (f != NULL && dst == NULL))
+		goto out;
+	rtnl_rule_set_family(rule, AF_INET);
+	rtnl_rule_set_action(rule, FR_ACT_TO_TBL);
+	rtnl_rule_set_table(rule, TAKEN_TABLE);
+	if (mark != 0)
+		rtnl_rule_set_mark(rule, mark);
+	if (f != NULL) {
+		err = rtnl_rule_set_dst(rule, dst);
+		if (err < 0)
+			goto out;
+		rtnl_rule_set_ipproto(rule, udp ? IPPROTO_UDP : IPPROTO_TCP);
+		rtnl_rule_set_dport(rule, f->dport);
+	}
+	err = rtnl_rule_add(nl, rule, NLM_F_CREATE | NLM_F_EXCL);
+out:
+	nl_addr_put(dst);
+	rtnl_rule_put(rule);
+	return err;
+}
+
+static int
+nl_errno(int err)
+{
+	return err == -NLE_PERM ? EPERM : err == -NLE_NOMEM ? ENOMEM :
+	    err == -NLE_EXIST ? EEXIST : EIO;
+}
+
+/* Lost by default; ours what a rule says, or what the relay itself sends. */
+static int
+make_open_routes(struct nl_sock *nl, int lo)
+{
+	int err = add_route(nl, lo, AF_INET, RT_TABLE_MAIN, RTN_UNICAST);
+
+	if (err == 0)
+		err = add_route(nl, lo, AF_INET, TAKEN_TABLE, RTN_LOCAL);
+	return err == 0 ? add_rule(nl, NULL, false, NET_ADMIT_MARK) : err;
+}
+
 /* Sets *ipv6 to whether this network has it. */
 static int
-make_all_local(int *ipv6)
+make_routes(bool open, bool *ipv6)
 {
 	struct nl_sock *nl = nl_socket_alloc();
 	int lo = (int)if_nametoindex("lo"), err = -NLE_NOMEM;
 
 	if (nl != NULL && (err = nl_connect(nl, NETLINK_ROUTE)) == 0 &&
 	    (err = loopback_up(nl, lo)) == 0)
-		err = add_local_route(nl, AF_INET, lo);
+		err = open ? make_open_routes(nl, lo) :
+		    add_route(nl, lo, AF_INET, RT_TABLE_LOCAL, RTN_LOCAL);
 	/* Without IPv6 (switched off) nothing there is reachable, which is safe. */
 	*ipv6 = err == 0 && have_ipv6() &&
-	    add_local_route(nl, AF_INET6, lo) == 0;
+	    add_route(nl, lo, AF_INET6, RT_TABLE_LOCAL, RTN_LOCAL) == 0;
 	nl_socket_free(nl);
 	if (err == 0)
 		return 0;
-	errno = err == -NLE_PERM ? EPERM : err == -NLE_NOMEM ? ENOMEM : EIO;
+	errno = nl_errno(err);
+	return -1;
+}
+
+int
+os_net_take(const struct os_net *net, const struct os_flow *f, bool udp)
+{
+	struct nl_sock *nl = nl_socket_alloc();
+	int fd = dup(net->routes), err = -NLE_NOMEM;
+
+	/* Closed with the structure: hence the copy. */
+	if (nl != NULL && fd != -1 &&
+	    (err = nl_socket_set_fd(nl, NETLINK_ROUTE, fd)) == 0)
+		err = add_rule(nl, f, udp, 0);
+	else if (fd != -1)
+		close(fd);
+	nl_socket_free(nl);
+	if (err == 0)
+		return 0;
+	errno = nl_errno(err);
 	return -1;
 }
 
@@ -129,19 +202,19 @@ open_ns(const char *name)
 }
 
 int
-os_net_enter(struct os_net *net)
+os_net_enter(struct os_net *net, bool open)
 {
-	int ipv6;
+	bool ipv6;
 
 	if (ns_unshare(CLONE_NEWNET | CLONE_NEWNS) == -1 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == -1 ||
-	    make_all_local(&ipv6) == -1)
+	    make_routes(open, &ipv6) == -1)
 		return -1;
 	net->userns = open_ns("user");
 	net->netns = open_ns("net");
 	if (net->userns == -1 || net->netns == -1)
 		return -1;
-	return net_open_wires(net, ipv6);
+	return net_open_wires(net, ipv6, open);
 }
 
 /* ---- names ---- */

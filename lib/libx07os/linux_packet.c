@@ -12,10 +12,13 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/icmp.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/icmpv6.h>
 #include <linux/in6.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/netlink.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <stddef.h>
@@ -34,7 +37,7 @@
 #define IPV6_HDRINCL		36
 #endif
 
-#define ADMIT_MARK	0x78303701U
+#define ADMIT_MARK	NET_ADMIT_MARK
 #define TTL		64
 
 #define TCP_FLAGS	13		/* offset of the flags in the header */
@@ -101,6 +104,34 @@ static struct sock_filter icmp6_filter[] = {
 	DROP,
 };
 
+/*
+ * Of everything that comes in on lo, by whatever protocol: opening packets of TCP,
+ * datagrams of UDP. Network headers first; a packet we put there is no news.
+ */
+#define AD(what)	(uint32_t)(SKF_AD_OFF + SKF_AD_ ## what)
+static struct sock_filter stray_filter[] = {
+	/* 0 */ LOAD_MARK,
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ADMIT_MARK, 16, 0),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AD(PKTTYPE)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 14),
+	/* 4 */ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AD(PROTOCOL)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 4, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 11),
+	BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+	/* 8 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
+	BPF_STMT(BPF_JMP | BPF_JA, 2),
+	/* A header in between is not looked behind. */
+	/* 10 */ BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 40),
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 6),
+	/* 12 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 4, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_TCP, 0, 4),
+	BPF_STMT(BPF_LD | BPF_B | BPF_IND, TCP_FLAGS),
+	BPF_STMT(BPF_ALU | BPF_AND | BPF_K, FLAG_SYN | FLAG_RST | FLAG_ACK),
+	/* 16 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FLAG_SYN, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, 160),
+	/* 18 */ DROP,
+};
+
 static int
 attach(int fd, struct sock_filter *insn, size_t n)
 {
@@ -141,10 +172,23 @@ fail:
 #define OPEN_WIRE(family, protocol, filter) \
 	open_wire(family, protocol, filter, sizeof(filter) / sizeof(filter[0]))
 
-int
-net_open_wires(struct os_net *net, int ipv6)
+static int
+open_stray(struct os_net *net)
 {
-	net->tcp[1] = net->icmp[1] = -1;
+	net->stray = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    htons(ETH_P_ALL));
+	net->routes = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (net->stray == -1 || net->routes == -1)
+		return -1;
+	return ATTACH(net->stray, stray_filter);
+}
+
+int
+net_open_wires(struct os_net *net, bool ipv6, bool open)
+{
+	net->tcp[1] = net->icmp[1] = net->stray = net->routes = -1;
+	if (open && open_stray(net) == -1)
+		return -1;
 	net->tcp[0] = OPEN_WIRE(AF_INET, IPPROTO_TCP, tcp4_filter);
 	net->icmp[0] = OPEN_WIRE(AF_INET, IPPROTO_ICMP, icmp4_filter);
 	if (net->tcp[0] == -1 || net->icmp[0] == -1)
@@ -185,6 +229,9 @@ os_net_listen(int fd, const struct sockaddr *sa, bool hold)
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &typelen) == -1 ||
 	    setsockopt(fd, SOL_IP, IP_FREEBIND, &on, sizeof(on)) == -1)
 		return -1;
+	/* In an open network the address is not in the table of local ones. */
+	if (sa->sa_family == AF_INET)
+		setsockopt(fd, SOL_IP, IP_TRANSPARENT, &on, sizeof(on));
 	if (sa->sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
 	    IPV6_V6ONLY, &on, sizeof(on)) == -1)
 		return -1;
@@ -321,6 +368,34 @@ destination6(struct msghdr *msg)
 	return NULL;
 }
 
+/* A packet that came by and is lost. */
+static int
+parse_stray(struct os_net_event *ev, const unsigned char *p, size_t len)
+{
+	int family = len > 0 && p[0] >> 4 == 6 ? AF_INET6 : AF_INET;
+	size_t head = 40;
+	unsigned protocol;
+
+	if (len < (family == AF_INET ? 20U : 40U))
+		return 0;
+	if (family == AF_INET)
+		head = (size_t)(p[0] & 15) * 4;
+	protocol = family == AF_INET ? p[9] : p[6];
+	if (head < 20 || len < head + 8)
+		return 0;
+	if (protocol == IPPROTO_TCP && parse_tcp(ev, family,
+	    p + (family == AF_INET ? 12 : 8), p + (family == AF_INET ? 16 : 24),
+	    p + head, len - head) == 0)
+		return 0;
+	if (protocol == IPPROTO_UDP)
+		set_flow(&ev->flow, family, p + (family == AF_INET ? 12 : 8),
+		    p + (family == AF_INET ? 16 : 24), get16(p + head),
+		    get16(p + head + 2));
+	ev->udp = protocol == IPPROTO_UDP;
+	ev->kind = OS_NET_STRAY;
+	return 1;
+}
+
 int
 os_net_event(const struct os_net *net, int fd, struct os_net_event *ev)
 {
@@ -337,6 +412,9 @@ os_net_event(const struct os_net *net, int fd, struct os_net_event *ev)
 
 	if (n == -1)
 		return -1;
+	ev->udp = false;
+	if (fd == net->stray)
+		return parse_stray(ev, buf, (size_t)n);
 	if (fd == net->tcp[0] || fd == net->icmp[0])
 		return parse_ip4(ev, buf, (size_t)n);
 	dst = destination6(&msg);

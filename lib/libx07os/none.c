@@ -333,9 +333,10 @@ os_examine(void (*tell)(void *, const struct os_finding *), void *arg, bool root
 }
 
 int
-os_net_enter(struct os_net *net)
+os_net_enter(struct os_net *net, bool open)
 {
 	(void)net;
+	(void)open;
 	return unsupported();
 }
 

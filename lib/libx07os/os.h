@@ -534,13 +534,16 @@ struct os_net {
 	int	userns, netns;	/* where new sockets are to be made */
 	int	tcp[2];		/* raw, IPv4 and IPv6 (-1: no IPv6 here) */
 	int	icmp[2];
+	int	stray, routes;	/* -1, unless open */
 };
 
 /*
  * Moves this process into such a network and into a private mount
- * namespace. network_namespaces(7), raw(7).
+ * namespace. open makes another network, for a dry run: what is not for a listener
+ * is not refused (over IPv4) but lost, and told of (OS_NET_STRAY on net->stray), so
+ * that os_net_take can still make it go through. network_namespaces(7), raw(7), packet(7).
  */
-int	os_net_enter(struct os_net *);
+int	os_net_enter(struct os_net *, bool open);
 
 /*
  * Makes the C library ask nobody but the name server at address for names:
@@ -571,11 +574,18 @@ struct os_net_event {
 		OS_NET_OPENS,		/* opening packet of a connection */
 		OS_NET_REFUSED,		/* nobody listened on flow.dst:dport */
 		OS_NET_NO_PORT,		/* the same, for a UDP datagram */
+		OS_NET_STRAY,		/* opening packet or datagram that is lost */
 	}		kind;
 	struct os_flow	flow;
 	size_t		len;		/* OPENS: the TCP header, for os_net_admit */
 	unsigned char	tcp[60];
 };
+
+/*
+ * Makes a destination of an open network local, so that a listener gets what is for
+ * it. -1 with EEXIST: it is already.
+ */
+int	os_net_take(const struct os_net *, const struct os_flow *, bool udp);
 
 /*
  * Takes the next event from fd, one of net's raw sockets. Returns 1, 0 for a
