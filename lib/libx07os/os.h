@@ -577,6 +577,7 @@ struct os_net_event {
 		OS_NET_STRAY,		/* opening packet or datagram that is lost */
 	}		kind;
 	struct os_flow	flow;
+	bool		udp;
 	size_t		len;		/* OPENS: the TCP header, for os_net_admit */
 	unsigned char	tcp[60];
 };
@@ -637,6 +638,16 @@ int	os_relay_confine(void);
 /* A descriptor that becomes readable when process pid ends. pidfd_open(2) */
 int	os_process_fd(pid_t pid);
 
+#define OS_FDS_MAX	64	/* descriptors of one message */
+
+/* Passes n descriptors (0: an empty message) over a Unix socket. unix(7), SCM_RIGHTS */
+int	os_send_fds(int sock, const int *fds, size_t n);
+/*
+ * Takes one such message. Returns the number of descriptors, which are
+ * close-on-exec, or -1 (EPIPE: the other side is gone).
+ */
+int	os_recv_fds(int sock, int fds[OS_FDS_MAX]);
+
 /* ---- waiting for many descriptors, and moving bytes between them ---- */
 
 enum {
@@ -656,16 +667,6 @@ int	os_poll_add(int poll, int fd, unsigned what, void *data);
 int	os_poll_change(int poll, int fd, unsigned what, void *data);
 int	os_poll_remove(int poll, int fd);
 /* Waits at most ms milliseconds (-1: for ever). Returns the number of events. */
-#define OS_FDS_MAX	64	/* descriptors of one message */
-
-/* Passes n descriptors (0: an empty message) over a Unix socket. unix(7), SCM_RIGHTS */
-int	os_send_fds(int sock, const int *fds, size_t n);
-/*
- * Takes one such message. Returns the number of descriptors, which are
- * close-on-exec, or -1 (EPIPE: the other side is gone).
- */
-int	os_recv_fds(int sock, int fds[OS_FDS_MAX]);
-
 int	os_poll_wait(int poll, struct os_poll_event *, int max, int ms);
 
 /*
