@@ -448,6 +448,15 @@ os_net_connect(int fd, const struct os_flow *flow)
 }
 
 int
+os_net_take(const struct os_net *net, const struct os_flow *flow, bool udp)
+{
+	(void)net;
+	(void)flow;
+	(void)udp;
+	return unsupported();
+}
+
+int
 os_relay_confine(void)
 {
 	return unsupported();
