@@ -304,6 +304,9 @@ const char	*addr_text(char buf[ADDR_TEXT], int family,
 const char	*named_text(char buf[NAMED_TEXT], const char *name, int family,
 		    const unsigned char *addr, uint16_t port);
 
+/* Names the program in every record of the audit log. */
+void	report_command(const char *argv0);
+
 /*
  * One line for a denial and a record in the audit log, but not again for
  * the same object at once: a program may try as often as it likes. hint is

@@ -18,9 +18,29 @@ struct slot {
 	unsigned	times;		/* since the last record */
 };
 
+static char command[128] = "\"command\":\"\"";	/* JSON member of every record */
 static struct slot slots[SLOTS];
 static int64_t window;
 static unsigned lines;
+
+void
+report_command(const char *argv0)
+{
+	const char *base = strrchr(argv0, '/');
+	size_t n = (size_t)snprintf(command, sizeof(command), "\"command\":\"");
+
+	for (base = base != NULL ? base + 1 : argv0; *base != '\0' &&
+	    n < sizeof(command) - 8; base++) {
+		unsigned char c = (unsigned char)*base;
+
+		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+			n += (size_t)snprintf(command + n, 7, "\\u%04x", c);
+		else
+			command[n++] = (char)c;
+	}
+	command[n++] = '"';
+	command[n] = '\0';
+}
 
 const char *
 addr_text(char buf[ADDR_TEXT], int family, const unsigned char *addr,
@@ -89,7 +109,7 @@ report_deny(struct relay *r, const char *verb, const char *object,
 	bool say = r->now - s->said >= AGAIN_MS;
 	bool log = r->chain->audit_fd >= 0 &&
 	    r->now - s->logged >= AUDIT_AGAIN_MS;
-	char flag[OBJECT_MAX], extra[64];
+	char flag[OBJECT_MAX], extra[sizeof(command) + 32];
 	struct verdict v = {
 		.verb = verb, .object = object, .why = why, .key = key,
 		.pid = r->program,
@@ -104,7 +124,7 @@ report_deny(struct relay *r, const char *verb, const char *object,
 		snprintf(flag, sizeof(flag), "--allow-host %s", hint);
 		v.hint = flag;
 	}
-	snprintf(extra, sizeof(extra), "\"times\":%u", s->times);
+	snprintf(extra, sizeof(extra), "%s,\"times\":%u", command, s->times);
 	audit_verdict(log ? r->chain->audit_fd : -1, &v, !say,
 	    r->chain->dry_run, extra);
 	if (say)
@@ -119,13 +139,16 @@ void
 report_allow(struct relay *r, const char *verb, const char *object,
     const char *extra)
 {
+	char all[OBJECT_MAX + sizeof(command)];
 	struct verdict v = {
 		.verb = verb, .object = object, .pid = r->program,
 		.allowed = true,
 	};
 
-	if (r->chain->audit_fd >= 0)
-		audit_verdict(r->chain->audit_fd, &v, true, false, extra);
+	if (r->chain->audit_fd < 0)
+		return;
+	snprintf(all, sizeof(all), "%s,%s", command, extra);
+	audit_verdict(r->chain->audit_fd, &v, true, false, all);
 }
 
 void

@@ -242,6 +242,7 @@ main(int argc, char *argv[])
 	argv += optind;
 	chain_program(&chain, argv - optind, argv);
 	settle(&rules, &options, chain.form);
+	report_command(argv[0]);
 	serve_plan(&rules);
 	if (chain.dry_run)
 		listen_plan_dry();

@@ -3,10 +3,18 @@
 . "$X07_TESTS/lib.sh"
 
 # merged COMMAND...: runs it and keeps everything it and its relay said in the
-# file said, then its status. The pipe ends only when the relay has ended too.
+# file said: output, status, errors. The pipes end only when the relay has
+# ended too.
 merged()
 {
-	{ status=0; "$@" 2>&1 || status=$?; echo "status $status"; } | cat >said
+	{
+		{
+			status=0
+			"$@" || status=$?
+			echo "status $status"
+		} 2>&3 3>&- | cat >said.out
+	} 3>&1 | cat >said.err
+	cat said.out said.err >said
 	cat said
 }
 
@@ -41,7 +49,7 @@ world()
 		done
 	}
 	pids=
-	trap 'kill $pids' EXIT
+	trap '[ -z "$pids" ] || kill $pids' EXIT
 	cd w
 	LIB
 	echo "$1" >>world.sh
@@ -436,6 +444,548 @@ program_killed_as()
 	wait_for 20 sh -c "! pgrep -f '^x07-netgate -a 127.0.0.1:4567 '"
 }
 
+# ---- the name server ----
+
+# Other record types, classes and servers carry nothing out.
+atf_test_case dns
+dns_body()
+{
+	both dns_as
+}
+dns_as()
+{
+	mkdir -p w
+	echo "$NAMES" >w/names
+	world '
+	for p in udp tcp; do
+		echo "== $p"
+		x07-netgate -a good.example:80 -- \
+		    python3 "$X07_TESTS/dns_client.py" 127.0.0.1 $p good.example/A \
+		    GOOD.Example/AAAA good.example/TXT good.example/HTTPS \
+		    good.example/ANY good.example/MX
+	done
+	echo "== six"
+	x07-netgate -a good.example:80 -- \
+	    python3 "$X07_TESTS/dns_client.py" ::1 udp good.example/A
+	cp asked before
+	echo "== refused"
+	x07-netgate -a good.example:80 -- \
+	    python3 "$X07_TESTS/dns_client.py" 127.0.0.1 udp evil.example/A \
+	    evil.example/TXT data.good.example/A good.example/A/3 \
+	    5.113.0.203.in-addr.arpa/PTR "good.example\\0/A" "good\\056example/A" \
+	    "good.example\\n/A" ./NS
+	echo "== malformed"
+	x07-netgate -a good.example:80 -- \
+	    python3 "$X07_TESTS/dns_client.py" 127.0.0.1 udp \
+	    hex: hex:1234 hex:12348180000000000000000000 \
+	    hex:123401000001000000000000 hex:12340100000100000000000040 \
+	    hex:123401000001000000000000c00c00010001 \
+	    hex:1234010000020000000000000161000001000101610000010001 \
+	    hex:123428000001000000000000016100000100 \
+	    hex:123401000001000000000000ff6100000100
+	echo "== elsewhere"
+	x07-netgate -a good.example:80 -- \
+	    python3 "$X07_TESTS/dns_client.py" 203.0.113.5 udp good.example/A
+	x07-netgate -a good.example:80 -- \
+	    python3 "$X07_TESTS/dns_client.py" 203.0.113.5 tcp good.example/A
+	cmp asked before && echo nothing asked'
+	[ "$(grep -c '^good.example/A NOERROR 203.0.113.5 ttl 60$' said)" -eq 3 ] ||
+	    atf_fail "not three A answers"
+	[ "$(grep -c '^GOOD.Example/AAAA NOERROR 2001:db8:5::5 ttl 60$' said)" -eq 2 ] ||
+	    atf_fail "not two AAAA answers"
+	for t in TXT HTTPS ANY MX; do
+		[ "$(grep -c "^good.example/$t NOERROR\$" said)" -eq 2 ] ||
+		    atf_fail "$t"
+	done
+	sed -n '/^== refused/,/^== malformed/p' said >part
+	[ "$(grep -c ' REFUSED$' part)" -eq 9 ] || atf_fail "not all refused"
+	said 'deny resolve 5.113.0.203.in-addr.arpa \(not in net.allow_hosts\)'
+	sed -n '/^== malformed/,/^== elsewhere/p' said >part
+	[ "$(grep -c ' silence$' part)" -eq 3 ] || atf_fail "not silent"
+	[ "$(grep -c ' FORMERR$' part)" -eq 5 ] || atf_fail "not malformed"
+	[ "$(grep -c ' NOTIMP$' part)" -eq 1 ] || atf_fail "not unknown"
+	said '^good.example/A .*Connection refused'
+	said 'deny send 203.0.113.5:53 '
+	said 'deny connect 203.0.113.5:53 '
+	said '^nothing asked$'
+	said '^status 0$'
+}
+
+# net.allow_dns=false: literal addresses only.
+atf_test_case no_dns
+no_dns_body()
+{
+	both no_dns_as
+}
+no_dns_as()
+{
+	mkdir -p w
+	echo "$NAMES" >w/names
+	x07-policy init --template http-client --emit policy >base.json
+	for dns in true false; do
+		python3 - $dns <<-'EOF'
+		import json, sys
+		p = json.load(open("base.json"))
+		p["net"]["allow_hosts"] = [
+		    {"host": "good.example", "ports": [80]},
+		    {"host": "203.0.113.6", "ports": [80]}]
+		p["net"]["allow_dns"] = sys.argv[1] == "true"
+		json.dump(p, open("w/" + sys.argv[1] + ".py", "w"))
+		EOF
+	done
+	rm -f base.json
+	world '
+	web 203.0.113.5 80
+	web 203.0.113.6 80
+	x07-netgate -p true.py -- curl -s http://good.example/
+	x07-netgate -p false.py -- curl -s http://203.0.113.6/
+	echo second
+	x07-netgate -p false.py -- curl -s http://good.example/ || echo curl $?'
+	said '^page 203.0.113.5$'
+	said '^page 203.0.113.6$'
+	sed -n '/^second/,$p' said | grep -q '^page' && atf_fail "resolved"
+	said 'deny resolve good.example \(net.allow_dns is false'
+	said '^curl 6$'
+}
+
+# An address that was answered once is asked for again when its time is over, and
+# denied when the name has another one by then. A gate with short times shows it.
+atf_test_case expiry
+expiry_body()
+{
+	lib=$X07_SRC/lib
+	[ -f "$lib/libx07os/libx07os.a" ] || atf_skip "no libraries in $lib"
+	mkdir bin
+	cc -D_GNU_SOURCE -DLIBBSD_OVERLAY -isystem /usr/include/bsd -w \
+	    -I"$lib/libx07" -I"$lib/libx07os" -DTTL_MIN=1 -o bin/x07-netgate \
+	    "$X07_SRC"/bin/x07-netgate/*.c "$lib/libx07os/libx07os.a" \
+	    "$lib/libx07/libx07.a" -lcares -lnl-route-3 -lnl-3 -lbsd -lmd ||
+	    atf_skip "no compiler"
+	mkdir -p w
+	cat >w/again.py <<-'EOF'
+	import socket, sys, time
+	def get():
+	    s = socket.socket()
+	    s.settimeout(10)
+	    s.connect(("203.0.113.5", 80))
+	    s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+	    print(s.makefile().read().splitlines()[-1], flush=True)
+	print(socket.gethostbyname("moving.example"), flush=True)
+	get()
+	time.sleep(2.2)
+	get()
+	with open(sys.argv[1], "w") as f:
+	    f.write("moving.example A 1 203.0.113.6\n")
+	time.sleep(1.5)
+	try:
+	    get()
+	except OSError as e:
+	    print(e)
+	EOF
+	echo 'moving.example A 1 203.0.113.5' >w/names
+	PATH=$PWD/bin:$PATH AS='' world '
+	web 203.0.113.5 80
+	x07-netgate -a moving.example:80 -- python3 again.py names
+	grep -c "moving.example 1$" asked'
+	[ "$(grep -c '^page 203.0.113.5$' said)" -eq 2 ] || atf_fail "not two pages"
+	said 'Connection refused'
+	said 'deny connect moving.example:80 \[203.0.113.5\] \(the name does not answer this address any more'
+	said '^3$'
+}
+
+# ---- datagrams ----
+
+atf_test_case udp cleanup
+udp_body()
+{
+	cat >echo.py <<-'EOF'
+	import socket, sys
+	family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+	s = socket.socket(family, socket.SOCK_DGRAM)
+	s.bind((sys.argv[1], 0))
+	open(sys.argv[2] + ".new", "w").write(str(s.getsockname()[1]))
+	import os
+	os.rename(sys.argv[2] + ".new", sys.argv[2])
+	while True:
+	    data, peer = s.recvfrom(65535)
+	    s.sendto(b"re:" + data, peer)
+	EOF
+	cat >ask.py <<-'EOF'
+	import socket, sys
+	host, port, how = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+	family = socket.AF_INET6 if ":" in host else socket.AF_INET
+	s = socket.socket(family, socket.SOCK_DGRAM)
+	s.settimeout(5)
+	try:
+	    if how == "connected":
+	        s.connect((host, port))
+	    for data in b"one", b"x" * 50000:
+	        if how == "connected":
+	            s.send(data)
+	        else:
+	            s.sendto(data, (host, port))
+	        got, peer = s.recvfrom(65535)
+	        print(got == b"re:" + data, peer[0] == host and peer[1] == port)
+	except OSError as e:
+	    print(type(e).__name__)
+	EOF
+	for a in 127.0.0.1 ::1; do
+		rm -f udp.port
+		python3 echo.py "$a" udp.port &
+		echo $! >>server.pids
+		wait_for 20 test -s udp.port
+		host=$a port=$(cat udp.port)
+		case $a in *:*) spec="[$a]:$port" ;; *) spec=$a:$port ;; esac
+		both udp_as
+	done
+}
+udp_as()
+{
+	for how in connected alone; do
+		merged $AS x07-netgate -u -a "$spec" -- \
+		    python3 ask.py "$host" "$port" $how
+		[ "$(grep -c '^True True$' said)" -eq 2 ] || atf_fail "no echo"
+		unsaid deny
+	done
+	# Without -u the list is for connections only.
+	merged $AS x07-netgate -a "$spec" -- python3 ask.py "$host" "$port" connected
+	said '^ConnectionRefusedError$'
+	said "deny send .*:$port "
+	merged $AS x07-netgate -u -a 127.0.0.2:"$port" -- \
+	    python3 ask.py "$host" "$port" connected
+	said '^ConnectionRefusedError$'
+	said "deny send .*:$port "
+	# Nobody there: as without the gate.
+	merged $AS x07-netgate -u -a 127.0.0.1:9 -- \
+	    python3 ask.py 127.0.0.1 9 connected
+	said '^ConnectionRefusedError$'
+	unsaid deny
+}
+udp_cleanup()
+{
+	stop_servers
+}
+
+atf_test_case udp_range
+udp_range_body()
+{
+	both udp_range_as
+}
+udp_range_as()
+{
+	mkdir -p w
+	echo "$NAMES" >w/names
+	world '
+	ask() { python3 "$X07_TESTS/dns_client.py" "$@"; }
+	# The world has its own name server: a datagram service like any other.
+	x07-netgate -u -a 127.0.0.0/8:53 -- python3 "$X07_TESTS/dns_client.py" \
+	    127.0.0.2 udp evil.example/A
+	x07-netgate -u -a 127.0.0.1:53 -- python3 "$X07_TESTS/dns_client.py" \
+	    127.0.0.1 udp evil.example/A'
+	# 127.0.0.1:53 inside is the name server of the gate, whatever is listed.
+	[ "$(grep -c '^evil.example/A REFUSED$' said)" -eq 1 ] || atf_fail "stub"
+}
+
+# ---- listening ----
+
+atf_test_case serve cleanup
+serve_body()
+{
+	echo content >index.html
+	cat >one.py <<-'EOF'
+	import http.server, sys
+	class Handler(http.server.SimpleHTTPRequestHandler):
+	    def log_message(self, *args):
+	        pass
+	    def do_GET(self):
+	        body = ("for %s\n" % self.client_address[0]).encode()
+	        self.send_response(200)
+	        self.send_header("Content-Length", str(len(body)))
+	        self.end_headers()
+	        self.wfile.write(body)
+	with http.server.ThreadingHTTPServer(
+	        (sys.argv[1], int(sys.argv[2])), Handler) as s:
+	    s.serve_forever()
+	EOF
+	both serve_as
+}
+serve_as()
+{
+	port=$(free_port)
+	for t in "127.0.0.1:$port|127.0.0.1|127.0.0.1" \
+	    "0.0.0.0:$port|0.0.0.0|127.0.0.9" "127.0.0.1:$port|0.0.0.0|127.0.0.1" \
+	    "[::1]:$port|::1|[::1]"; do
+		spec=${t%%|*} rest=${t#*|}
+		bind=${rest%%|*} url=http://${rest#*|}:$port/
+		case $bind in
+		*:*) py="import socket, http.server; http.server.ThreadingHTTPServer.address_family = socket.AF_INET6; import sys; sys.argv = ['one.py', '::1', '$port']; exec(open('one.py').read())" ;;
+		*) py="import sys; sys.argv = ['one.py', '$bind', '$port']; exec(open('one.py').read())" ;;
+		esac
+		$AS x07-netgate -a "$spec" -- python3 -c "$py" 2>err &
+		server=$!
+		echo "$server" >>server.pids
+		wait_for 20 curl -sf "$url"
+		atf_check -o match:'^for (127.0.0.[19]|::1)$' curl -s "$url"
+		# The server goes, and with it the listener outside.
+		$AS pkill -x -f "python3 -c $(printf %s "$py" | sed 's/[][().*]/\\&/g')" ||
+		    kill "$server"
+		wait "$server" || :
+		wait_for 20 sh -c "! curl -s $url"
+	done
+}
+serve_cleanup()
+{
+	stop_servers
+}
+
+# An address that is not listed can be bound inside, and is not seen outside.
+atf_test_case serve_private cleanup
+serve_private_body()
+{
+	both serve_private_as
+}
+serve_private_as()
+{
+	port=$(free_port)
+	cat >both.sh <<-EOF
+	mkdir -p d && echo content >d/index.html
+	python3 -m http.server -b 127.0.0.1 -d d $port >/dev/null 2>&1 &
+	n=0
+	until curl -s http://127.0.0.1:$port/ >inside; do
+		n=\$((n + 1)); [ \$n -lt 200 ] || exit 1; sleep 0.05
+	done
+	echo up >up
+	n=0
+	until [ -f down ]; do
+		n=\$((n + 1)); [ \$n -lt 400 ] || exit 1; sleep 0.05
+	done
+	kill \$!
+	EOF
+	rm -rf up down inside d
+	$AS x07-netgate -a 127.0.0.2:"$port" -- sh both.sh 2>err &
+	prog=$!
+	echo "$prog" >>server.pids
+	wait_for 20 test -f up
+	atf_check -o inline:'content\n' cat inside
+	# Longer than it takes to notice a listener that is listed.
+	sleep 0.3
+	atf_check -s exit:7 -e ignore curl -sS "http://127.0.0.1:$port/"
+	atf_check -s exit:7 -e ignore curl -sS "http://127.0.0.2:$port/"
+	echo down >down
+	wait "$prog" || atf_fail "the program failed"
+}
+serve_private_cleanup()
+{
+	stop_servers
+}
+
+# What is served outside when the program starts, or later, is reached.
+atf_test_case serve_later cleanup
+serve_later_body()
+{
+	echo content >index.html
+	both serve_later_as
+}
+serve_later_as()
+{
+	port=$(free_port)
+	rm -f go ready
+	cat >later.sh <<-EOF
+	curl -s http://127.0.0.1:$port/ && exit 3
+	echo ready >ready
+	n=0
+	until curl -s http://127.0.0.1:$port/; do
+		n=\$((n + 1)); [ \$n -lt 200 ] || exit 4; sleep 0.05
+	done
+	EOF
+	$AS x07-netgate -a 127.0.0.1:"$port" -- sh later.sh >out 2>err &
+	prog=$!
+	wait_for 20 test -f ready
+	rm -f port.file
+	python3 "$X07_TESTS/http_server.py" 127.0.0.1 . port.file "$port" \
+	    >server.log 2>&1 &
+	echo $! >>server.pids
+	wait "$prog" || atf_fail "not reached: $?"
+	atf_check -o inline:'content\n' cat out
+	atf_check cat err
+	stop_servers
+}
+serve_later_cleanup()
+{
+	stop_servers
+}
+
+# ---- limits ----
+
+atf_test_case limits cleanup
+limits_body()
+{
+	echo content >index.html
+	head -c 300000 /dev/zero >big
+	http_server 127.0.0.1
+	p=$SERVER_PORT
+	cat >hold.py <<-'EOF'
+	import socket, sys
+	held = []
+	for i in range(int(sys.argv[2])):
+	    s = socket.socket()
+	    try:
+	        s.connect(("127.0.0.1", int(sys.argv[1])))
+	        held.append(s)
+	    except ConnectionRefusedError:
+	        print("refused", i)
+	print("held", len(held))
+	EOF
+	both limits_as
+}
+limits_as()
+{
+	merged $AS x07-netgate -a 127.0.0.1:"$p" -c 3 -- python3 hold.py "$p" 3
+	said '^held 3$'
+	unsaid deny
+	merged $AS x07-netgate -a 127.0.0.1:"$p" -c 3 -- python3 hold.py "$p" 4
+	said '^held 3$'
+	said "deny connect 127.0.0.1:$p \(more than 3 connections at once\)"
+	# One that ends makes room.
+	merged $AS x07-netgate -a 127.0.0.1:"$p" -c 1 -- \
+	    sh -c "curl -s http://127.0.0.1:$p/; sleep 0.1; curl -s http://127.0.0.1:$p/"
+	[ "$(grep -c '^content$' said)" -eq 2 ] || atf_fail "no room made"
+	merged $AS x07-netgate -a 127.0.0.1:"$p" -b 1M -- \
+	    curl -sS -o /dev/null -w '%{size_download}\n' "http://127.0.0.1:$p/big"
+	said '^300000$'
+	merged $AS x07-netgate -a 127.0.0.1:"$p" -b 100K -- \
+	    curl -sS -o /dev/null -w '%{size_download}\n' "http://127.0.0.1:$p/big"
+	unsaid '^300000$'
+	said "deny connect 127.0.0.1:$p \(the byte limit of -b is reached\)"
+	# A connection that nobody answers: a full queue of a listener.
+	python3 - full.port <<-'EOF' &
+	import os, socket, sys, time
+	s = socket.socket()
+	s.bind(("127.0.0.1", 0))
+	s.listen(0)
+	fill = [socket.socket() for i in range(4)]
+	for c in fill:
+	    c.setblocking(False)
+	    c.connect_ex(s.getsockname())
+	time.sleep(0.5)
+	open("full.new", "w").write(str(s.getsockname()[1]))
+	os.rename("full.new", sys.argv[1])
+	time.sleep(60)
+	EOF
+	echo $! >>server.pids
+	wait_for 20 test -s full.port
+	full=$(cat full.port)
+	merged $AS x07-netgate -a 127.0.0.1:"$full" -t 300ms -- \
+	    curl -sS -m 20 "http://127.0.0.1:$full/"
+	said '^status 7$'
+	unsaid deny
+	rm -f full.port
+}
+limits_cleanup()
+{
+	stop_servers
+}
+
+# ---- a dry run ----
+
+atf_test_case dry_run
+dry_run_body()
+{
+	both dry_run_as
+}
+dry_run_as()
+{
+	mkdir -p w
+	echo "$NAMES" >w/names
+	world '
+	web 203.0.113.5 80
+	web 203.0.113.5 81
+	web 127.0.0.1 82
+	dry() { x07-netgate -n --i-accept-weaker-isolation "$@"; }
+	echo "== listed"
+	dry -a good.example:80 -- curl -s http://good.example/
+	echo "== not listed"
+	dry -- sh -c "curl -s http://203.0.113.5/; curl -s http://203.0.113.5:81/"
+	dry -- curl -s http://127.0.0.1:82/
+	dry -- curl -s -4 http://good.example/
+	dry -a 203.0.113.5:80 -d 203.0.113.5:80 -- curl -s http://203.0.113.5/'
+	sed -n '1,/^== not listed/p' said | grep -q deny && atf_fail "listed"
+	[ "$(grep -c '^page 203.0.113.5$' said)" -eq 5 ] || atf_fail "not five pages"
+	said '^page 127.0.0.1$'
+	said 'would deny connect 203.0.113.5:80 \(not in net.allow_hosts; allow with'
+	said 'would deny connect 203.0.113.5:81 '
+	said 'would deny connect 127.0.0.1:82 '
+	said 'would deny resolve good.example '
+	said 'would deny connect good.example:80 \[203.0.113.5\] '
+	said 'would deny connect 203.0.113.5:80 \(denied by --deny-host\)'
+	unsaid ': deny'
+}
+
+# ---- the audit log ----
+
+atf_test_case audit cleanup
+audit_body()
+{
+	echo content >index.html
+	http_server 127.0.0.1
+	both audit_as
+}
+audit_as()
+{
+	p=$SERVER_PORT
+	rm -f log
+	merged $AS x07-netgate -l log -a 127.0.0.1:"$p" -- \
+	    sh -c "curl -s http://127.0.0.1:$p/; curl -s http://127.0.0.1:1/;
+	    curl -s http://evil.example/"
+	atf_check -o save:facts python3 - "$p" <<-'EOF'
+	import json, sys
+	for line in open("log"):
+	    r = json.loads(line)
+	    assert r["gate"] == "x07-netgate" and r["time"] > 1e9 and r["pid"] > 1
+	    assert r["command"] == "sh"
+	    print(r["verdict"], r["verb"], r["object"].replace(sys.argv[1], "PORT"),
+	          r.get("key"), r.get("hint"), r.get("port") == int(sys.argv[1]),
+	          r.get("received", 0) > 8 and r.get("sent", 0) > 8 and
+	          r.get("ms", -1) >= 0)
+	EOF
+	atf_check -o inline:'allow connect 127.0.0.1:PORT None None True False
+allow close 127.0.0.1:PORT None None True True
+deny connect 127.0.0.1:1 net.allow_hosts --allow-host 127.0.0.1:1 False False
+deny resolve evil.example net.allow_hosts --allow-host evil.example:PORT False False
+' sort -s -k1,1 facts
+	said '^content$'
+	# Quiet: the log alone.
+	rm -f log
+	merged $AS x07-netgate -q -l log -- curl -s http://127.0.0.1:1/
+	unsaid deny
+	grep -q '"verdict":"deny"' log || atf_fail "not in the log"
+}
+audit_cleanup()
+{
+	stop_servers
+}
+
+# A program that tries everything does not fill the terminal.
+atf_test_case flood
+flood_body()
+{
+	both flood_as
+}
+flood_as()
+{
+	cat >flood.py <<-'EOF'
+	import socket
+	for i in range(3000):
+	    s = socket.socket()
+	    s.connect_ex(("127.0.0.1", 1 + i % 1000))
+	    s.close()
+	EOF
+	merged $AS x07-netgate -- python3 flood.py
+	n=$(grep -c deny said)
+	[ "$n" -ge 100 ] && [ "$n" -le 210 ] || atf_fail "$n lines"
+	said 'more denials than lines'
+}
+
 # ---- a policy ----
 
 atf_test_case policy cleanup
@@ -508,4 +1058,8 @@ atf_init_test_cases()
 	atf_add_test_case relay_dies
 	atf_add_test_case program_killed
 	atf_add_test_case policy
+	for t in dns no_dns expiry udp udp_range serve serve_private serve_later \
+	    limits dry_run audit flood; do
+		atf_add_test_case $t
+	done
 }
