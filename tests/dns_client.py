@@ -31,6 +31,14 @@ def message(text):
         encode(parts[0]) + struct.pack("!HH", kind, cls)
 
 
+def skip_name(reply, at):
+    while reply[at] & 0xc0 == 0:
+        if reply[at] == 0:
+            return at + 1
+        at += 1 + reply[at]
+    return at + 2
+
+
 def show(reply):
     if len(reply) < 12:
         return "short"
@@ -38,11 +46,9 @@ def show(reply):
     out = [RCODES[flags & 15]]
     at = 12
     for _ in range(qd):
-        while reply[at]:
-            at += 1 + reply[at]
-        at += 5
+        at = skip_name(reply, at) + 4
     for _ in range(an):
-        at += 2                     # compressed
+        at = skip_name(reply, at)
         kind, _, ttl, size = struct.unpack("!HHIH", reply[at:at + 10])
         data = reply[at + 10:at + 10 + size]
         at += 10 + size

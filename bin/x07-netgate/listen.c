@@ -69,18 +69,24 @@ flush(struct batch *b)
 		close(b->fds[--b->n]);
 }
 
+enum {
+	LISTEN_HELD = 1 << 0,	/* as of os_net_listen */
+	LISTEN_SHARED = 1 << 1,	/* a datagram socket for all addresses may be there, too */
+};
+
 static void
 open_one(struct batch *b, int family, int type, const unsigned char *addr,
-    uint16_t port, bool hold)
+    uint16_t port, unsigned how)
 {
 	struct sockaddr_in6 sa;
 	char text[ADDR_TEXT];
-	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
 
-	if (fd == -1)
+	if (fd == -1 || ((how & LISTEN_SHARED) != 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1))
 		refuse_errno("socket");
 	if (os_net_listen(fd, make_sockaddr(&sa, family, addr, port),
-	    hold) == -1) {
+	    (how & LISTEN_HELD) != 0) == -1) {
 		/* Nobody else is here: an entry before this one covers it. */
 		if (errno != EADDRINUSE)
 			refuse_errno("listening for %s",
@@ -156,10 +162,9 @@ open_entry(struct batch *b, const struct rules *r, const struct entry *e,
 	for (size_t p = 0; p < s->nports; p++) {
 		if (!serve_planned(r, s->family, addr, s->ports[p]))
 			open_one(b, s->family, SOCK_STREAM, addr, s->ports[p],
-			    true);
+			    LISTEN_HELD);
 		if (e->udp)
-			open_one(b, s->family, SOCK_DGRAM, addr, s->ports[p],
-			    false);
+			open_one(b, s->family, SOCK_DGRAM, addr, s->ports[p], 0);
 	}
 }
 
@@ -188,19 +193,20 @@ listen_first(const struct rules *r, bool ipv6, int relay)
 	static const unsigned char stub6[16] = { [15] = 1 };
 	struct batch b = { .relay = relay };
 
-	open_one(&b, AF_INET, SOCK_DGRAM, stub4, STUB_PORT, false);
+	open_one(&b, AF_INET, SOCK_DGRAM, stub4, STUB_PORT, LISTEN_SHARED);
 	if (ipv6)
-		open_one(&b, AF_INET6, SOCK_DGRAM, stub6, STUB_PORT, false);
+		open_one(&b, AF_INET6, SOCK_DGRAM, stub6, STUB_PORT,
+		    LISTEN_SHARED);
 	/* Ranges take their ports whole, single addresses what is left. */
 	open_entries(&b, r, ipv6, true);
-	open_one(&b, AF_INET, SOCK_STREAM, stub4, STUB_PORT, false);
+	open_one(&b, AF_INET, SOCK_STREAM, stub4, STUB_PORT, 0);
 	if (ipv6)
-		open_one(&b, AF_INET6, SOCK_STREAM, stub6, STUB_PORT, false);
+		open_one(&b, AF_INET6, SOCK_STREAM, stub6, STUB_PORT, 0);
 	open_entries(&b, r, ipv6, false);
 	for (size_t i = 0; i < nloopback; i++)
 		if (ipv6 || loopback[i].family == AF_INET)
 			open_one(&b, loopback[i].family, SOCK_STREAM,
-			    loopback[i].addr, loopback[i].port, true);
+			    loopback[i].addr, loopback[i].port, LISTEN_HELD);
 	flush(&b);
 	if (os_send_fds(relay, NULL, 0) == -1)
 		refuse_errno("passing sockets to the relay");

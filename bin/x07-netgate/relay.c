@@ -317,6 +317,8 @@ let_go(const struct chain *c, int sock)
 		lim.rlim_cur = lim.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &lim);
 	}
+	/* c-ares takes options from there, such as other names for hosts. */
+	clearenv();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
 }

@@ -108,19 +108,35 @@ answer(struct relay *r, struct asker *a, int rcode, const struct dns_answer *ans
 
 /* ---- what came from outside ---- */
 
-static bool
-routable(const unsigned char addr[16])
+enum where { NOWHERE, HERE, ELSEWHERE };
+
+/*
+ * Where the routes of this machine lead: nowhere, to itself, or out. Connecting a
+ * datagram socket sends nothing; an address of our own gets itself as source.
+ */
+static enum where
+where_is(int family, const unsigned char *addr)
 {
-	struct sockaddr_in6 sa = { .sin6_family = AF_INET6,
-	    .sin6_port = htons(443) };
-	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), ok;
+	struct sockaddr_in6 sa = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
+	struct sockaddr_in *four = (struct sockaddr_in *)&sa;
+	bool v4 = family == AF_INET;
+	socklen_t len = v4 ? sizeof(*four) : sizeof(sa);
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	enum where where = NOWHERE;
 
 	if (fd == -1)
-		return false;
-	memcpy(&sa.sin6_addr, addr, 16);
-	ok = connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
+		return NOWHERE;
+	if (v4)
+		four->sin_family = AF_INET;
+	memcpy(v4 ? (void *)&four->sin_addr : (void *)&sa.sin6_addr, addr,
+	    v4 ? 4 : 16);
+	if (connect(fd, (struct sockaddr *)&sa, len) == 0 &&
+	    getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
+		where = memcmp(v4 ? (void *)&four->sin_addr :
+		    (void *)&sa.sin6_addr, addr, v4 ? 4 : 16) == 0 ? HERE :
+		    ELSEWHERE;
 	close(fd);
-	return ok;
+	return where;
 }
 
 struct any_port {
@@ -161,6 +177,8 @@ rebound(struct relay *r, const char *name, int family, const unsigned char *addr
 	memcpy(inner, addr, family == AF_INET ? 4 : 16);
 	host_unwrap(&inner_family, inner);
 	what = host_special(inner_family, inner);
+	if (what == NULL && where_is(family, addr) == HERE)
+		what = "an address of this machine";
 	rules_ports(r->rules, name, false, port_listed, &p);
 	*listed = p.listed;
 	if (what == NULL || p.listed)
@@ -184,7 +202,7 @@ take_address(struct lookup *l, const unsigned char *addr)
 	if (a->naddrs == sizeof(a->addrs) / sizeof(a->addrs[0]) ||
 	    rebound(r, l->name, a->family, addr, &listed))
 		return true;
-	if (a->family == AF_INET6 && !routable(addr))
+	if (a->family == AF_INET6 && where_is(AF_INET6, addr) == NOWHERE)
 		return true;
 	/* Listed itself: always open, and not because of this name. */
 	if (!listed && names_learn(r, l->name, a->family, addr,

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,19 @@ enter(const struct chain *c, const struct rules *r)
 		    r->nallow, r->ndeny, net.tcp[1] >= 0 ? "on" : "off");
 }
 
+/*
+ * Where one of the first three is closed a socket of ours would take its place. The
+ * program still finds it closed.
+ */
+static void
+hold_stdio(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1 &&
+		    open("/dev/null", O_RDWR | O_CLOEXEC) != fd)
+			_exit(EXIT_REFUSED);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -231,6 +245,7 @@ main(int argc, char *argv[])
 	size_t nkeep;
 
 	setprogname(argv[0]);
+	hold_stdio();
 	while ((opt = getopt_long(argc, argv, "+a:A:d:D:uc:b:t:" CHAIN_SHORTOPTS,
 	    longopts, NULL)) != -1) {
 		if (opt == 'h')

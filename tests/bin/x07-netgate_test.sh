@@ -28,9 +28,9 @@ unsaid()
 	! grep -Eq -- "$1" said || atf_fail "said: $1"
 }
 
-# world SCRIPT: runs the sh lines in a network of their own (networld.sh)
+# world SCRIPT: runs the sh lines on a machine of their own (networld.sh)
 # as $AS, in the directory w; its output is in the file said. There, web ADDRESS PORT
-# starts a server that answers "page ADDRESS".
+# starts a server that answers "page ADDRESS", on the internet or on loopback.
 world()
 {
 	mkdir -p w
@@ -40,8 +40,9 @@ world()
 	{
 		mkdir -p "www-$1"
 		echo "page $1" >"www-$1/index.html"
-		python3 "$X07_TESTS/http_server.py" "$1" "www-$1" port-$1-$2 "$2" \
-		    >web.log 2>&1 &
+		case $1 in 127.*) there= ;; *) there=$INET ;; esac
+		$there python3 "$X07_TESTS/http_server.py" "$1" "www-$1" port-$1-$2 \
+		    "$2" >web.log 2>&1 &
 		pids="$pids $!"
 		n=0
 		until [ -s "port-$1-$2" ]; do
@@ -61,8 +62,8 @@ NAMES='good.example A 30 203.0.113.5
 good.example AAAA 30 2001:db8:5::5
 alias.example CNAME 120 good.example
 evil.example A 30 203.0.113.6
-rebind.example A 30 127.0.0.1 10.77.0.1 169.254.169.254 203.0.113.5
-rebind.example AAAA 30 ::1 fd00:77::1 ::ffff:10.77.0.1 64:ff9b::a4d:1
+rebind.example A 30 127.0.0.1 10.77.0.1 169.254.169.254 192.0.2.1 203.0.113.5
+rebind.example AAAA 30 ::1 fd00:77::1 ::ffff:10.77.0.1 64:ff9b::a4d:1 2001:db8:1::1
 servfail.example A 30 203.0.113.5'
 
 # ---- addresses ----
@@ -252,10 +253,13 @@ rebinding_as()
 	x07-netgate -a rebind.example:80 -- curl -sS http://10.77.0.1/ || :'
 	sed '/^listed too/,$d' said >first
 	grep -q '^203.0.113.5 ' first || atf_fail "the public address is missing"
-	! grep -Eq '^(127|10|169|::|fd|64)' first || atf_fail "a private one passed"
+	! grep -Eq '^(127|10|169|192|::|fd|64|2001)' first ||
+	    atf_fail "a private one passed"
 	said 'deny resolve rebind.example \[127.0.0.1\] \(the name answers a loopback address, which is not listed itself; allow with --allow-host 127.0.0.1:80\)'
 	said 'deny resolve rebind.example \[10.77.0.1\] .*private'
 	said 'deny resolve rebind.example \[169.254.169.254\] .*metadata'
+	said 'deny resolve rebind.example \[192.0.2.1\] .*an address of this machine'
+	said 'deny resolve rebind.example \[2001:db8:1::1\] .*an address of this machine'
 	said 'deny resolve rebind.example \[::1\]'
 	said 'deny resolve rebind.example \[fd00:77::1\]'
 	said 'deny resolve rebind.example \[::ffff:10.77.0.1\] .*allow-host 10.77.0.1:80'
@@ -676,14 +680,26 @@ udp_range_as()
 	mkdir -p w
 	echo "$NAMES" >w/names
 	world '
-	ask() { python3 "$X07_TESTS/dns_client.py" "$@"; }
-	# The world has its own name server: a datagram service like any other.
-	x07-netgate -u -a 127.0.0.0/8:53 -- python3 "$X07_TESTS/dns_client.py" \
-	    127.0.0.2 udp evil.example/A
-	x07-netgate -u -a 127.0.0.1:53 -- python3 "$X07_TESTS/dns_client.py" \
-	    127.0.0.1 udp evil.example/A'
+	# The name server of the world: a datagram service like any other.
+	ask() { python3 "$X07_TESTS/dns_client.py" "$1" udp evil.example/A; }
+	gate() { x07-netgate "$@" -- python3 "$X07_TESTS/dns_client.py" "$at" udp evil.example/A; }
+	at=192.0.2.254
+	gate -u -a 192.0.2.0/24:53
+	gate -u -a 192.0.2.254:53
+	echo "== denied"
+	gate -u -a 192.0.2.0/25:53
+	gate -u -a 192.0.2.254:54
+	echo "== its own"
+	at=127.0.0.1
+	gate -u -a 127.0.0.1:53
+	gate -u -a 127.0.0.0/8:53'
+	[ "$(grep -c '^evil.example/A NOERROR 203.0.113.6 ttl 30$' said)" -eq 2 ] ||
+	    atf_fail "not two answers"
+	[ "$(grep -c '^evil.example/A .*Connection refused' said)" -eq 2 ] ||
+	    atf_fail "not two refusals"
+	said 'deny send 192.0.2.254:53 '
 	# 127.0.0.1:53 inside is the name server of the gate, whatever is listed.
-	[ "$(grep -c '^evil.example/A REFUSED$' said)" -eq 1 ] || atf_fail "stub"
+	[ "$(grep -c '^evil.example/A REFUSED$' said)" -eq 2 ] || atf_fail "stub"
 }
 
 # ---- listening ----
