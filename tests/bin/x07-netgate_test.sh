@@ -1002,6 +1002,198 @@ flood_as()
 	said 'more denials than lines'
 }
 
+# ---- real programs ----
+
+# A connection over IPv6 that fails as the network says lets them try IPv4.
+atf_test_case clients
+clients_body()
+{
+	mkdir -p w java
+	chmod 777 w
+	cat >w/get.go <<-'EOF'
+	package main
+
+	import (
+		"fmt"
+		"io"
+		"net/http"
+		"os"
+	)
+
+	func main() {
+		for _, url := range os.Args[1:] {
+			r, err := http.Get(url)
+			if err != nil {
+				fmt.Println("go:", err)
+				continue
+			}
+			b, _ := io.ReadAll(r.Body)
+			fmt.Print("go ", string(b))
+		}
+	}
+	EOF
+	cat >java/Get.java <<-'EOF'
+	import java.io.*;
+	import java.net.*;
+
+	public class Get {
+		public static void main(String[] args) throws Exception {
+			for (String url : args) {
+				try {
+					InputStream in = new URL(url).openStream();
+					System.out.print("java " + new String(in.readAllBytes()));
+				} catch (IOException e) {
+					System.out.println("java: " + e);
+				}
+			}
+		}
+	}
+	EOF
+	cat >w/get.py <<-'EOF'
+	import asyncio, sys, urllib.request
+	for url in sys.argv[1:]:
+	    try:
+	        print("urllib", urllib.request.urlopen(url).read().decode(), end="")
+	    except OSError as e:
+	        print("urllib:", e)
+	async def get(url):
+	    host = url.split("/")[2]
+	    try:
+	        r, w = await asyncio.open_connection(host, 80)
+	        w.write(b"GET / HTTP/1.0\r\n\r\n")
+	        data = await r.read()
+	        print("asyncio", data.decode().split("\r\n\r\n")[1], end="")
+	    except OSError as e:
+	        print("asyncio:", e)
+	for url in sys.argv[1:]:
+	    asyncio.run(get(url))
+	EOF
+	cat >w/get.js.py <<-'EOF'
+	(async () => {
+	  for (const url of process.argv.slice(2)) {
+	    try {
+	      const r = await fetch(url);
+	      process.stdout.write("node " + await r.text());
+	    } catch (e) {
+	      console.log("node:", e.cause ? e.cause.code : e.message);
+	    }
+	  }
+	})();
+	EOF
+	have=
+	if command -v go >/dev/null; then
+		(cd w && GOCACHE=$PWD/../gocache GO111MODULE=off CGO_ENABLED=0 \
+		    go build -o get.go.py get.go) && have="$have go"
+	fi
+	if command -v javac >/dev/null; then
+		javac -d java java/Get.java && have="$have java"
+		cp java/Get.class w/Get.class.py
+	fi
+	echo "beside curl, wget, git, python, node, busybox, openssl:$have"
+	chmod a+rx w/*
+	both clients_as
+}
+clients_as()
+{
+	cat >w/names <<-'EOF'
+	good.example A 30 203.0.113.5
+	dual.example A 30 203.0.113.5
+	dual.example AAAA 30 2001:db8:5::5
+	lost.example A 30 203.0.113.5
+	lost.example AAAA 30 2001:db8:5::77
+	evil.example A 30 203.0.113.6
+	EOF
+	world '
+	web 203.0.113.5 80
+	web 203.0.113.6 80
+	gate() { x07-netgate -q -a good.example:80 -a dual.example:80 -a lost.example:80 "$@"; }
+	urls="http://good.example/ http://dual.example/ http://lost.example/"
+	for u in $urls http://evil.example/ http://203.0.113.6/; do
+		gate -- curl -sS "$u" | sed "s/^/curl /"
+		gate -- wget -T 10 -t 1 -q -O - "$u" | sed "s/^/wget /"
+		gate -- busybox wget -q -O - "$u" | sed "s/^/busybox /"
+	done
+	gate -- python3 get.py $urls http://evil.example/
+	# Node prefers the order it was told and this version tries one only.
+	gate -- node get.js.py http://good.example/ http://evil.example/
+	[ ! -f get.go.py ] || gate -- ./get.go.py $urls http://evil.example/
+	if [ -f Get.class.py ]; then
+		cp Get.class.py Get.class
+		gate -- java -cp . Get $urls http://evil.example/
+	fi
+	# git over plain http
+	export HOME="$PWD" GIT_CONFIG_NOSYSTEM=1
+	git init -q -b main repo
+	git -C repo -c user.name=a -c user.email=a@b commit -q --allow-empty -m first
+	git clone -q --bare repo www-203.0.113.5/repo.git
+	git -C www-203.0.113.5/repo.git update-server-info
+	gate -- git clone -q http://good.example/repo.git cloned
+	git -C cloned log --format=git-%s
+	gate -- git clone -q http://evil.example/repo.git other || echo git-refused
+	# TLS
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 2 \
+	    -subj /CN=good.example 2>/dev/null
+	$INET openssl s_server -quiet -accept 203.0.113.5:443 -key key -cert cert \
+	    -www >/dev/null 2>&1 & pids="$pids $!"
+	sleep 0.5
+	x07-netgate -a good.example:443 -- openssl s_client -connect good.example:443 \
+	    -CAfile cert -verify_return_error </dev/null 2>&1 |
+	    grep "Verify return code" | head -1
+	x07-netgate -q -a good.example:443 -- curl -s -o /dev/null -w "tls %{http_code}\n" \
+	    --cacert cert https://good.example/ || :'
+	for c in curl wget urllib asyncio $have; do
+		[ "$(grep -c "^$c page 203.0.113.5\$" said)" -eq 3 ] ||
+		    atf_fail "$c: not three pages"
+	done
+	# These have no second try.
+	for c in busybox node; do
+		said "^$c page 203.0.113.5\$"
+	done
+	unsaid 'page 203.0.113.6'
+	said '^git-first$'
+	said '^git-refused$'
+	said 'Verify return code: 0'
+	said '^tls 200$'
+}
+
+# ---- the terminal ----
+
+atf_test_case terminal
+terminal_body()
+{
+	both terminal_as
+}
+terminal_as()
+{
+	atf_check -o ignore $AS python3 "$X07_TESTS/bin/x07-netgate_tty.py"
+}
+
+# ---- where it cannot work ----
+
+atf_test_case no_namespaces
+no_namespaces_body()
+{
+	both no_namespaces_as
+}
+no_namespaces_as()
+{
+	atf_check -s exit:125 -o empty \
+	    -e match:'^x07-netgate: cannot make an empty network .*user.max_user_namespaces' \
+	    $AS unshare -U -r sh -c \
+	    'echo 0 >/proc/sys/user/max_user_namespaces; exec x07-netgate -- echo started'
+	# Too few descriptors for what is listed.
+	atf_check -s exit:125 -o empty -e match:'listeners and .* limits.fds' \
+	    $AS bash -c 'ulimit -n 30; exec x07-netgate \
+	    -a 203.0.113.1:1,2,3,4 -a 203.0.113.2:1,2,3,4 -- echo started'
+	atf_check -s exit:0 -o inline:'started\n' \
+	    $AS bash -c 'ulimit -n 40; exec x07-netgate \
+	    -a 203.0.113.1:1,2,3,4 -a 203.0.113.2:1,2,3,4 -- echo started'
+	# A closed standard descriptor stays closed: the listing itself takes its number.
+	atf_check -s exit:0 -o inline:'0 1 2\n' $AS sh -c \
+	    'x07-netgate -- python3 -c "import os
+print(*sorted(int(f) for f in os.listdir(\"/proc/self/fd\")))" <&-'
+}
+
 # ---- a policy ----
 
 atf_test_case policy cleanup
@@ -1075,7 +1267,7 @@ atf_init_test_cases()
 	atf_add_test_case program_killed
 	atf_add_test_case policy
 	for t in dns no_dns expiry udp udp_range serve serve_private serve_later \
-	    limits dry_run audit flood; do
+	    limits dry_run audit flood clients terminal no_namespaces; do
 		atf_add_test_case $t
 	done
 }
