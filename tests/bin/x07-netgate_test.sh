@@ -1002,6 +1002,107 @@ flood_as()
 	said 'more denials than lines'
 }
 
+# ---- what a relay must not change ----
+
+atf_test_case flow cleanup
+flow_body()
+{
+	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve flow.port &
+	echo $! >server.pids
+	wait_for 20 test -s flow.port
+	p=$(cat flow.port)
+	for gate in '' "x07-netgate -a 127.0.0.1:$p --" \
+	    "x07-netgate -a 127.0.0.1:$p -- x07-netgate -a 127.0.0.1:$p --"; do
+		both flow_as
+	done
+}
+flow_as()
+{
+	flow="$gate python3 $X07_TESTS/bin/x07-netgate_flow.py"
+	rm -f fin rst
+	# shellcheck disable=SC2086
+	for t in 'half|1000000 bytes' "first|bye b''" 'digest 20000000|True True' \
+	    'digest 1|True True' 'reset|ECONNRESET' 'slow|True True True'; do
+		set -- ${t%%|*}
+		name=$1
+		shift
+		atf_check -o inline:"${t#*|}\n" $AS $flow "$name" "$p" "$@"
+	done
+	# shellcheck disable=SC2086
+	for t in FIN RST; do
+		rm -f "told.$t"
+		atf_check -o inline:"$t\n" $AS $flow told "$p" "$PWD/told.$t" $t
+		rm -f "told.$t"
+	done
+}
+flow_cleanup()
+{
+	stop_servers
+}
+
+# rss: kilobytes of the relay of the gate that has these options.
+rss()
+{
+	awk '/^VmRSS:/ { print $2 }' "/proc/$(pgrep -o -f "^x07-netgate $1 ")/status"
+}
+
+# Many connections, one after another and at once, much through one, a reader that does
+# not read: none is lost and the relay stays as small as it was.
+atf_test_case load cleanup
+load_body()
+{
+	cc -O2 -o netload "$X07_SRC/bench/netload.c" -lpthread ||
+	    atf_skip "no compiler"
+	chmod 755 netload
+	p=$(free_port)
+	./netload serve 127.0.0.1 "$p" &
+	echo $! >server.pids
+	wait_for 20 ./netload seq 127.0.0.1 "$p" 1
+	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve flow.port &
+	echo $! >>server.pids
+	wait_for 20 test -s flow.port
+	f=$(cat flow.port)
+	both load_as
+}
+load_as()
+{
+	rm -f step.*
+	cat >load.sh <<-EOF
+	step() { touch step.\$1; until [ -f step.\$1.go ]; do sleep 0.05; done; }
+	./netload seq 127.0.0.1 $p 50 || exit 1
+	step 1
+	./netload seq 127.0.0.1 $p 3000 || exit 1
+	./netload bulk 127.0.0.1 $p 200000000 || exit 1
+	step 2
+	./netload many 127.0.0.1 $p 1000 || exit 1
+	step 3
+	python3 $X07_TESTS/bin/x07-netgate_flow.py flood $f x || exit 1
+	EOF
+	$AS x07-netgate -a 127.0.0.1:"$p,$f" -- sh load.sh >out 2>err &
+	prog=$!
+	echo "$prog" >>server.pids
+	wait_for 60 test -f step.1
+	first=$(rss "-a 127.0.0.1:$p,$f --")
+	touch step.1.go
+	wait_for 60 test -f step.2
+	second=$(rss "-a 127.0.0.1:$p,$f --")
+	touch step.2.go
+	wait_for 60 test -f step.3
+	touch step.3.go
+	sleep 1
+	last=$(rss "-a 127.0.0.1:$p,$f --")
+	wait "$prog" || atf_fail "failed: $(cat out err)"
+	atf_check cat err
+	atf_check -o match:'open at once 1000' -o not-match:'[1-9][0-9]* failed' cat out
+	echo "relay: $first kB, after 3000 connections and 200 MB $second, last $last"
+	[ "$second" -lt $((first + 500)) ] || atf_fail "it grew"
+	[ "$last" -lt $((first + 2500)) ] || atf_fail "it grew"
+}
+load_cleanup()
+{
+	stop_servers
+}
+
 # ---- real programs ----
 
 # A connection over IPv6 that fails as the network says lets them try IPv4.
@@ -1267,7 +1368,7 @@ atf_init_test_cases()
 	atf_add_test_case program_killed
 	atf_add_test_case policy
 	for t in dns no_dns expiry udp udp_range serve serve_private serve_later \
-	    limits dry_run audit flood clients terminal no_namespaces; do
+	    limits dry_run audit flood flow load clients terminal no_namespaces; do
 		atf_add_test_case $t
 	done
 }

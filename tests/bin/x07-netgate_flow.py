@@ -1,0 +1,155 @@
+"""What a relay must not change: x07-netgate_flow.py serve FILE | TEST PORT [ARGS]
+
+The server writes its port to FILE. The first line from a client says what to do.
+"""
+import errno
+import hashlib
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+
+
+def random_bytes(n):
+    return hashlib.shake_128(b"seed").digest(n)
+
+
+def serve_one(s):
+    f = s.makefile("rb")
+    what = f.readline().decode().split()
+    if not what:
+        s.close()
+        return
+    if what[0] == "half":               # answer after the client's end of file
+        s.sendall(b"%d bytes" % len(f.read()))
+    elif what[0] == "first":            # nothing more to say
+        s.sendall(b"bye")
+    elif what[0] == "digest":           # both ways at once
+        n = int(what[1])
+        t = threading.Thread(target=lambda: s.sendall(random_bytes(n)))
+        t.start()
+        got = hashlib.sha256(f.read(n)).hexdigest()
+        t.join()
+        s.sendall(got.encode())
+    elif what[0] == "reset":            # go without a word, but with RST
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        f.close()
+        s.close()
+        return
+    elif what[0] == "flood":            # more than anybody buffers
+        try:
+            while True:
+                s.sendall(bytes(1 << 16))
+        except OSError:
+            pass
+    elif what[0] == "told":             # say how the client went
+        try:
+            f.read()
+            how = "FIN"
+        except ConnectionResetError:
+            how = "RST"
+        with open(what[1] + ".new", "w") as out:
+            out.write(how)
+        os.rename(what[1] + ".new", what[1])
+    elif what[0] == "slow":             # read nothing for a while
+        time.sleep(1)
+        n = 0
+        while True:
+            data = f.read1(1 << 16)
+            if not data:
+                break
+            n += len(data)
+        s.sendall(b"%d" % n)
+    f.close()
+    s.close()
+
+
+def serve(path):
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    s.listen(128)
+    with open(path + ".new", "w") as f:
+        f.write(str(s.getsockname()[1]))
+    os.rename(path + ".new", path)
+    while True:
+        threading.Thread(target=serve_one, args=(s.accept()[0],),
+                         daemon=True).start()
+
+
+def dial(port, line):
+    s = socket.create_connection(("127.0.0.1", int(port)), 20)
+    s.sendall(line.encode() + b"\n")
+    return s
+
+
+def half(port):
+    s = dial(port, "half")
+    s.sendall(b"x" * 1000000)
+    s.shutdown(socket.SHUT_WR)
+    print(s.makefile("rb").read().decode())
+
+
+def first(port):
+    s = dial(port, "first")
+    print(s.recv(3).decode(), s.recv(3))
+
+
+def digest(port, n):
+    n = int(n)
+    s = dial(port, "digest %d" % n)
+    t = threading.Thread(target=lambda: s.sendall(random_bytes(n)))
+    t.start()
+    f = s.makefile("rb")
+    got = hashlib.sha256(f.read(n)).hexdigest()
+    t.join()
+    want = hashlib.sha256(random_bytes(n)).hexdigest()
+    print(got == want, f.read(64).decode() == want)
+
+
+def reset(port):
+    s = dial(port, "reset")
+    try:
+        print("data", s.recv(10))
+    except OSError as e:
+        print(errno.errorcode[e.errno])
+
+
+def flood(port, relay_pattern):
+    """The server sends as fast as it can; we read nothing, then go."""
+    s = dial(port, "flood")
+    time.sleep(1.5)
+    print("stuck")
+    s.close()
+
+
+def told(port, path, how):
+    s = dial(port, "told " + path)
+    if how == "RST":
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+    for _ in range(400):
+        if os.path.exists(path):
+            break
+        time.sleep(0.05)
+    print(open(path).read())
+
+
+def slow(port):
+    """The server reads nothing for a while: our writes must block."""
+    s = dial(port, "slow")
+    s.setblocking(False)
+    sent, blocked, end = 0, False, time.time() + 0.7
+    while time.time() < end:
+        try:
+            sent += s.send(bytes(1 << 16))
+        except BlockingIOError:
+            blocked = True
+            time.sleep(0.01)
+    s.setblocking(True)
+    s.shutdown(socket.SHUT_WR)
+    print(blocked, sent < 64 << 20, int(s.makefile("rb").read()) == sent)
+
+
+globals()[sys.argv[1]](*sys.argv[2:])
