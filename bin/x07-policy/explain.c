@@ -347,7 +347,7 @@ find(const struct explain *e, const struct key *key)
 	}
 	if (e->vm && e->vm_missing != NULL)
 		return (struct finding){ REFUSED, "x07-vmrun", e->vm_missing };
-	if (e->vm && f.level != NONE && row->vm_how == NULL) {
+	if (e->vm && row != NULL && f.level != NONE && row->vm_how == NULL) {
 		snprintf(text, sizeof(text), "in the guest: %s", f.how);
 		f.how = text;
 	}
