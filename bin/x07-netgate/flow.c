@@ -15,19 +15,7 @@
 
 #define BUCKETS		4096		/* a power of two */
 #define ADMIT_MS	10000		/* for the handshake inside */
-#define CHUNK		(1 << 18)
-#define SHARE		(1 << 20)	/* bytes of a flow per round of the loop */
-#define IDLE_PIPES	32
 #define KNOCK_MS	25		/* between tries to reach the program */
-
-struct half {
-	struct watch	*from, *to;
-	int		pipe[2];
-	size_t		queued;		/* in the pipe */
-	uint64_t	bytes;
-	bool		ended;		/* end of file seen */
-	bool		done;		/* and passed on */
-};
 
 struct flow {
 	LIST_ENTRY(flow)	pending;
@@ -45,41 +33,6 @@ struct flow {
 };
 
 static LIST_HEAD(, flow) pending[BUCKETS];
-static int idle_pipes[IDLE_PIPES][2];
-static size_t nidle;
-
-/* ---- pipes ---- */
-
-static int
-pipe_take(struct half *h)
-{
-	if (h->pipe[0] >= 0)
-		return 0;
-	if (nidle > 0) {
-		memcpy(h->pipe, idle_pipes[--nidle], sizeof(h->pipe));
-		return 0;
-	}
-	if (pipe2(h->pipe, O_CLOEXEC | O_NONBLOCK) == -1) {
-		h->pipe[0] = h->pipe[1] = -1;
-		return -1;
-	}
-	return 0;
-}
-
-/* An empty pipe goes back; one with bytes of an aborted flow is thrown away. */
-static void
-pipe_give(struct half *h)
-{
-	if (h->pipe[0] < 0)
-		return;
-	if (h->queued == 0 && nidle < IDLE_PIPES) {
-		memcpy(idle_pipes[nidle++], h->pipe, sizeof(h->pipe));
-	} else {
-		close(h->pipe[0]);
-		close(h->pipe[1]);
-	}
-	h->pipe[0] = h->pipe[1] = -1;
-}
 
 /* ---- what is pending ---- */
 
@@ -148,8 +101,8 @@ flow_end(struct relay *r, struct flow *f, bool abort_it)
 	}
 	watch_close(&f->in);
 	watch_close(&f->out);
-	pipe_give(&f->up);
-	pipe_give(&f->down);
+	half_end(&f->up);
+	half_end(&f->down);
 	if (f->is_busy)
 		TAILQ_REMOVE(&r->busy, f, busy);
 	r->live[f->entry->group]--;
@@ -159,81 +112,17 @@ flow_end(struct relay *r, struct flow *f, bool abort_it)
 
 /* ---- moving bytes ---- */
 
-enum moved { MOVED_ALL, MOVED_SHARE, MOVE_FAILED };
-
-/* How much more may be relayed in all; 0 is the end. */
-static size_t
-allowance(const struct relay *r)
-{
-	int64_t left = r->rules->max_bytes - r->bytes;
-
-	if (r->rules->max_bytes == 0 || left > CHUNK)
-		return CHUNK;
-	return left > 0 ? (size_t)left : 0;
-}
-
-/*
- * Takes what there is and hands on what is taken. Taking stops while the
- * pipe is full, which is the back-pressure.
- */
-static enum moved
-move(struct relay *r, struct half *h)
-{
-	size_t moved = 0;
-
-	while (moved < SHARE) {
-		bool progress = false;
-		ssize_t n;
-
-		if (!h->ended && h->queued < CHUNK) {
-			size_t max = allowance(r);
-
-			if (max == 0 || pipe_take(h) == -1)
-				return MOVE_FAILED;
-			n = os_splice(h->from->fd, h->pipe[1], max);
-			if (n == -1 && errno != EAGAIN && errno != EINTR)
-				return MOVE_FAILED;
-			if (n == 0)
-				h->ended = true;
-			if (n > 0) {
-				h->queued += (size_t)n;
-				r->bytes += n;
-				progress = true;
-			}
-		}
-		if (h->queued > 0) {
-			n = os_splice(h->pipe[0], h->to->fd, h->queued);
-			if (n == -1 && errno != EAGAIN && errno != EINTR)
-				return MOVE_FAILED;
-			if (n > 0) {
-				h->queued -= (size_t)n;
-				h->bytes += (uint64_t)n;
-				moved += (size_t)n;
-				progress = true;
-			}
-		}
-		if (!progress)
-			break;
-	}
-	if (h->queued == 0)
-		pipe_give(h);
-	if (h->ended && h->queued == 0 && !h->done) {
-		shutdown(h->to->fd, SHUT_WR);
-		h->done = true;
-	}
-	return moved < SHARE ? MOVED_ALL : MOVED_SHARE;
-}
-
+/* Moves what the halves that are wanted can; ends the flow when it is over. */
 static void
-flow_move(struct relay *r, struct flow *f)
+flow_move(struct relay *r, struct flow *f, bool up, bool down, bool all)
 {
-	enum moved up = f->up.done ? MOVED_ALL : move(r, &f->up);
-	enum moved down = up == MOVE_FAILED ? MOVE_FAILED :
-	    f->down.done ? MOVED_ALL : move(r, &f->down);
-	bool more = up == MOVED_SHARE || down == MOVED_SHARE;
+	enum moved first = up ? half_move(r, &f->up, all) : MOVED_ALL;
+	enum moved second = first != MOVE_FAILED && down ?
+	    half_move(r, &f->down, all) : MOVED_ALL;
+	bool more = first == MOVED_SHARE || second == MOVED_SHARE;
 
-	if (up == MOVE_FAILED || down == MOVE_FAILED) {
-		if (allowance(r) == 0)
+	if (first == MOVE_FAILED || second == MOVE_FAILED) {
+		if (relay_allowance(r) == 0)
 			judge_denied(r, &f->syn.flow, f->name, false,
 			    "the byte limit of -b is reached", "-b");
 		flow_end(r, f, true);
@@ -256,10 +145,33 @@ flow_work(struct relay *r)
 	struct flow *f, *next;
 
 	TAILQ_FOREACH_SAFE(f, &r->busy, busy, next)
-		flow_move(r, f);
+		flow_move(r, f, true, true, true);
+}
+
+/*
+ * Something happened to one side: what it sent goes on, and what waited for
+ * it to take more. Only a side that is closing is read to the last byte;
+ * of another there will be news.
+ */
+static void
+flow_event(struct relay *r, struct flow *f, unsigned what, struct half *reads,
+    struct half *writes)
+{
+	bool in = (what & OS_POLL_IN) != 0 || f->is_busy;
+	bool out = (what & OS_POLL_OUT) != 0 && half_holds(writes);
+
+	if (in || out)
+		flow_move(r, f, reads == &f->up ? in : out,
+		    reads == &f->up ? out : in, (what & OS_POLL_HUP) != 0);
 }
 
 /* ---- opening ---- */
+
+static struct flow *
+flow_of_in(struct watch *w)
+{
+	return (struct flow *)((char *)w - offsetof(struct flow, in));
+}
 
 static struct flow *
 flow_of_out(struct watch *w)
@@ -270,8 +182,9 @@ flow_of_out(struct watch *w)
 static void
 on_in(struct relay *r, struct watch *w, unsigned what)
 {
-	(void)what;
-	flow_move(r, (struct flow *)((char *)w - offsetof(struct flow, in)));
+	struct flow *f = flow_of_in(w);
+
+	flow_event(r, f, what, &f->up, &f->down);
 }
 
 static void
@@ -297,8 +210,13 @@ admit(struct relay *r, struct flow *f)
 {
 	f->state = ADMITTED;
 	timer_set(r, &f->timer, ADMIT_MS, on_timeout);
-	if (os_net_admit(&r->net, &f->syn) == -1)
+	if (os_net_admit(&r->net, &f->syn) == -1) {
 		flow_end(r, f, true);
+		return;
+	}
+	/* On loopback the handshake is over by now. */
+	flow_accept(r, listening(r, SOCK_STREAM, f->syn.flow.family,
+	    f->syn.flow.dst, f->syn.flow.dport));
 }
 
 static void
@@ -309,7 +227,7 @@ on_out(struct relay *r, struct watch *w, unsigned what)
 	int err = 0;
 
 	if (f->state == OPEN) {
-		flow_move(r, f);
+		flow_event(r, f, what, &f->down, &f->up);
 		return;
 	}
 	if (f->state != DIALLING || (what & OS_POLL_OUT) == 0)
@@ -354,16 +272,18 @@ dial(struct relay *r, struct flow *f)
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	if (connect_to(fd, &f->syn.flow) == -1 && errno != EINPROGRESS) {
-		int err = errno;
-
-		close(fd);
-		rejected(r, f, err);
-		return;
-	}
-	if (ms > 0)
-		timer_set(r, &f->timer, ms, on_timeout);
 	watch_add(r, &f->out, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE, on_out);
+	if (connect_to(fd, &f->syn.flow) == 0)
+		admit(r, f);
+	else if (errno != EINPROGRESS)
+		rejected(r, f, errno);
+	/* On this machine it is answered already: asking again tells. */
+	else if (connect_to(fd, &f->syn.flow) == 0)
+		admit(r, f);
+	else if (errno != EALREADY && errno != EINPROGRESS)
+		rejected(r, f, errno);
+	else if (ms > 0)
+		timer_set(r, &f->timer, ms, on_timeout);
 }
 
 static struct flow *
@@ -375,8 +295,8 @@ flow_new(struct relay *r, const struct os_flow *flow, const struct entry *entry,
 	if (f == NULL)
 		refuse_errno("relay");
 	f->in.fd = f->out.fd = -1;
-	f->up = (struct half){ .from = &f->in, .to = &f->out, .pipe = { -1, -1 } };
-	f->down = (struct half){ .from = &f->out, .to = &f->in, .pipe = { -1, -1 } };
+	half_init(&f->up, &f->in, &f->out, &f->down);
+	half_init(&f->down, &f->out, &f->in, &f->up);
 	f->syn.flow = *flow;
 	f->entry = entry;
 	f->name = name;
@@ -470,12 +390,6 @@ flow_open(struct relay *r, const struct os_net_event *ev)
 
 static void	knock(struct relay *, struct timer *);
 
-static struct flow *
-flow_of_in(struct watch *w)
-{
-	return (struct flow *)((char *)w - offsetof(struct flow, in));
-}
-
 /* The program did not take it: not yet, or never. */
 static void
 not_taken(struct relay *r, struct flow *f, int err)
@@ -495,7 +409,7 @@ on_knock(struct relay *r, struct watch *w, unsigned what)
 	int err = 0;
 
 	if (f->state == OPEN) {
-		flow_move(r, f);
+		flow_event(r, f, what, &f->up, &f->down);
 		return;
 	}
 	if ((what & OS_POLL_OUT) == 0)
@@ -508,7 +422,7 @@ on_knock(struct relay *r, struct watch *w, unsigned what)
 	}
 	timer_clear(&f->timer);
 	f->state = OPEN;
-	flow_move(r, f);
+	flow_move(r, f, true, true, true);
 }
 
 static void
@@ -589,7 +503,6 @@ pair(struct relay *r, int fd, const struct sockaddr_in6 *peer)
 	struct watch stray = { .fd = fd };
 	struct os_flow key;
 	struct flow *f = NULL;
-	int on = 1;
 
 	if (flow_of_socket(fd, peer, &key))
 		f = pending_find(&key);
@@ -601,13 +514,12 @@ pair(struct relay *r, int fd, const struct sockaddr_in6 *peer)
 	f->is_pending = false;
 	timer_clear(&f->timer);
 	f->state = OPEN;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	watch_add(r, &f->in, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE, on_in);
-	flow_move(r, f);
+	flow_move(r, f, true, true, true);
 }
 
 /* Without a free descriptor accept(2) fails again and again: make one, say no. */
-static bool
+static void
 refuse_one(struct relay *r, int listener)
 {
 	struct watch w;
@@ -616,23 +528,19 @@ refuse_one(struct relay *r, int listener)
 	w.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (w.fd >= 0)
 		reset(&w);
-	r->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return r->reserve >= 0;
+	r->reserve = dup(STDERR_FILENO);
 }
 
 void
 flow_accept(struct relay *r, int listener)
 {
-	for (int i = 0; i < 64; i++) {
-		struct sockaddr_in6 peer;
-		socklen_t len = sizeof(peer);
-		int fd = accept4(listener, (struct sockaddr *)&peer, &len,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct sockaddr_in6 peer;
+	socklen_t len = sizeof(peer);
+	int fd = accept4(listener, (struct sockaddr *)&peer, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd >= 0)
-			pair(r, fd, &peer);
-		else if ((errno != EMFILE && errno != ENFILE) ||
-		    !refuse_one(r, listener))
-			return;
-	}
+	if (fd >= 0)
+		pair(r, fd, &peer);
+	else if (errno == EMFILE || errno == ENFILE)
+		refuse_one(r, listener);
 }

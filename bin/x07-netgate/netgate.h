@@ -188,6 +188,40 @@ void	serve_start(struct relay *);
  */
 void	serve_refused(struct relay *, const struct os_flow *);
 
+/* ---- move.c: bytes of one direction of a connection ---- */
+
+struct half {
+	struct watch	*from, *to;
+	struct half	*other;
+	char		*rest;		/* what a buffer held and did not get rid of */
+	size_t		rest_at, rest_len;
+	int		pipe[2];
+	size_t		queued;		/* in the pipe */
+	uint64_t	bytes;		/* handed on */
+	bool		much;		/* worth a pipe */
+	bool		ended;		/* end of file seen */
+	bool		done;		/* and passed on */
+};
+
+enum moved {
+	MOVED_ALL,		/* that there was, or that the other side takes */
+	MOVED_SHARE,		/* its share of this round; there may be more */
+	MOVE_FAILED,		/* a side is gone, or the byte limit reached */
+};
+
+void		half_init(struct half *, struct watch *from, struct watch *to,
+		    struct half *other);
+/*
+ * Moves bytes. With all, reads until there is nothing, else until a short read:
+ * what comes later is told of.
+ */
+enum moved	half_move(struct relay *, struct half *, bool all);
+/* Are there bytes that the other side did not take yet? */
+bool		half_holds(const struct half *);
+void		half_end(struct half *);
+/* How much more may be relayed in all, for one read; 0 is the end. */
+size_t		relay_allowance(const struct relay *);
+
 /* ---- flow.c: connections ---- */
 
 void	flow_open(struct relay *, const struct os_net_event *);

@@ -18,7 +18,7 @@
 #include "netgate.h"
 
 #define EVENTS		128
-#define PACKETS_A_TURN	256
+#define BATCHES_A_TURN	16
 
 /* ---- loop ---- */
 
@@ -199,38 +199,46 @@ stray(struct relay *r, const struct os_net_event *ev)
 		flow_open(r, ev);
 }
 
-/* Returns false when there was nothing more. */
-static bool
-on_packet(struct relay *r, int fd)
+static void
+packet(struct relay *r, const struct os_net_event *ev)
 {
-	struct os_net_event ev;
-	int n = os_net_event(&r->net, fd, &ev);
-
-	if (n <= 0)
-		return n == 0;
-	switch (ev.kind) {
+	switch (ev->kind) {
+	case OS_NET_NOTHING:
+		break;
 	case OS_NET_OPENS:
-		if (listening(r, SOCK_STREAM, ev.flow.family, ev.flow.dst,
-		    ev.flow.dport) != -1)
-			flow_open(r, &ev);
+		if (listening(r, SOCK_STREAM, ev->flow.family, ev->flow.dst,
+		    ev->flow.dport) != -1)
+			flow_open(r, ev);
 		break;
 	case OS_NET_STRAY:
-		stray(r, &ev);
+		stray(r, ev);
 		break;
 	case OS_NET_REFUSED:
 	case OS_NET_NO_PORT:
-		refused(r, &ev.flow, ev.kind == OS_NET_NO_PORT);
+		refused(r, &ev->flow, ev->kind == OS_NET_NO_PORT);
 		break;
 	}
-	return true;
+}
+
+/* Takes what is on a wire, up to some number of batches. */
+static void
+read_wire(struct relay *r, int fd, int batches)
+{
+	struct os_net_event ev[OS_NET_BATCH];
+	int n = OS_NET_BATCH;
+
+	while (n == OS_NET_BATCH && batches-- > 0) {
+		n = os_net_events(&r->net, fd, ev);
+		for (int i = 0; i < n; i++)
+			packet(r, &ev[i]);
+	}
 }
 
 static void
 on_wire(struct relay *r, struct watch *w, unsigned what)
 {
 	(void)what;
-	for (int i = 0; i < PACKETS_A_TURN && on_packet(r, w->fd); i++)
-		continue;
+	read_wire(r, w->fd, BATCHES_A_TURN);
 }
 
 /* ---- start and end ---- */
@@ -242,8 +250,8 @@ on_end(struct relay *r, struct watch *w, unsigned what)
 	(void)w;
 	(void)what;
 	for (size_t i = 0; i < sizeof(r->wire) / sizeof(r->wire[0]); i++)
-		while (r->wire[i].fd >= 0 && on_packet(r, r->wire[i].fd))
-			continue;
+		if (r->wire[i].fd >= 0)
+			read_wire(r, r->wire[i].fd, INT_MAX);
 	r->quit = true;
 }
 

@@ -237,6 +237,8 @@ os_net_listen(int fd, const struct sockaddr *sa, bool hold)
 		return -1;
 	if (type == SOCK_DGRAM)
 		return datagrams(fd, sa) == -1 ? -1 : bind(fd, sa, len);
+	/* The sockets that are accepted inherit it. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (hold && ATTACH(fd, hold_filter) == -1)
 		return -1;
 	return bind(fd, sa, len) == -1 ? -1 : listen(fd, 4096);
@@ -396,34 +398,59 @@ parse_stray(struct os_net_event *ev, const unsigned char *p, size_t len)
 	return 1;
 }
 
-int
-os_net_event(const struct os_net *net, int fd, struct os_net_event *ev)
-{
-	unsigned char buf[256], control[128];
-	struct sockaddr_in6 from;
-	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr msg = {
-		.msg_name = &from, .msg_namelen = sizeof(from),
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	const unsigned char *dst;
-	ssize_t n = recvmsg(fd, &msg, 0);
+struct packet {
+	unsigned char		buf[256], control[128];
+	struct sockaddr_in6	from;
+	struct iovec		iov;
+};
 
-	if (n == -1)
-		return -1;
-	ev->udp = false;
+static int
+parse_packet(const struct os_net *net, int fd, struct msghdr *msg, size_t len,
+    struct os_net_event *ev)
+{
+	const struct packet *p = msg->msg_iov->iov_base;
+	const unsigned char *dst;
+
 	if (fd == net->stray)
-		return parse_stray(ev, buf, (size_t)n);
+		return parse_stray(ev, p->buf, len);
 	if (fd == net->tcp[0] || fd == net->icmp[0])
-		return parse_ip4(ev, buf, (size_t)n);
-	dst = destination6(&msg);
-	if (dst == NULL || msg.msg_namelen < sizeof(from))
+		return parse_ip4(ev, p->buf, len);
+	dst = destination6(msg);
+	if (dst == NULL || msg->msg_namelen < sizeof(p->from))
 		return 0;
 	if (fd == net->icmp[1])
-		return n < 8 ? 0 : parse_quote(ev, AF_INET6, buf + 8, (size_t)n - 8);
-	return parse_tcp(ev, AF_INET6, (const unsigned char *)&from.sin6_addr,
-	    dst, buf, (size_t)n);
+		return len < 8 ? 0 : parse_quote(ev, AF_INET6, p->buf + 8, len - 8);
+	return parse_tcp(ev, AF_INET6, (const unsigned char *)&p->from.sin6_addr,
+	    dst, p->buf, len);
+}
+
+int
+os_net_events(const struct os_net *net, int fd,
+    struct os_net_event ev[OS_NET_BATCH])
+{
+	static struct packet packet[OS_NET_BATCH];
+	struct mmsghdr vec[OS_NET_BATCH];
+	int n;
+
+	for (int i = 0; i < OS_NET_BATCH; i++) {
+		struct packet *p = &packet[i];
+
+		p->iov = (struct iovec){ p->buf, sizeof(p->buf) };
+		vec[i].msg_hdr = (struct msghdr){
+			.msg_name = &p->from, .msg_namelen = sizeof(p->from),
+			.msg_iov = &p->iov, .msg_iovlen = 1,
+			.msg_control = p->control,
+			.msg_controllen = sizeof(p->control),
+		};
+	}
+	n = recvmmsg(fd, vec, OS_NET_BATCH, 0, NULL);
+	for (int i = 0; i < n; i++) {
+		ev[i].udp = false;
+		if (parse_packet(net, fd, &vec[i].msg_hdr, vec[i].msg_len,
+		    &ev[i]) == 0)
+			ev[i].kind = OS_NET_NOTHING;
+	}
+	return n;
 }
 
 /* ---- making packets ---- */

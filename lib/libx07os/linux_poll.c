@@ -62,6 +62,8 @@ os_poll_wait(int poll, struct os_poll_event *out, int max, int ms)
 			out[i].what |= OS_POLL_IN;
 		if ((ev[i].events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
 			out[i].what |= OS_POLL_OUT;
+		if ((ev[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+			out[i].what |= OS_POLL_HUP;
 	}
 	return n;
 }

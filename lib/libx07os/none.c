@@ -368,7 +368,8 @@ os_net_listen(int fd, const struct sockaddr *sa, bool hold)
 }
 
 int
-os_net_event(const struct os_net *net, int fd, struct os_net_event *ev)
+os_net_events(const struct os_net *net, int fd,
+    struct os_net_event ev[OS_NET_BATCH])
 {
 	(void)net;
 	(void)fd;

@@ -571,6 +571,7 @@ struct os_flow {
 
 struct os_net_event {
 	enum {
+		OS_NET_NOTHING,		/* a packet that means nothing */
 		OS_NET_OPENS,		/* opening packet of a connection */
 		OS_NET_REFUSED,		/* nobody listened on flow.dst:dport */
 		OS_NET_NO_PORT,		/* the same, for a UDP datagram */
@@ -588,11 +589,14 @@ struct os_net_event {
  */
 int	os_net_take(const struct os_net *, const struct os_flow *, bool udp);
 
+#define OS_NET_BATCH	16
+
 /*
- * Takes the next event from fd, one of net's raw sockets. Returns 1, 0 for a
- * packet that means nothing, or -1 with errno (EAGAIN: no more now).
+ * Takes up to OS_NET_BATCH events from fd, one of net's raw sockets. Returns
+ * their number, less when there are no more now; -1 with errno.
  */
-int	os_net_event(const struct os_net *, int fd, struct os_net_event *);
+int	os_net_events(const struct os_net *, int fd,
+	    struct os_net_event ev[OS_NET_BATCH]);
 
 /* Puts a held opening packet on the wire again, past the hold. */
 int	os_net_admit(const struct os_net *, const struct os_net_event *);
@@ -654,6 +658,7 @@ enum {
 	OS_POLL_IN = 1 << 0,
 	OS_POLL_OUT = 1 << 1,
 	OS_POLL_EDGE = 1 << 2,	/* tells of a change once; else as long as it holds */
+	OS_POLL_HUP = 1 << 3,	/* the other side has closed, or an error (never asked for) */
 };
 
 struct os_poll_event {
