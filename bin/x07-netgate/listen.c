@@ -189,19 +189,13 @@ open_entries(struct batch *b, const struct rules *r, bool ipv6, bool ranges)
 void
 listen_first(const struct rules *r, bool ipv6, int relay)
 {
-	static const unsigned char stub4[4] = { 127, 0, 0, 1 };
-	static const unsigned char stub6[16] = { [15] = 1 };
+	static const unsigned char stub[4] = { 127, 0, 0, 1 };
 	struct batch b = { .relay = relay };
 
-	open_one(&b, AF_INET, SOCK_DGRAM, stub4, STUB_PORT, LISTEN_SHARED);
-	if (ipv6)
-		open_one(&b, AF_INET6, SOCK_DGRAM, stub6, STUB_PORT,
-		    LISTEN_SHARED);
+	open_one(&b, AF_INET, SOCK_DGRAM, stub, STUB_PORT, LISTEN_SHARED);
 	/* Ranges take their ports whole, single addresses what is left. */
 	open_entries(&b, r, ipv6, true);
-	open_one(&b, AF_INET, SOCK_STREAM, stub4, STUB_PORT, 0);
-	if (ipv6)
-		open_one(&b, AF_INET6, SOCK_STREAM, stub6, STUB_PORT, 0);
+	open_one(&b, AF_INET, SOCK_STREAM, stub, STUB_PORT, 0);
 	open_entries(&b, r, ipv6, false);
 	for (size_t i = 0; i < nloopback; i++)
 		if (ipv6 || loopback[i].family == AF_INET)
@@ -290,11 +284,10 @@ insert(struct relay *r, int fd, int type, int family,
 static bool
 is_stub(int family, const unsigned char addr[16], uint16_t port)
 {
-	static const unsigned char stub4[16] = { 127, 0, 0, 1 };
-	static const unsigned char stub6[16] = { [15] = 1 };
+	static const unsigned char stub[16] = { 127, 0, 0, 1 };
 
-	return port == STUB_PORT &&
-	    memcmp(addr, family == AF_INET ? stub4 : stub6, 16) == 0;
+	return family == AF_INET && port == STUB_PORT &&
+	    memcmp(addr, stub, 16) == 0;
 }
 
 void

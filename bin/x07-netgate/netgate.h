@@ -125,9 +125,12 @@ struct relay {
 
 /*
  * Splits off the relay, which stays outside. Returns the socket on which it
- * waits for the network (os_send_fds: userns, netns, wires), its first sockets
- * and an empty message; it says one line, empty when it is ready.
- * *between is a child to reap before the program runs.
+ * waits for a descriptor of this process and the network (os_send_fds: process,
+ * userns, netns, wires), its first sockets and an empty message. *between is a child
+ * to reap before the program runs; it fails when there is no relay.
+ *
+ * Nobody waits for the relay: what the program sends before it is ready stays
+ * in its sockets. If it fails it says so, and there is no network.
  */
 int	relay_start(const struct chain *, const struct rules *, pid_t *between);
 

@@ -256,24 +256,24 @@ on_end(struct relay *r, struct watch *w, unsigned what)
 }
 
 static _Noreturn void
-fail(int sock, const char *what)
+fail(const char *what)
 {
-	dprintf(sock, "relay: %s: %s", what, strerror(errno));
-	_exit(EXIT_REFUSED);
+	refuse_errno("no network: the relay failed at %s", what);
 }
 
 /* Takes over the network and its first sockets. */
 static void
 take_over(struct relay *r, int sock)
 {
-	int fds[OS_FDS_MAX], n = os_recv_fds(sock, fds), more = 4;
+	int fds[OS_FDS_MAX], n = os_recv_fds(sock, fds), more = 5;
 	const int *wire[] = { &r->net.tcp[0], &r->net.icmp[0], &r->net.tcp[1],
 	    &r->net.icmp[1], &r->net.stray };
-	bool dry = r->chain->dry_run, six = n == (dry ? 8 : 6);
+	bool dry = r->chain->dry_run, six = n == (dry ? 9 : 7);
 
-	if (n != (dry ? 6 : 4) && !six)
+	if (n != (dry ? 7 : 5) && !six)
 		_exit(EXIT_REFUSED);	/* the gate itself refused */
-	r->net = (struct os_net){ fds[0], fds[1], { fds[2], -1 }, { fds[3], -1 },
+	watch_add(r, &r->ended, fds[0], OS_POLL_IN, on_end);
+	r->net = (struct os_net){ fds[1], fds[2], { fds[3], -1 }, { fds[4], -1 },
 	    -1, -1 };
 	if (six) {
 		r->net.tcp[1] = fds[more++];
@@ -296,7 +296,7 @@ take_over(struct relay *r, int sock)
 	if (n == -1 && errno == EPIPE)
 		_exit(EXIT_REFUSED);
 	if (n == -1)
-		refuse_errno("no network: the relay cannot take over its sockets");
+		fail("taking over its sockets");
 	for (size_t i = 0; i < sizeof(wire) / sizeof(wire[0]); i++) {
 		r->wire[i].fd = -1;
 		if (*wire[i] >= 0)
@@ -317,10 +317,10 @@ let_go(const struct chain *c, int sock)
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null == -1 || dup2(null, STDIN_FILENO) == -1 ||
 	    dup2(null, STDOUT_FILENO) == -1)
-		fail(sock, "/dev/null");
+		fail("/dev/null");
 	if (os_close_fds(keep, c->audit_fd >= 3 ? 2 : 1) == -1 ||
 	    chdir("/") == -1)
-		fail(sock, "letting go of the program's files");
+		fail("letting go of the program's files");
 	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
 		lim.rlim_cur = lim.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &lim);
@@ -335,31 +335,22 @@ static _Noreturn void
 be_relay(const struct chain *c, const struct rules *rules, pid_t program, int sock)
 {
 	struct relay *r = calloc(1, sizeof(*r));
-	int pidfd;
 
 	if (r == NULL || os_hide() == -1)
-		fail(sock, "start");
+		fail("the start");
 	let_go(c, sock);
 	r->chain = c;
 	r->rules = rules;
 	r->program = program;
 	TAILQ_INIT(&r->busy);
 	r->poll = os_poll_open();
-	pidfd = os_process_fd(program);
-	r->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (r->poll == -1 || pidfd == -1 || r->reserve == -1)
-		fail(sock, "start");
-	watch_add(r, &r->ended, pidfd, OS_POLL_IN, on_end);
+	r->reserve = dup(STDIN_FILENO);
+	if (r->poll == -1 || r->reserve == -1)
+		fail("the start");
 	names_init(r);
 	listen_init(r);
 	if (os_relay_confine() == -1)
-		fail(sock, "confining itself");
-	/*
-	 * Said before the network is here, so that the gate need not wait for
-	 * us later: what the program sends meanwhile stays in the sockets.
-	 */
-	if (write(sock, "\n", 1) != 1)
-		_exit(EXIT_REFUSED);
+		fail("confining itself");
 	take_over(r, sock);
 	close(sock);
 	r->now = monotonic_ms();
@@ -382,8 +373,9 @@ relay_start(const struct chain *c, const struct rules *rules, pid_t *between)
 	if (pid == 0) {
 		/* Twice, so that the program never sees a child it did not make. */
 		setsid();
-		if (fork() != 0)
-			_exit(0);
+		pid = fork();
+		if (pid != 0)
+			_exit(pid == -1);
 		close(pair[0]);
 		be_relay(c, rules, program, pair[1]);
 	}

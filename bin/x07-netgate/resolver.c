@@ -67,7 +67,7 @@ struct outside {
 };
 
 struct resolver {
-	struct watch		stub[4];
+	struct watch		stub[2];		/* UDP, TCP */
 	size_t			nstubs, nconns, running, nlookups;
 	bool			started;
 	ares_channel		channel;

@@ -171,11 +171,14 @@ settle(struct rules *r, const struct options *o, const struct form *form)
 static void
 hand_over(const struct os_net *net, int relay)
 {
-	const int all[] = { net->userns, net->netns, net->tcp[0], net->icmp[0],
-	    net->tcp[1], net->icmp[1], net->stray, net->routes };
-	int fds[8];
+	const int all[] = { os_process_fd(getpid()), net->userns, net->netns,
+	    net->tcp[0], net->icmp[0], net->tcp[1], net->icmp[1], net->stray,
+	    net->routes };
+	int fds[9];
 	size_t n = 0;
 
+	if (all[0] == -1)
+		refuse_errno("a descriptor of this process");
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i] >= 0)
 			fds[n++] = all[i];
@@ -186,11 +189,9 @@ hand_over(const struct os_net *net, int relay)
 static void
 enter(const struct chain *c, const struct rules *r)
 {
-	char line[512];
 	struct os_net net;
 	pid_t between;
-	int relay = relay_start(c, r, &between);
-	ssize_t n;
+	int relay = relay_start(c, r, &between), status = 0;
 
 	if (os_net_enter(&net, c->dry_run) == -1) {
 		int err = errno;
@@ -209,14 +210,10 @@ enter(const struct chain *c, const struct rules *r)
 	listen_first(r, net.tcp[1] >= 0, relay);
 	if (os_net_names(STUB_ADDRESS) == -1)
 		refuse_errno("giving the program its own resolv.conf");
-	n = read(relay, line, sizeof(line) - 1);
-	if (n <= 0)
-		refuse("the relay died at the start");
-	line[n] = '\0';
-	if (line[0] != '\n')
-		refuse("%s", line);
-	while (waitpid(between, NULL, 0) == -1 && errno == EINTR)
+	while (waitpid(between, &status, 0) == -1 && errno == EINTR)
 		continue;
+	if (status != 0)
+		refuse("cannot start the relay: too many processes");
 	if (c->verbose)
 		note("network ready: %zu entries allowed, %zu denied, IPv6 %s",
 		    r->nallow, r->ndeny, net.tcp[1] >= 0 ? "on" : "off");

@@ -159,6 +159,9 @@ make_routes(bool open, bool *ipv6)
 	struct nl_sock *nl = nl_socket_alloc();
 	int lo = (int)if_nametoindex("lo"), err = -NLE_NOMEM;
 
+	/* Answers are small: no need to look at each before it is read. */
+	if (nl != NULL)
+		nl_socket_disable_msg_peek(nl);
 	if (nl != NULL && (err = nl_connect(nl, NETLINK_ROUTE)) == 0 &&
 	    (err = loopback_up(nl, lo)) == 0)
 		err = open ? make_open_routes(nl, lo) :
