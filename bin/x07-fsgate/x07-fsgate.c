@@ -269,6 +269,15 @@ enter_cwd(const struct gate *g)
 		    "(show it with -r . or -w .)", to);
 }
 
+static void
+set_tmpdir(void)
+{
+	const char *dir = getenv("TMPDIR");
+
+	if (dir != NULL && access(dir, W_OK) == -1)
+		setenv("TMPDIR", "/tmp", 1);
+}
+
 /* ---- the view ---- */
 
 /*
@@ -470,8 +479,7 @@ become_program(struct gate *g, char **argv)
 		refuse_errno("Landlock (Linux 5.13 with lsm=landlock) is needed "
 		    "to deny what the policy denies");
 	enter_cwd(g);
-	if (getenv("TMPDIR") != NULL && access(getenv("TMPDIR"), W_OK) == -1)
-		setenv("TMPDIR", "/tmp", 1);
+	set_tmpdir();
 	if (g->max_write != -1 && os_limit_file_size(g->max_write) == -1)
 		refuse_errno("--max-write");
 	if (os_confine(deny | more) == -1)

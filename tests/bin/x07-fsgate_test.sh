@@ -6,6 +6,11 @@
 GATE=x07-fsgate
 PY=/usr/bin/python3
 
+enter()
+{
+	cd "$1" || atf_fail "cd $1"
+}
+
 # denied SENTENCE COMMAND...: fails, and says so on standard error.
 denied()
 {
@@ -354,7 +359,8 @@ do_status()
 	$AS $GATE -w . -- sh -c ': >mark; exec sleep 30' &
 	pid=$!
 	wait_for 20 test -e mark
-	kill -9 $(cat /proc/$pid/task/$pid/children)
+	read -r init _ </proc/$pid/task/$pid/children
+	kill -9 "$init"
 	wait $pid && st=0 || st=$?
 	atf_check_equal 137 $st
 	rm -f mark
@@ -437,7 +443,7 @@ policy_roots_head()
 }
 do_policy_roots()
 {
-	rm -rf pr; $AS mkdir pr; cd pr
+	rm -rf pr; $AS mkdir pr; enter pr
 	$AS mkdir in in/d; echo 1 >in/f; echo hid >in/.h
 	chmod -R a+rwX .
 	P="$AS $GATE -q -p p.json --"
@@ -475,7 +481,7 @@ do_policy_roots()
 	    cat "$PWD/p.json"
 	sed -i 's/"enabled": true, "read/"enabled": false, "read/' p.json
 	atf_check -s exit:1 -e match:"No such file" $P cat "$PWD/in/f"
-	cd ..
+	enter ..
 }
 policy_roots_body()
 {
@@ -489,7 +495,7 @@ policy_refused_head()
 }
 do_policy_refused()
 {
-	rm -rf pr; $AS mkdir pr; cd pr
+	rm -rf pr; $AS mkdir pr; enter pr
 	ln -s /etc away; ln -s . self
 	policy p.json '"read_roots": ["gone"], "write_roots": []'
 	refused "fs.read_roots .*/gone: does not exist" \
@@ -513,7 +519,7 @@ do_policy_refused()
 	    -o match:'"verdict":"deny","verb":"write root".*"key":"fs.write_roots"' cat log
 	atf_check -o inline:"ran\n" -e match:"would refuse fs.write_roots" \
 	    $AS $GATE -n --i-accept-weaker-isolation -p p.json -- echo ran
-	cd ..
+	enter ..
 }
 policy_refused_body()
 {
@@ -527,7 +533,7 @@ policy_execs_head()
 }
 do_policy_execs()
 {
-	rm -rf pr; $AS mkdir pr; cd pr; $AS mkdir -p deps/bin other
+	rm -rf pr; $AS mkdir pr; enter pr; $AS mkdir -p deps/bin other
 	for f in deps/bin/a other/b; do
 		$AS sh -c "printf '#!/bin/sh\necho $f\n' >$f; chmod 755 $f"
 	done
@@ -544,7 +550,7 @@ do_policy_execs()
 	# what is no program is not shown that way
 	$AS chmod 644 other/b
 	atf_check -s exit:1 $P test -e "$PWD/other/b"
-	cd ..
+	enter ..
 }
 policy_execs_body()
 {
@@ -847,11 +853,11 @@ nothing_inherited_head()
 }
 do_nothing_inherited()
 {
-	rm -rf pr; $AS mkdir pr; cd pr
+	rm -rf pr; $AS mkdir pr; enter pr
 	policy p.json '"read_roots": ["."], "write_roots": []'
 	atf_check -o inline:"0\n1\n2\n3\n" sh -c \
 	    "$AS $GATE -p p.json -l /dev/null -- ls /proc/self/fd 5</etc 9>&1"
-	cd ..
+	enter ..
 	atf_check -s exit:1 $AS $GATE -- grep -E " /(old|oldroot|newroot)" /proc/self/mountinfo
 	atf_check -o inline:"0\n" $AS_USER $GATE -- sh -c \
 	    'grep -c "CapEff:.*[1-9a-f]" /proc/self/status || :'
@@ -886,8 +892,8 @@ old_kernels_body()
 	mkdir w w/a; echo 1 >w/f; echo given >given
 	for err in ENOSYS EOPNOTSUPP; do
 		without_landlock error=$err when=1+ $GATE -w w -- touch w/ran \
-		    2>err && atf_fail "ran without Landlock"
-		atf_check -o match:"^x07-fsgate: Landlock .* is needed" cat err
+		    2>said && atf_fail "ran without Landlock"
+		atf_check -o match:"^x07-fsgate: Landlock .* is needed" cat said
 		atf_check test ! -e w/ran
 	done
 	# The ABI is asked for twice before the ruleset is made, and once after.
