@@ -64,15 +64,3 @@ path_within(const char *path, const char *dir)
 	return strncmp(path, dir, n) == 0 &&
 	    (path[n] == '\0' || path[n] == '/');
 }
-
-bool
-path_hidden(const char *path)
-{
-	for (; path != NULL; path = strchr(path, '/')) {
-		path += *path == '/';
-		if (path[0] == '.' && path[1] != '\0' && path[1] != '/' &&
-		    !(path[1] == '.' && (path[2] == '\0' || path[2] == '/')))
-			return true;
-	}
-	return false;
-}

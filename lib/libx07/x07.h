@@ -241,8 +241,6 @@ _Noreturn void	chain_exec_failed(const char *name);
 char	*path_normalise(const char *base, const char *path);
 /* True when path is dir or below it; both as path_normalise makes them. */
 bool	path_within(const char *path, const char *dir);
-/* True when a component of path starts with a dot ("." and ".." aside). */
-bool	path_hidden(const char *path);
 
 /* ---- units.c: numbers as people write them ---- */
 
