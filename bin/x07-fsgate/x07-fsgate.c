@@ -400,6 +400,23 @@ fill_view(struct gate *g, struct view *v, char *const argv[])
 	return path;
 }
 
+/* What -v says. */
+static void
+say_view(const struct os_view *view)
+{
+	static const char *const kinds[] = {
+		[OS_VIEW_READ] = "read", [OS_VIEW_WRITE] = "write",
+		[OS_VIEW_LINK] = "link", [OS_VIEW_TEXT] = "made",
+		[OS_VIEW_EMPTY] = "empty", [OS_VIEW_HIDE] = "hidden",
+		[OS_VIEW_SCRATCH] = "private", [OS_VIEW_DEV] = "private",
+		[OS_VIEW_PROC] = "private",
+	};
+
+	for (size_t i = 0; i < view->n; i++)
+		note("%s %s%s", kinds[view->items[i].kind], view->items[i].path,
+		    view->items[i].root ? " (root)" : "");
+}
+
 static _Noreturn void
 view_failed(const char *what)
 {
@@ -472,6 +489,8 @@ become_program(struct gate *g, char **argv)
 	size_t n;
 
 	view.items = view_finish(&v, &view.n);
+	if (g->chain.verbose)
+		say_view(&view);
 	if (os_view_enter(&view, &what) == -1)
 		view_failed(what);
 	ruleset = os_view_ruleset(&view, &more);

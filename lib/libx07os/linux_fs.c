@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -659,9 +660,15 @@ int
 os_view_enter(const struct os_view *view, const char **what)
 {
 	struct build b = { .view = view, .root = -1, .stock = -1 };
-	mode_t mask = umask(022);
-	int ret = assemble(&b);
+	mode_t mask;
+	int ret;
 
+	/* Memory and queues that others reach by a key or a name are files too. */
+	*what = "System V IPC";
+	if (unshare(CLONE_NEWIPC) == -1)
+		return -1;
+	mask = umask(022);
+	ret = assemble(&b);
 	*what = b.what;
 	umask(mask);
 	if (ret == -1)

@@ -97,19 +97,25 @@ allow_standard(int ruleset, int fd, uint64_t handled)
 
 /*
  * Rights are those of a path and of all directories above it together. So
- * where a root lies in a scratch directory, that has no more rights than it.
+ * where a root lies in a scratch directory, that has none that the root must not
+ * have; what a read-only mount denies anyway it may keep.
  */
 static uint64_t
 scratch_rights(const struct os_view *v, const char *path)
 {
+	uint64_t rights = FS_SCRATCH, may = FS_READ | FS_WRITE |
+	    may_rights(v->may);
 	size_t len = strlen(path);
 
-	for (size_t i = 0; i < v->n; i++)
-		if (v->items[i].root &&
-		    strncmp(v->items[i].path, path, len) == 0 &&
-		    v->items[i].path[len] == '/')
-			return FS_READ | FS_WRITE | may_rights(v->may);
-	return FS_SCRATCH;
+	for (size_t i = 0; i < v->n; i++) {
+		const struct os_view_item *it = &v->items[i];
+
+		if (it->root && strncmp(it->path, path, len) == 0 &&
+		    it->path[len] == '/')
+			rights &= it->kind == OS_VIEW_WRITE ? may :
+			    ~FS(READ_DIR) | may;
+	}
+	return rights;
 }
 
 /* The item's handle, or the directory of that path. */

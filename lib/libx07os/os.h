@@ -273,7 +273,7 @@ struct os_view {
 
 /*
  * Replaces all that this process sees of the file system by the items, for
- * good. Needs the private mount namespace of os_tree_spawn(OS_TREE_MOUNT), where the
+ * good, and gives it System V IPC of its own. Needs the private mount namespace of os_tree_spawn(OS_TREE_MOUNT), where the
  * items' handles must have been opened. The current directory becomes "/". -1 with errno and
  * the path that failed in *what; the process must then exit. mount_namespaces(7),
  * open_tree(2), mount_setattr(2), pivot_root(2).

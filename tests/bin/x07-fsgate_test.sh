@@ -286,6 +286,9 @@ do_rights()
 	right --no-rename\ --no-remove 'mv w/f w/g' 'mkdir w/d; echo x >w/f'
 	right --no-rename\ --no-remove 'rm w/f' 'touch w/g'
 	# /tmp is not a root: where none lies in it, it keeps all rights
+	atf_check $AS $GATE -r w --no-mkdir --no-symlinks -- sh -c \
+	    'mkdir /tmp/d && ln -s a /tmp/d/l'
+	atf_check -s exit:1 -e match:"Permission" $AS $GATE -w w --no-mkdir -- mkdir w/d
 	for flag in --no-symlinks --no-mkdir "--no-rename --no-remove"; do
 		atf_check $AS $GATE -q -w w:/data $flag -- sh -c 'cd /tmp; mkdir d &&
 		    ln -s a d/l && rm d/l && rmdir d'
@@ -408,6 +411,9 @@ do_cwd()
 	atf_check -o inline:"$PWD\n" $AS $GATE -r c -- pwd
 	atf_check -o inline:"c\n" $AS $GATE -r c -- ls
 	atf_check -o inline:"/\n" $AS $GATE -- pwd
+	atf_check -e match:"^x07-fsgate: write $PWD/c .root.$" \
+	    -e match:"^x07-fsgate: read /usr$" -e match:"^x07-fsgate: private /tmp$" \
+	    $AS $GATE -v -w c -- true
 	atf_check -o inline:"/\n" -e match:"not in the view" \
 	    $AS $GATE -r /etc/ssl -- pwd
 	atf_check -o inline:"/\n" $AS $GATE -q -r /etc/ssl -- sh -c 'echo $PWD'

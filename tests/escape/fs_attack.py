@@ -146,6 +146,16 @@ def handle(path):
     syscall("open_by_handle_at", root, buf, os.O_RDONLY)
 
 
+def shm(key):
+    """System V shared memory that somebody outside made."""
+    check(libc.shmget(int(key, 0), ctypes.c_size_t(4096), 0o600))
+
+
+def mq(name):
+    """A POSIX message queue that somebody outside made."""
+    check(libc.mq_open(name.encode(), os.O_RDWR))
+
+
 def connect(path):
     s = socket.socket(socket.AF_UNIX)
     s.connect("\0" + path[1:] if path.startswith("@") else path)

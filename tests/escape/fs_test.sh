@@ -226,6 +226,38 @@ sockets_body()
 	both do_sockets
 }
 
+atf_test_case ipc
+ipc_head()
+{
+	atf_set descr "10, 29: shared memory and queues of others"
+}
+do_ipc()
+{
+	key=0x7807$(printf %04x $(($$ & 65535)))
+	$AS $PY -c '
+import ctypes, sys
+libc = ctypes.CDLL(None)
+key, name = int(sys.argv[1], 0), sys.argv[2].encode()
+sys.exit(libc.shmget(key, ctypes.c_size_t(4096), 0o1600) == -1 or
+    libc.mq_open(name, 0o102, 0o600, None) == -1)' $key /x07$$ || atf_fail "cannot make them"
+	bare shm $key
+	bare mq /x07$$
+	stopped -- shm $key
+	stopped -- mq /x07$$
+	# inside they work
+	atf_check $AS $GATE -- $PY -c '
+import ctypes, sys
+libc = ctypes.CDLL(None)
+sys.exit(libc.shmget(7, ctypes.c_size_t(4096), 0o1600) == -1 or
+    libc.shmget(7, ctypes.c_size_t(4096), 0o600) == -1)'
+	$AS $PY -c '
+import ctypes, sys
+libc = ctypes.CDLL(None)
+libc.shmctl(libc.shmget(int(sys.argv[1], 0), ctypes.c_size_t(4096), 0), 0, None)
+libc.mq_unlink(sys.argv[2].encode())' $key /x07$$
+}
+ipc_body() { both do_ipc; }
+
 atf_test_case proc
 proc_head()
 {
@@ -404,7 +436,7 @@ surface_body()
 
 atf_init_test_cases()
 {
-	for t in swap dotdot later descriptors handed_in sockets proc across hidden \
+	for t in swap dotdot later descriptors handed_in sockets ipc proc across hidden \
 	    terminal neighbours surface; do
 		atf_add_test_case $t
 	done
