@@ -230,10 +230,24 @@ atf_test_case ipc
 ipc_head()
 {
 	atf_set descr "10, 29: shared memory and queues of others"
+	atf_set has.cleanup true
+}
+end_ipc()
+{
+	[ -f keys ] || return 0
+	while read -r k n; do
+		$PY -c '
+import ctypes, sys
+libc = ctypes.CDLL(None)
+libc.shmctl(libc.shmget(int(sys.argv[1], 0), ctypes.c_size_t(4096), 0), 0, None)
+libc.mq_unlink(sys.argv[2].encode())' "$k" "$n"
+	done <keys
+	rm keys
 }
 do_ipc()
 {
 	key=0x7807$(printf %04x $(($$ & 65535)))
+	echo $key /x07$$ >keys
 	$AS $PY -c '
 import ctypes, sys
 libc = ctypes.CDLL(None)
@@ -250,13 +264,10 @@ import ctypes, sys
 libc = ctypes.CDLL(None)
 sys.exit(libc.shmget(7, ctypes.c_size_t(4096), 0o1600) == -1 or
     libc.shmget(7, ctypes.c_size_t(4096), 0o600) == -1)'
-	$AS $PY -c '
-import ctypes, sys
-libc = ctypes.CDLL(None)
-libc.shmctl(libc.shmget(int(sys.argv[1], 0), ctypes.c_size_t(4096), 0), 0, None)
-libc.mq_unlink(sys.argv[2].encode())' $key /x07$$
+	end_ipc
 }
 ipc_body() { both do_ipc; }
+ipc_cleanup() { end_ipc; }
 
 atf_test_case proc
 proc_head()
