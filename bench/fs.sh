@@ -14,7 +14,7 @@ cd "$work"
 "$gate" -q -w . -- /bin/cat /proc/self/mounts >mounts
 "$gate" -q -w . -- /bin/sh -c 'for l in /bin /sbin /lib*; do
 	[ -L $l ] && echo "--symlink $(readlink $l) $l"; done; :' >links
-same="bwrap --unshare-user --unshare-pid --die-with-parent $(tr '\n' ' ' <links)"
+same="bwrap --unshare-user --unshare-pid --unshare-ipc --die-with-parent $(tr '\n' ' ' <links)"
 while read -r _ at type _; do
 	case $type:$at in
 	*:/ | *:/dev/* | proc:*/proc/* | tmpfs:/proc/*) ;;

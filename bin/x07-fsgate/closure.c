@@ -5,9 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -338,42 +336,80 @@ closure_system(struct view *v, enum closure closure)
 
 /* ---- who the program is ---- */
 
-/* The user's own line; other accounts are not the program's business. */
-static struct passwd *
-own_account(void)
+/*
+ * The line of a file such as /etc/passwd whose third field is id, without its
+ * second one, in malloced memory; NULL when there is none. Read directly: static
+ * programs have no name service, and it is the file that is replaced.
+ */
+static char *
+line_of_id(const char *file, unsigned long id)
 {
-	static char unknown[] = "user", none[] = "x", home[] = "/",
-	    shell[] = "/bin/sh";
-	static struct passwd made = { .pw_name = unknown, .pw_passwd = none,
-	    .pw_gecos = unknown, .pw_dir = home, .pw_shell = shell };
-	struct passwd *pw = NULL;
-	FILE *f = fopen("/etc/passwd", "re");
+	char *line = NULL, *found = NULL, *end;
+	size_t space = 0;
+	FILE *f = fopen(file, "re");
+	int skip;
 
-	while (f != NULL && (pw = fgetpwent(f)) != NULL)
-		if (pw->pw_uid == getuid())
-			return pw;
+	while (f != NULL && found == NULL && getline(&line, &space, f) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		skip = -1;
+		sscanf(line, "%*[^:]:%*[^:]:%n", &skip);
+		if (skip != -1 && strtoul(line + skip, &end, 10) == id &&
+		    end != line + skip && *end == ':' &&
+		    asprintf(&found, "%.*s:x:%s", (int)strcspn(line, ":"), line,
+		    line + skip) == -1)
+			found = NULL;
+	}
+	free(line);
 	if (f != NULL)
 		fclose(f);
-	made.pw_uid = getuid();
-	made.pw_gid = getgid();
-	return &made;
+	return found;
+}
+
+/* The user's own line; other accounts are not the program's business. */
+static void
+add_user(FILE *out)
+{
+	unsigned uid = (unsigned)getuid();
+	char *line = line_of_id("/etc/passwd", uid);
+
+	if (line != NULL)
+		fprintf(out, "%s\n", line);
+	else
+		fprintf(out, "user:x:%u:%u:user:/:/bin/sh\n", uid,
+		    (unsigned)getgid());
+	free(line);
 }
 
 static void
 add_group(FILE *out, gid_t gid)
 {
-	FILE *f = fopen("/etc/group", "re");
-	struct group *gr = NULL;
+	char *line = line_of_id("/etc/group", gid);
 
-	while (f != NULL && (gr = fgetgrent(f)) != NULL)
-		if (gr->gr_gid == gid)
-			break;
-	if (gr != NULL)
-		fprintf(out, "%s:x:%u:\n", gr->gr_name, (unsigned)gid);
+	if (line != NULL)
+		fprintf(out, "%.*s:x:%u:\n", (int)strcspn(line, ":"), line,
+		    (unsigned)gid);
 	else
 		fprintf(out, "group%u:x:%u:\n", (unsigned)gid, (unsigned)gid);
-	if (f != NULL)
-		fclose(f);
+	free(line);
+}
+
+static void
+add_text(struct view *v, const char *path, FILE *out, char **text)
+{
+	if (fclose(out) != 0)
+		refuse_errno("memory");
+	view_add(v, RANK_CLOSURE, OS_VIEW_TEXT, path, *text, -1);
+	free(*text);
+}
+
+static FILE *
+memory_file(char **text, size_t *len)
+{
+	FILE *f = open_memstream(text, len);
+
+	if (f == NULL)
+		refuse_errno("memory");
+	return f;
 }
 
 void
@@ -382,30 +418,18 @@ closure_identity(struct view *v)
 	static const gid_t known[] = { 0, 65534 };
 	char *text = NULL;
 	size_t len = 0;
-	struct passwd *pw = own_account();
-	FILE *out = open_memstream(&text, &len);
+	FILE *out = memory_file(&text, &len);
 
-	if (out == NULL)
-		refuse_errno("memory");
-	if (pw->pw_uid != 0)
+	if (getuid() != 0)
 		fprintf(out, "root:x:0:0:root:/root:/bin/sh\n");
-	fprintf(out, "%s:x:%u:%u:%s:%s:%s\n", pw->pw_name, (unsigned)pw->pw_uid,
-	    (unsigned)pw->pw_gid, pw->pw_gecos, pw->pw_dir, pw->pw_shell);
+	add_user(out);
 	fprintf(out, "nobody:x:65534:65534:nobody:/:/bin/false\n");
-	if (fclose(out) != 0)
-		refuse_errno("memory");
-	view_add(v, RANK_CLOSURE, OS_VIEW_TEXT, "/etc/passwd", text, -1);
-	free(text);
+	add_text(v, "/etc/passwd", out, &text);
 
-	out = open_memstream(&text, &len);
-	if (out == NULL)
-		refuse_errno("memory");
+	out = memory_file(&text, &len);
 	for (size_t i = 0; i < LEN(known); i++)
 		add_group(out, known[i]);
 	if (getgid() != known[0] && getgid() != known[1])
 		add_group(out, getgid());
-	if (fclose(out) != 0)
-		refuse_errno("memory");
-	view_add(v, RANK_CLOSURE, OS_VIEW_TEXT, "/etc/group", text, -1);
-	free(text);
+	add_text(v, "/etc/group", out, &text);
 }
