@@ -25,7 +25,7 @@
 #include "linux_compat.h"
 #include "os.h"
 
-#define OWN_MAX		64	/* file systems of our own in one view */
+#define OWN_MAX		320	/* file systems of our own: one for each root and some */
 #define SCRATCH_INODES	"nr_inodes=65536"	/* an inode costs memory too */
 #define SMALL_SIZE	"size=1m"	/* those that hold names only */
 
@@ -171,7 +171,8 @@ own_fs(struct build *b, const char *const *opt, bool read_only)
 
 	if (fd == -1)
 		return -1;
-	if (remember_own(b, fd) == -1 || (read_only && b->nlate == OWN_MAX)) {
+	/* There are no more of late than of own. */
+	if (remember_own(b, fd) == -1) {
 		close(fd);
 		return -1;
 	}
