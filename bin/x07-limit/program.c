@@ -6,23 +6,28 @@
 
 #include "limits.h"
 
-/* Both limits of a resource, never above what the caller already holds us to. */
+/* Lowers both limits of a resource, never above what the caller holds us to. */
 static void
-lower(int resource, const char *name, int64_t soft, int64_t hard)
+lower(struct rlimit *now, int64_t soft, int64_t hard)
 {
-	struct rlimit now, rl = { (rlim_t)soft, (rlim_t)hard };
-
-	if (getrlimit(resource, &now) == -1)
-		refuse_errno("getrlimit %s", name);
-	if (rl.rlim_max > now.rlim_max)
-		rl.rlim_max = now.rlim_max;
-	if (rl.rlim_cur > now.rlim_cur)
-		rl.rlim_cur = now.rlim_cur;
-	if (rl.rlim_cur > rl.rlim_max)
-		rl.rlim_cur = rl.rlim_max;
-	if (setrlimit(resource, &rl) == -1)
-		refuse_errno("setrlimit %s", name);
+	if (now->rlim_max > (rlim_t)hard)
+		now->rlim_max = (rlim_t)hard;
+	if (now->rlim_cur > (rlim_t)soft)
+		now->rlim_cur = (rlim_t)soft;
+	if (now->rlim_cur > now->rlim_max)
+		now->rlim_cur = now->rlim_max;
 }
+
+/* A macro, because the type of a resource is another one in each C library. */
+#define LOWER(name, soft, hard) do {					\
+	struct rlimit now_;						\
+									\
+	if (getrlimit(RLIMIT_##name, &now_) == -1)			\
+		refuse_errno("getrlimit %s", #name);			\
+	lower(&now_, (soft), (hard));					\
+	if (setrlimit(RLIMIT_##name, &now_) == -1)			\
+		refuse_errno("setrlimit %s", #name);			\
+} while (0)
 
 static void
 set_limits(const struct plan *p)
@@ -31,24 +36,24 @@ set_limits(const struct plan *p)
 	int64_t n;
 
 	if (!p->core)
-		lower(RLIMIT_CORE, "CORE", 0, 0);
+		LOWER(CORE, 0, 0);
 	/*
 	 * Behind the sum over the tree, which the supervisor holds: whole seconds,
 	 * and only for each process by itself.
 	 */
 	if (lim[LIM_CPU] >= 0) {
 		n = (lim[LIM_CPU] + 999) / 1000 + 1;
-		lower(RLIMIT_CPU, "CPU", n, n + limits_grace(p) / 1000 + 1);
+		LOWER(CPU, n, n + limits_grace(p) / 1000 + 1);
 	}
 	if (lim[LIM_MEM] >= 0 && (os_group_holds(p->group) & OS_SUM_MEM) == 0)
-		lower(RLIMIT_AS, "AS", lim[LIM_MEM], lim[LIM_MEM]);
+		LOWER(AS, lim[LIM_MEM], lim[LIM_MEM]);
 	/* The tree's init counts in our user namespace too. */
 	if (lim[LIM_PROCS] >= 0) {
 		n = (lim[LIM_PROCS] > 1 ? lim[LIM_PROCS] : 1) + p->chain_tasks + 1;
-		lower(RLIMIT_NPROC, "NPROC", n, n);
+		LOWER(NPROC, n, n);
 	}
 	if (lim[LIM_FDS] >= 0)
-		lower(RLIMIT_NOFILE, "NOFILE", lim[LIM_FDS], lim[LIM_FDS]);
+		LOWER(NOFILE, lim[LIM_FDS], lim[LIM_FDS]);
 }
 
 void
