@@ -36,11 +36,9 @@ static const struct option longopts[] = {
 };
 
 static _Noreturn void
-usage(int status)
+usage(void)
 {
-	FILE *f = status == 0 ? stdout : stderr;
-
-	fprintf(f,
+	fputs(
 "usage: x07-execgate [options] [--] program [argument ...]\n"
 "Runs program; it and its children can execute only what is listed.\n"
 "  -x FILE       may be executed (a bare name is looked up in PATH)\n"
@@ -51,8 +49,8 @@ usage(int status)
 "  --no-spawn    no child processes, and no exec after the program's own\n"
 "  -p FILE, -P FD  take process.* from this policy\n"
 "  -l FILE|fd:N  audit log      -q  no denial lines      -v  say more\n"
-"  -n            dry run        -h  this text            --version\n");
-	exit(status);
+"  -n            dry run        -h  this text            --version\n", stdout);
+	exit(0);
 }
 
 static int
@@ -98,9 +96,10 @@ options(int argc, char *argv[])
 			plan.landlock_fd = fd_arg(optarg);
 			break;
 		case 'h':
-			usage(0);
+			usage();
 		default:
-			usage(EXIT_REFUSED);
+			/* getopt(3) has said what is wrong, in one line. */
+			exit(EXIT_REFUSED);
 		}
 	}
 }

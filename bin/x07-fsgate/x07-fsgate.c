@@ -80,10 +80,10 @@ static const char usage_text[] =
 "See x07-fsgate(1).\n";
 
 static _Noreturn void
-usage(FILE *to, int status)
+usage(void)
 {
-	fputs(usage_text, to);
-	exit(status);
+	fputs(usage_text, stdout);
+	exit(0);
 }
 
 static int64_t
@@ -163,9 +163,10 @@ own_option(struct gate *g, int opt, const char *arg)
 		add_with(g, arg);
 		break;
 	case 'h':
-		usage(stdout, 0);
+		usage();
 	default:
-		usage(stderr, EXIT_REFUSED);
+		/* getopt(3) has said what is wrong, in one line. */
+		exit(EXIT_REFUSED);
 	}
 }
 

@@ -44,9 +44,9 @@ static const struct option longopts[] = {
 };
 
 static _Noreturn void
-usage(int status)
+usage(void)
 {
-	fprintf(status == 0 ? stdout : stderr,
+	fputs(
 "usage: x07-netgate [options] [--] program [argument ...]\n"
 "Runs a program that can reach only the listed hosts and ports.\n"
 "\n"
@@ -64,8 +64,8 @@ usage(int status)
 "  -n, --dry-run                 deny nothing, say what would be denied\n"
 "  -q, --quiet                   no denial lines\n"
 "  -v, --verbose                 say what is set up\n"
-"  -h, --help    --version\n");
-	exit(status);
+"  -h, --help    --version\n", stdout);
+	exit(0);
 }
 
 static int64_t
@@ -246,10 +246,11 @@ main(int argc, char *argv[])
 	while ((opt = getopt_long(argc, argv, "+a:A:d:D:uc:b:t:" CHAIN_SHORTOPTS,
 	    longopts, NULL)) != -1) {
 		if (opt == 'h')
-			usage(0);
+			usage();
 		if (!own_option(&rules, &options, opt, optarg) &&
 		    !chain_option(&chain, opt, optarg))
-			usage(EXIT_REFUSED);
+			/* getopt(3) has said what is wrong, in one line. */
+			exit(EXIT_REFUSED);
 	}
 	argv += optind;
 	chain_program(&chain, argv - optind, argv);

@@ -200,7 +200,7 @@ do_refusals()
 	refused "no program given" $AS $GATE -r real
 	refused "cannot run inside" $AS $GATE -- x07-netgate -- echo ran
 	refused "add --i-accept" $AS $GATE -n -- echo ran
-	atf_check -s exit:125 -e match:"^usage" -e match:"unrecognized|invalid" \
+	atf_check -s exit:125 -e match:"^x07-fsgate: (unrecognized|invalid)" \
 	    $AS $GATE --nonsense -- echo ran
 	atf_check -s exit:127 -e match:"nosuchprogram" $AS $GATE -- nosuchprogram
 	refused "standard input is a directory" sh -c "$AS $GATE -- echo ran </"
