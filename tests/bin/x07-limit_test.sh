@@ -254,9 +254,9 @@ EOF
 	says daemon.out lived
 	rm -f daemon.out daemon.py
 	# A grandchild that holds the output open does not hold us.
-	$AS timeout -k 1 20 x07-limit -t 10s -- sh -c 'sleep 60 & echo done' |
+	$AS timeout -k 1 20 x07-limit -t 10s -- sh -c 'sleep 60 & echo fine' |
 	    { read -r _line; cat >/dev/null; echo "$_line" >held; }
-	says held done
+	says held fine
 	rm -f held
 }
 
