@@ -260,7 +260,7 @@ static void
 dial(struct relay *r, struct flow *f)
 {
 	int64_t ms = r->rules->connect_ms[f->entry->group];
-	int on = 1, fd;
+	int on = 1, fd, err;
 
 	fd = socket(f->syn.flow.family, SOCK_STREAM | SOCK_NONBLOCK |
 	    SOCK_CLOEXEC, 0);
@@ -273,15 +273,14 @@ dial(struct relay *r, struct flow *f)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	watch_add(r, &f->out, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE, on_out);
-	if (connect_to(fd, &f->syn.flow) == 0)
-		admit(r, f);
-	else if (errno != EINPROGRESS)
-		rejected(r, f, errno);
+	err = connect_to(fd, &f->syn.flow) == 0 ? 0 : errno;
 	/* On this machine it is answered already: asking again tells. */
-	else if (connect_to(fd, &f->syn.flow) == 0)
+	if (err == EINPROGRESS)
+		err = connect_to(fd, &f->syn.flow) == 0 ? 0 : errno;
+	if (err == 0)
 		admit(r, f);
-	else if (errno != EALREADY && errno != EINPROGRESS)
-		rejected(r, f, errno);
+	else if (err != EALREADY && err != EINPROGRESS)
+		rejected(r, f, err);
 	else if (ms > 0)
 		timer_set(r, &f->timer, ms, on_timeout);
 }
@@ -475,7 +474,7 @@ flow_serve(struct relay *r, int fd, const struct os_flow *flow,
 static bool
 flow_of_socket(int fd, const struct sockaddr_in6 *peer, struct os_flow *f)
 {
-	struct sockaddr_in6 self;
+	struct sockaddr_in6 self = { 0 };
 	const struct sockaddr_in *p4 = (const struct sockaddr_in *)peer;
 	const struct sockaddr_in *s4 = (const struct sockaddr_in *)&self;
 	socklen_t len = sizeof(self);
@@ -534,7 +533,7 @@ refuse_one(struct relay *r, int listener)
 void
 flow_accept(struct relay *r, int listener)
 {
-	struct sockaddr_in6 peer;
+	struct sockaddr_in6 peer = { 0 };
 	socklen_t len = sizeof(peer);
 	int fd = accept4(listener, (struct sockaddr *)&peer, &len,
 	    SOCK_NONBLOCK | SOCK_CLOEXEC);

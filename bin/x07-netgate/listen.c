@@ -301,7 +301,7 @@ listen_init(struct relay *r)
 void
 listen_adopt(struct relay *r, int fd)
 {
-	struct sockaddr_in6 sa;
+	struct sockaddr_in6 sa = { 0 };
 	struct sockaddr_in *four = (struct sockaddr_in *)&sa;
 	socklen_t len = sizeof(sa), typelen = sizeof(int);
 	unsigned char addr[16] = { 0 };

@@ -132,7 +132,7 @@ on_outside(struct relay *r, struct watch *w, unsigned what)
 {
 	struct served *s = (struct served *)((char *)w -
 	    offsetof(struct served, outside));
-	struct sockaddr_in6 peer;
+	struct sockaddr_in6 peer = { 0 };
 	struct sockaddr_in *peer4 = (struct sockaddr_in *)&peer;
 	static const unsigned char loop4[4] = { 127, 0, 0, 1 }, zero[16];
 	struct os_flow f = { .family = s->at->family, .dport = s->at->port };

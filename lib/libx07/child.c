@@ -100,13 +100,12 @@ child_event(struct child *c, int *wstatus)
 {
 	char sigs[64];
 	ssize_t n;
-	pid_t pid;
 
 	while ((n = read(wake[0], sigs, sizeof(sigs))) > 0)
 		for (ssize_t i = 0; i < n; i++)
 			if (sigs[i] != 0)
 				kill(c->pid, sigs[i]);
-	while ((pid = waitpid(c->pid, wstatus, WNOHANG | WUNTRACED)) == c->pid) {
+	while (waitpid(c->pid, wstatus, WNOHANG | WUNTRACED) == c->pid) {
 		if (!WIFSTOPPED(*wstatus)) {
 			release_signals();
 			close(wake[0]);

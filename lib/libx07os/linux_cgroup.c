@@ -103,7 +103,7 @@ get(int dir, const char *file, char text[FILE_TEXT])
 static int64_t
 get_number(int dir, const char *file, const char *word)
 {
-	char text[FILE_TEXT], *line = text, *save;
+	char text[FILE_TEXT], *line, *save;
 	size_t len = strlen(word);
 
 	if (get(dir, file, text) == -1)

@@ -527,9 +527,9 @@ os_net_tables(int fds[2])
 static bool
 table_line(const char *line, int family, unsigned char addr[16], uint16_t *port)
 {
-	unsigned words = family == AF_INET ? 1 : 4, state, p;
+	unsigned words = family == AF_INET ? 1 : 4;
 	const char *s = strchr(line, ':');
-	char digits[9] = "";
+	char digits[9] = "", *rest;
 
 	if (s == NULL || strlen(++s) < 8 * words + 20)
 		return false;
@@ -541,10 +541,12 @@ table_line(const char *line, int family, unsigned char addr[16], uint16_t *port)
 		w = (uint32_t)strtoul(digits, NULL, 16);
 		memcpy(addr + i * 4, &w, 4);
 	}
-	if (sscanf(s, ":%4x %*[0-9A-F]:%*4x %2x", &p, &state) != 2)
+	if (*s != ':')
 		return false;
-	*port = (uint16_t)p;
-	return state == LISTENING;
+	*port = (uint16_t)strtoul(s + 1, &rest, 16);
+	/* The other side's address and port lie between. */
+	rest = *rest == ' ' ? strchr(rest + 1, ' ') : NULL;
+	return rest != NULL && strtoul(rest, NULL, 16) == LISTENING;
 }
 
 /* Tells of the listeners in one table; the kernel hands it out page by page. */

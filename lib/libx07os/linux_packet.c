@@ -139,7 +139,7 @@ attach(int fd, struct sock_filter *insn, size_t n)
 
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
 }
-#define ATTACH(fd, filter)	attach(fd, filter, sizeof(filter) / sizeof(filter[0]))
+#define ATTACH(fd, filter)	attach(fd, filter, sizeof(filter) / sizeof((filter)[0]))
 
 /* ---- opening ---- */
 
@@ -170,7 +170,7 @@ fail:
 	return -1;
 }
 #define OPEN_WIRE(family, protocol, filter) \
-	open_wire(family, protocol, filter, sizeof(filter) / sizeof(filter[0]))
+	open_wire(family, protocol, filter, sizeof(filter) / sizeof((filter)[0]))
 
 static int
 open_stray(struct os_net *net)
@@ -586,6 +586,7 @@ send_unreachable(const struct os_net *net, const struct os_flow *f,
 	if (err == ECONNREFUSED)
 		icmp[1] = v4 ? ICMP_PORT_UNREACH : ICMPV6_PORT_UNREACH;
 	else if (err == ENETUNREACH)
+		/* NOLINTNEXTLINE(bugprone-branch-clone): both happen to be 0 */
 		icmp[1] = v4 ? ICMP_NET_UNREACH : ICMPV6_NOROUTE;
 	else
 		icmp[1] = v4 ? ICMP_HOST_UNREACH : ICMPV6_ADDR_UNREACH;
@@ -664,7 +665,7 @@ ssize_t
 os_net_recv(int fd, void *buf, size_t len, struct os_flow *f)
 {
 	unsigned char control[128];
-	struct sockaddr_in6 from, self;
+	struct sockaddr_in6 from = { 0 }, self = { 0 };
 	struct sockaddr_in *from4 = (struct sockaddr_in *)&from;
 	struct sockaddr_in *self4 = (struct sockaddr_in *)&self;
 	struct iovec iov = { buf, len };

@@ -123,7 +123,7 @@ count_processes(void)
 		return SIZE_MAX / 2;	/* cannot tell: too many */
 	while ((e = readdir(d)) != NULL)
 		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' &&
-		    atoi(e->d_name) != program && is_ours(e->d_name))
+		    strtol(e->d_name, NULL, 10) != program && is_ours(e->d_name))
 			n++;
 	closedir(d);
 	return n;

@@ -124,6 +124,7 @@ pass_on(struct init *in, int message)
 	static const struct timespec settle = { 0, 2000000 };
 	int sig = message & ~LATE;
 	int64_t age;
+	bool one;	/* not the whole group got it */
 	pid_t group;
 
 	if (sig <= 0 || sig >= NSIG)
@@ -133,12 +134,11 @@ pass_on(struct init *in, int message)
 	drain_signals(in);
 	group = getpgid(in->program);
 	age = now_ms() - in->direct_at[sig];
-	if (in->direct_at[sig] == 0 ||
-	    (age > SAME_SIGNAL_MS && (message & LATE) == 0))
-		kill(in->program, sig);
-	else if (group == in->program)
+	one = in->direct_at[sig] == 0 ||
+	    (age > SAME_SIGNAL_MS && (message & LATE) == 0);
+	if (!one && group == in->program)
 		kill(-group, sig);
-	else if (group != getpgrp())
+	else if (one || group != getpgrp())
 		kill(in->program, sig);
 	in->direct_at[sig] = 0;
 }
@@ -249,8 +249,11 @@ rename_init(void)
 	s = strrchr(text, ')');
 	for (int field = 2; s != NULL && field < 48; field++)
 		s = strchr(s + 1, ' ');
-	if (s == NULL || sscanf(s, "%lu %lu", &start, &end) != 2 ||
-	    end - start <= sizeof(name))
+	if (s == NULL)
+		return;
+	start = strtoul(s, &s, 10);
+	end = strtoul(s, NULL, 10);
+	if (start == 0 || end < start || end - start <= sizeof(name))
 		return;
 	memset((char *)start, 0, end - start);
 	memcpy((char *)start, name, sizeof(name));
@@ -280,9 +283,8 @@ start_inside(unsigned flags, struct init *in, const sigset_t *old)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	in->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (in->signals == -1 || prepare(flags, in->group) == -1)
-		err = errno;
-	else if ((in->program = fork()) == -1)
+	if (in->signals == -1 || prepare(flags, in->group) == -1 ||
+	    (in->program = fork()) == -1)
 		err = errno;
 	else if (in->program == 0) {
 		close(in->signals);

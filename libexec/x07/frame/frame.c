@@ -136,6 +136,8 @@ take_line(void)
 {
 	append(&line, "", 1);
 	line.len = 0;
+	if (line.data == NULL)
+		return;
 	if (line.data[0] != '{') {
 		say(line.data);
 		return;
