@@ -28,6 +28,8 @@ PATH=$stage/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 X07_TESTS=$stage/tests
 X07_SRC=$top
 export PATH X07_TESTS X07_SRC
+# The tests call both makes: none must hear of the one that started us.
+unset MAKE MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
 results=$stage/results.db
 status=0

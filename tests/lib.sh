@@ -31,6 +31,12 @@ both()
 	AS=$AS_USER "$@"
 }
 
+# as_root: do commands that go through $AS run as root? For twins that need it.
+as_root()
+{
+	[ -z "$AS" ] && [ "$(id -u)" -eq 0 ]
+}
+
 # need_root: skips the test, with the reason, when we are not root.
 need_root()
 {

@@ -220,8 +220,8 @@ families_as()
 	# The twins: this kernel has some of them, without the gate.
 	bare sock VSOCK STREAM 0
 	bare sock NETLINK RAW 9
-	[ -n "$AS" ] || bare sock PACKET RAW 768
-	[ -n "$AS" ] || bare sock INET RAW 6
+	! as_root || bare sock PACKET RAW 768
+	! as_root || bare sock INET RAW 6
 }
 
 atf_test_case paths cleanup
@@ -250,8 +250,8 @@ paths_as()
 	stopped -a 127.0.0.1:"$ok" -- option 1 36 2016425729	# SO_MARK
 	stopped -a 127.0.0.1:"$ok" -- option 0 19 1		# IP_TRANSPARENT
 	stopped -a 127.0.0.1:"$ok" -- option 1 33 100000000	# SO_RCVBUFFORCE
-	[ -n "$AS" ] || bare option 1 36 2016425729
-	[ -n "$AS" ] || bare option 0 19 1
+	! as_root || bare option 1 36 2016425729
+	! as_root || bare option 0 19 1
 	stopped -a 127.0.0.1:"$ok" -- mark_from_user_namespace
 	works -a 127.0.0.1:"$ok" -- device 127.0.0.1 "$ok"
 	stopped -a 127.0.0.1:"$ok" -- device 127.0.0.1 "$no"
@@ -390,7 +390,7 @@ print(ctypes.CDLL(None).syscall(444, None, 0, 1))')
 		wait_for 20 test -f ready
 		case $t in
 		relay_vm) ;;	# wants an address that is mapped there
-		relay_ns) [ -n "$AS" ] || bare $t net-relay-mark ;;
+		relay_ns) ! as_root || bare $t net-relay-mark ;;
 		*) bare $t net-relay-mark ;;
 		esac
 		kill -CONT "$pid"
