@@ -285,6 +285,19 @@ os_probe(enum os_feature feature)
 	return unsupported();
 }
 
+int
+os_exec_begin(void)
+{
+	return unsupported();
+}
+
+int
+os_exec_open(struct os_exec_item *item, const char *path)
+{
+	(void)item;
+	(void)path;
+	return unsupported();
+}
 
 bool
 os_exec_is_ruleset(int fd)
@@ -294,42 +307,14 @@ os_exec_is_ruleset(int fd)
 }
 
 int
-os_watch_start(struct os_watch *watch, const int *keep, size_t n)
+os_exec_run(struct os_exec_plan *plan, const char *path, char *const argv[],
+    const char **stage)
 {
-	(void)watch;
-	(void)keep;
-	(void)n;
-	return unsupported();
-}
-
-void
-os_watch_serve(struct os_watch *watch, struct os_exec_plan *plan, os_judge *judge,
-    void *arg)
-{
-	(void)watch;
 	(void)plan;
-	(void)judge;
-	(void)arg;
-	_exit(1);
-}
-
-size_t
-os_watch_live(const struct os_event *event, size_t limit)
-{
-	(void)event;
-	return limit;
-}
-
-void
-os_examine(void (*tell)(void *, const struct os_finding *), void *arg, bool root)
-{
-	static const struct os_finding none = {
-		.name = "platform", .state = OS_STATE_MISSING,
-		.detail = "no gate of this suite can enforce anything here",
-	};
-
-	(void)root;
-	tell(arg, &none);
+	(void)path;
+	(void)argv;
+	*stage = "platform";
+	return unsupported();
 }
 
 int
@@ -395,6 +380,128 @@ os_net_reject(const struct os_net *net, const struct os_net_event *ev, int err)
 }
 
 int
+os_relay_confine(void)
+{
+	return unsupported();
+}
+
+int
+os_process_fd(pid_t pid)
+{
+	(void)pid;
+	return unsupported();
+}
+
+int
+os_poll_open(void)
+{
+	return unsupported();
+}
+
+int
+os_poll_add(int poll, int fd, unsigned what, void *data)
+{
+	(void)poll;
+	(void)fd;
+	(void)what;
+	(void)data;
+	return unsupported();
+}
+
+int
+os_poll_change(int poll, int fd, unsigned what, void *data)
+{
+	(void)poll;
+	(void)fd;
+	(void)what;
+	(void)data;
+	return unsupported();
+}
+
+int
+os_poll_remove(int poll, int fd)
+{
+	(void)poll;
+	(void)fd;
+	return unsupported();
+}
+
+int
+os_poll_wait(int poll, struct os_poll_event *out, int max, int ms)
+{
+	(void)poll;
+	(void)out;
+	(void)max;
+	(void)ms;
+	return unsupported();
+}
+
+ssize_t
+os_splice(int from, int to, size_t len)
+{
+	(void)from;
+	(void)to;
+	(void)len;
+	return unsupported();
+}
+
+int
+os_send_fds(int sock, const int *fds, size_t n)
+{
+	(void)sock;
+	(void)fds;
+	(void)n;
+	return unsupported();
+}
+
+int
+os_recv_fds(int sock, int fds[OS_FDS_MAX])
+{
+	(void)sock;
+	(void)fds;
+	return unsupported();
+}
+
+int
+os_watch_start(struct os_watch *watch, const int *keep, size_t n)
+{
+	(void)watch;
+	(void)keep;
+	(void)n;
+	return unsupported();
+}
+
+void
+os_watch_serve(struct os_watch *watch, struct os_exec_plan *plan, os_judge *judge,
+    void *arg)
+{
+	(void)watch;
+	(void)plan;
+	(void)judge;
+	(void)arg;
+	_exit(1);
+}
+
+size_t
+os_watch_live(const struct os_event *event, size_t limit)
+{
+	(void)event;
+	return limit;
+}
+
+void
+os_examine(void (*tell)(void *, const struct os_finding *), void *arg, bool root)
+{
+	static const struct os_finding none = {
+		.name = "platform", .state = OS_STATE_MISSING,
+		.detail = "no gate of this suite can enforce anything here",
+	};
+
+	(void)root;
+	tell(arg, &none);
+}
+
+int
 os_net_unreachable(const struct os_net *net, const struct os_flow *flow, int err)
 {
 	(void)net;
@@ -454,88 +561,5 @@ os_net_take(const struct os_net *net, const struct os_flow *flow, bool udp)
 	(void)net;
 	(void)flow;
 	(void)udp;
-	return unsupported();
-}
-
-int
-os_relay_confine(void)
-{
-	return unsupported();
-}
-
-int
-os_process_fd(pid_t pid)
-{
-	(void)pid;
-	return unsupported();
-}
-
-int
-os_send_fds(int sock, const int *fds, size_t n)
-{
-	(void)sock;
-	(void)fds;
-	(void)n;
-	return unsupported();
-}
-
-int
-os_recv_fds(int sock, int fds[OS_FDS_MAX])
-{
-	(void)sock;
-	(void)fds;
-	return unsupported();
-}
-
-int
-os_poll_open(void)
-{
-	return unsupported();
-}
-
-int
-os_poll_add(int poll, int fd, unsigned what, void *data)
-{
-	(void)poll;
-	(void)fd;
-	(void)what;
-	(void)data;
-	return unsupported();
-}
-
-int
-os_poll_change(int poll, int fd, unsigned what, void *data)
-{
-	(void)poll;
-	(void)fd;
-	(void)what;
-	(void)data;
-	return unsupported();
-}
-
-int
-os_poll_remove(int poll, int fd)
-{
-	(void)poll;
-	(void)fd;
-	return unsupported();
-}
-
-int
-os_poll_wait(int poll, struct os_poll_event *out, int max, int ms)
-{
-	(void)poll;
-	(void)out;
-	(void)max;
-	(void)ms;
-	return unsupported();
-}
-
-ssize_t
-os_splice(int from, int to, size_t len)
-{
-	(void)from;
-	(void)to;
-	(void)len;
 	return unsupported();
 }
