@@ -48,7 +48,7 @@ static void
 tell_finding(void *arg, const struct os_finding *f)
 {
 	(void)arg;
-	tell(f->name, f->state, f->detail, f->fix);
+	tell(f->name, (int)f->state, f->detail, f->fix);
 }
 
 static char *
