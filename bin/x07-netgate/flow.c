@@ -150,22 +150,35 @@ flow_work(struct relay *r)
 
 /*
  * Something happened to one side: what it sent goes on, and what waited for
- * it to take more. Only a side that is closing is read to the last byte;
- * of another there will be news.
+ * it to take more. Only a side that is closing, or has urgent data (a read stops in
+ * front of it), is read to the last byte; of another there will be news. Not so of what
+ * a share left over: both halves of a busy flow are moved at the end of this round
+ * (flow_work), and only that may say that it is busy no more.
  */
 static void
 flow_event(struct relay *r, struct flow *f, unsigned what, struct half *reads,
     struct half *writes)
 {
-	bool in = (what & OS_POLL_IN) != 0 || f->is_busy;
+	bool in = (what & OS_POLL_IN) != 0;
 	bool out = (what & OS_POLL_OUT) != 0 && half_holds(writes);
 
-	if (in || out)
+	if ((in || out) && !f->is_busy)
 		flow_move(r, f, reads == &f->up ? in : out,
 		    reads == &f->up ? out : in, (what & OS_POLL_HUP) != 0);
 }
 
 /* ---- opening ---- */
+
+/* Nothing waits for more, a dead peer is noticed, urgent bytes keep their place. */
+static void
+prepare(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+}
 
 static struct flow *
 flow_of_in(struct watch *w)
@@ -260,7 +273,7 @@ static void
 dial(struct relay *r, struct flow *f)
 {
 	int64_t ms = r->rules->connect_ms[f->entry->group];
-	int on = 1, fd, err;
+	int fd, err;
 
 	fd = socket(f->syn.flow.family, SOCK_STREAM | SOCK_NONBLOCK |
 	    SOCK_CLOEXEC, 0);
@@ -270,8 +283,7 @@ dial(struct relay *r, struct flow *f)
 		rejected(r, f, EHOSTUNREACH);
 		return;
 	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	prepare(fd);
 	watch_add(r, &f->out, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE, on_out);
 	err = connect_to(fd, &f->syn.flow) == 0 ? 0 : errno;
 	/* On this machine it is answered already: asking again tells. */
@@ -428,13 +440,13 @@ static void
 knock(struct relay *r, struct timer *t)
 {
 	struct flow *f = (struct flow *)((char *)t - offsetof(struct flow, timer));
-	int fd = spare_socket(r, f->syn.flow.family), on = 1;
+	int fd = spare_socket(r, f->syn.flow.family);
 
 	if (fd == -1) {
 		flow_end(r, f, true);
 		return;
 	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	prepare(fd);
 	if (os_net_connect(fd, &f->syn.flow) == -1 && errno != EINPROGRESS) {
 		int err = errno;
 
@@ -452,7 +464,6 @@ flow_serve(struct relay *r, int fd, const struct os_flow *flow,
 {
 	struct watch stray = { .fd = fd };
 	struct flow *f;
-	int on = 1;
 
 	if (!room(r, flow, entry, NULL)) {
 		reset(&stray);
@@ -461,8 +472,7 @@ flow_serve(struct relay *r, int fd, const struct os_flow *flow,
 	f = flow_new(r, flow, entry, NULL);
 	f->state = KNOCKING;
 	f->until = until;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	prepare(fd);
 	watch_add(r, &f->out, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE, on_out);
 	report_flow(r, "accept", flow, NULL, false, "");
 	knock(r, &f->timer);

@@ -88,7 +88,7 @@ enum step { STEP_ON, STEP_WAIT, STEP_FAILED };
 static enum step
 failed(void)
 {
-	return errno == EAGAIN || errno == EINTR ? STEP_WAIT : STEP_FAILED;
+	return errno == EAGAIN ? STEP_WAIT : errno == EINTR ? STEP_ON : STEP_FAILED;
 }
 
 /* Hands on what is held. */
@@ -147,27 +147,22 @@ take_little(struct relay *r, struct half *h, size_t max, bool all)
 		memcpy(h->rest, buffer + sent, h->rest_len);
 	}
 	h->much = (size_t)n == sizeof(buffer);
-	return sent == n && ((size_t)n == want || all) ? STEP_ON :
-	    sent < n ? STEP_ON : STEP_WAIT;
+	return sent < n || (size_t)n == want || all ? STEP_ON : STEP_WAIT;
 }
 
 /* Through the pipe, to be handed on in the next step. */
 static enum step
 take_much(struct relay *r, struct half *h, size_t max)
 {
-	ssize_t n;
+	ssize_t n = os_splice(h->from->fd, h->pipe[1], max);
 
-	if (pipe_take(h) == -1)
-		return STEP_FAILED;
-	n = os_splice(h->from->fd, h->pipe[1], max);
-	if (n == -1) {
-		h->much = errno != EAGAIN;
+	/* Neither says that there is no more: urgent data stops it, too. */
+	if (n == 0 || (n == -1 && errno == EAGAIN)) {
+		h->much = false;
+		return STEP_ON;
+	}
+	if (n == -1)
 		return failed();
-	}
-	if (n == 0) {
-		h->ended = true;
-		return STEP_WAIT;
-	}
 	r->bytes += n;
 	h->queued += (size_t)n;
 	return STEP_ON;
@@ -195,7 +190,9 @@ take(struct relay *r, struct half *h, bool all)
 		return STEP_WAIT;
 	if (max == 0)
 		return take_end(h);
-	return h->much ? take_much(r, h, max) : take_little(r, h, max, all);
+	/* A user may have only so many pipes; the buffer does it, too. */
+	return h->much && pipe_take(h) == 0 ? take_much(r, h, max) :
+	    take_little(r, h, max, all);
 }
 
 enum moved

@@ -239,6 +239,7 @@ os_net_listen(int fd, const struct sockaddr *sa, bool hold)
 		return datagrams(fd, sa) == -1 ? -1 : bind(fd, sa, len);
 	/* The sockets that are accepted inherit it. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	if (hold && ATTACH(fd, hold_filter) == -1)
 		return -1;
 	return bind(fd, sa, len) == -1 ? -1 : listen(fd, 4096);

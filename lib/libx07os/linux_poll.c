@@ -12,7 +12,8 @@
 static uint32_t
 to_epoll(unsigned what)
 {
-	return ((what & OS_POLL_IN) != 0 ? (uint32_t)EPOLLIN | EPOLLRDHUP : 0) |
+	return ((what & OS_POLL_IN) != 0 ? (uint32_t)EPOLLIN | EPOLLPRI |
+	    EPOLLRDHUP : 0) |
 	    ((what & OS_POLL_OUT) != 0 ? (uint32_t)EPOLLOUT : 0) |
 	    ((what & OS_POLL_EDGE) != 0 ? EPOLLET : 0);
 }
@@ -58,11 +59,13 @@ os_poll_wait(int poll, struct os_poll_event *out, int max, int ms)
 	for (int i = 0; i < n; i++) {
 		out[i].data = ev[i].data.ptr;
 		out[i].what = 0;
-		if ((ev[i].events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+		if ((ev[i].events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP |
+		    EPOLLERR)) != 0)
 			out[i].what |= OS_POLL_IN;
 		if ((ev[i].events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
 			out[i].what |= OS_POLL_OUT;
-		if ((ev[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+		if ((ev[i].events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP |
+		    EPOLLERR)) != 0)
 			out[i].what |= OS_POLL_HUP;
 	}
 	return n;

@@ -658,7 +658,7 @@ enum {
 	OS_POLL_IN = 1 << 0,
 	OS_POLL_OUT = 1 << 1,
 	OS_POLL_EDGE = 1 << 2,	/* tells of a change once; else as long as it holds */
-	OS_POLL_HUP = 1 << 3,	/* the other side has closed, or an error (never asked for) */
+	OS_POLL_HUP = 1 << 3,	/* the other side has closed, an error or urgent data (never asked for) */
 };
 
 struct os_poll_event {

@@ -5,8 +5,10 @@ The server writes its port to FILE. The first line from a client says what to do
 import errno
 import hashlib
 import os
+import resource
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -14,6 +16,17 @@ import time
 
 def random_bytes(n):
     return hashlib.shake_128(b"seed").digest(n)
+
+
+def rounds(s, f, n, size):
+    data = bytes(int(size))
+    for _ in range(int(n)):
+        t = threading.Thread(target=lambda: s.sendall(data))
+        t.start()
+        if len(f.read(len(data))) != len(data):
+            return False
+        t.join()
+    return True
 
 
 def serve_one(s):
@@ -33,6 +46,11 @@ def serve_one(s):
         got = hashlib.sha256(f.read(n)).hexdigest()
         t.join()
         s.sendall(got.encode())
+    elif what[0] == "rounds":           # both ways at once, again and again
+        rounds(s, f, *what[1:])
+    elif what[0] == "urgent":           # tell what came in the stream
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        s.sendall(f.read(int(what[1])))
     elif what[0] == "reset":            # go without a word, but with RST
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         f.close()
@@ -78,6 +96,13 @@ def serve(path):
                          daemon=True).start()
 
 
+def wait_for(path):
+    for _ in range(400):
+        if os.path.exists(path):
+            break
+        time.sleep(0.05)
+
+
 def dial(port, line):
     s = socket.create_connection(("127.0.0.1", int(port)), 20)
     s.sendall(line.encode() + b"\n")
@@ -108,6 +133,47 @@ def digest(port, n):
     print(got == want, f.read(64).decode() == want)
 
 
+def bursts(port, n, size):
+    """Ends of much data in both ways: none may wait for what is behind it."""
+    s = dial(port, "rounds %s %s" % (n, size))
+    print(rounds(s, s.makefile("rb"), n, size))
+
+
+def crowd(port, n):
+    """Much, stuck for a while, on each of so many connections open before."""
+    socks = [socket.create_connection(("127.0.0.1", int(port)), 20)
+             for _ in range(int(n))]
+    right = []
+
+    def one(s):
+        s.sendall(b"slow\n" + bytes(8000000))
+        s.shutdown(socket.SHUT_WR)
+        right.append(s.makefile("rb").read() == b"8000000")
+    threads = [threading.Thread(target=one, args=(s,)) for s in socks]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    print(right.count(True))
+
+
+def pipes(n, *command):
+    """Runs the command beside so many pipes of the same user."""
+    resource.setrlimit(resource.RLIMIT_NOFILE,
+                       (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    held = [os.pipe() for _ in range(int(n))]
+    sys.exit(subprocess.call(command))
+
+
+def urgent(port):
+    """Urgent data: what is behind it comes, too."""
+    s = dial(port, "urgent 6")
+    s.sendall(b"ab")
+    s.send(b"!", socket.MSG_OOB)
+    s.sendall(b"cde")
+    print(s.makefile("rb").read(6).decode())
+
+
 def reset(port):
     s = dial(port, "reset")
     try:
@@ -129,10 +195,7 @@ def told(port, path, how):
     if how == "RST":
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.close()
-    for _ in range(400):
-        if os.path.exists(path):
-            break
-        time.sleep(0.05)
+    wait_for(path)
     print(open(path).read())
 
 

@@ -1021,7 +1021,8 @@ flow_as()
 	rm -f fin rst
 	# shellcheck disable=SC2086,SC2089,SC2090 # words; the quotes are output
 	for t in 'half|1000000 bytes' "first|bye b''" 'digest 20000000|True True' \
-	    'digest 1|True True' 'reset|ECONNRESET' 'slow|True True True'; do
+	    'digest 1|True True' 'bursts 500 2200000|True' 'urgent|ab!cde' \
+	    'reset|ECONNRESET' 'slow|True True True'; do
 		set -- ${t%%|*}
 		name=$1
 		shift
@@ -1035,6 +1036,35 @@ flow_as()
 	done
 }
 flow_cleanup()
+{
+	stop_servers
+}
+
+# Where a user has no more pipes, only small ones, or no more descriptors, bytes are
+# moved all the same.
+atf_test_case few_pipes cleanup
+few_pipes_body()
+{
+	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve flow.port &
+	echo $! >server.pids
+	wait_for 20 test -s flow.port
+	p=$(cat flow.port)
+	both few_pipes_as
+}
+few_pipes_as()
+{
+	flow="python3 $X07_TESTS/bin/x07-netgate_flow.py"
+	# Root may have as many as it likes.
+	soft=$(cat /proc/sys/fs/pipe-user-pages-soft)
+	[ "$soft" -gt 0 ] && [ "$soft" -le 20000 ] || soft=0
+	# shellcheck disable=SC2086
+	atf_check -o inline:'True True\n' $AS $flow pipes $((soft / 16 + 8)) \
+	    x07-netgate -a 127.0.0.1:"$p" -- $flow digest "$p" 20000000
+	# Eight connections take 16 descriptors, and pipes would take as many.
+	atf_check -o inline:'8\n' $AS bash -c \
+	    "ulimit -n 38; exec x07-netgate -a 127.0.0.1:$p -- $flow crowd $p 8"
+}
+few_pipes_cleanup()
 {
 	stop_servers
 }
@@ -1367,7 +1397,7 @@ atf_init_test_cases()
 	atf_add_test_case program_killed
 	atf_add_test_case policy
 	for t in dns no_dns expiry udp udp_range serve serve_private serve_later \
-	    limits dry_run audit flood flow load clients terminal no_namespaces; do
+	    limits dry_run audit flood flow few_pipes load clients terminal no_namespaces; do
 		atf_add_test_case $t
 	done
 }
