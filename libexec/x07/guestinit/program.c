@@ -98,6 +98,8 @@ become(const struct request *r, char **argv)
 	if (chdir(r->cwd) == -1 && chdir("/") == -1)
 		refuse_errno("/");
 	signal(SIGPIPE, SIG_DFL);
+	if (argv[0] == NULL)
+		refuse("the request names no program");
 	execve(argv[0], argv, r->env.list != NULL ? r->env.list : &argv[0] + 0);
 	chain_exec_failed(argv[0]);
 }
