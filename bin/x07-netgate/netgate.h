@@ -120,6 +120,8 @@ struct relay {
 	int			tables[2];	/* who listens inside */
 	int64_t			live[NGROUPS];
 	int64_t			bytes;		/* moved so far */
+	bool			gate_inside;	/* the program is another such gate */
+	struct timer		last_words;
 	bool			quit;
 };
 
@@ -131,8 +133,12 @@ struct relay {
  *
  * Nobody waits for the relay: what the program sends before it is ready stays
  * in its sockets. If it fails it says so, and there is no network.
+ *
+ * gate_inside: the program is a netgate, too, whose relay ends at the same moment: this
+ * one then listens a little longer.
  */
-int	relay_start(const struct chain *, const struct rules *, pid_t *between);
+int	relay_start(const struct chain *, const struct rules *, bool gate_inside,
+	    pid_t *between);
 
 void	watch_add(struct relay *, struct watch *, int fd, unsigned what,
 	    void (*)(struct relay *, struct watch *, unsigned));

@@ -19,6 +19,7 @@
 
 #define EVENTS		128
 #define BATCHES_A_TURN	16
+#define LAST_WORDS_MS	100	/* of the relay inside, LATER_MS of serve.c */
 
 /* ---- loop ---- */
 
@@ -243,16 +244,28 @@ on_wire(struct relay *r, struct watch *w, unsigned what)
 
 /* ---- start and end ---- */
 
-/* The program is gone: what it tried last is still on the wires. */
+/* What was tried last is still on the wires. */
 static void
-on_end(struct relay *r, struct watch *w, unsigned what)
+finish(struct relay *r, struct timer *t)
 {
-	(void)w;
-	(void)what;
+	(void)t;
 	for (size_t i = 0; i < sizeof(r->wire) / sizeof(r->wire[0]); i++)
 		if (r->wire[i].fd >= 0)
 			read_wire(r, r->wire[i].fd, INT_MAX);
 	r->quit = true;
+}
+
+/* The program is gone. */
+static void
+on_end(struct relay *r, struct watch *w, unsigned what)
+{
+	(void)what;
+	if (!r->gate_inside) {
+		finish(r, NULL);
+		return;
+	}
+	watch_close(w);
+	timer_set(r, &r->last_words, LAST_WORDS_MS, finish);
 }
 
 static _Noreturn void
@@ -332,7 +345,8 @@ let_go(const struct chain *c, int sock)
 }
 
 static _Noreturn void
-be_relay(const struct chain *c, const struct rules *rules, pid_t program, int sock)
+be_relay(const struct chain *c, const struct rules *rules, bool gate_inside,
+    pid_t program, int sock)
 {
 	struct relay *r = calloc(1, sizeof(*r));
 
@@ -342,6 +356,7 @@ be_relay(const struct chain *c, const struct rules *rules, pid_t program, int so
 	r->chain = c;
 	r->rules = rules;
 	r->program = program;
+	r->gate_inside = gate_inside;
 	TAILQ_INIT(&r->busy);
 	r->poll = os_poll_open();
 	r->reserve = dup(STDIN_FILENO);
@@ -360,7 +375,8 @@ be_relay(const struct chain *c, const struct rules *rules, pid_t program, int so
 }
 
 int
-relay_start(const struct chain *c, const struct rules *rules, pid_t *between)
+relay_start(const struct chain *c, const struct rules *rules, bool gate_inside,
+    pid_t *between)
 {
 	pid_t program = getpid(), pid;
 	int pair[2];
@@ -377,7 +393,7 @@ relay_start(const struct chain *c, const struct rules *rules, pid_t *between)
 		if (pid != 0)
 			_exit(pid == -1);
 		close(pair[0]);
-		be_relay(c, rules, program, pair[1]);
+		be_relay(c, rules, gate_inside, program, pair[1]);
 	}
 	close(pair[1]);
 	*between = pid;

@@ -186,12 +186,21 @@ hand_over(const struct os_net *net, int relay)
 		refuse_errno("passing the network to the relay");
 }
 
+/* Is this the name of another such gate? */
+static bool
+same_gate(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+
+	return strcmp(slash != NULL ? slash + 1 : program, getprogname()) == 0;
+}
+
 static void
-enter(const struct chain *c, const struct rules *r)
+enter(const struct chain *c, const struct rules *r, const char *program)
 {
 	struct os_net net;
 	pid_t between;
-	int relay = relay_start(c, r, &between), status = 0;
+	int relay = relay_start(c, r, same_gate(program), &between), status = 0;
 
 	if (os_net_enter(&net, c->dry_run) == -1) {
 		int err = errno;
@@ -259,7 +268,7 @@ main(int argc, char *argv[])
 	serve_plan(&rules);
 	if (chain.dry_run)
 		listen_plan_dry();
-	enter(&chain, &rules);
+	enter(&chain, &rules, argv[0]);
 	if (os_confine(OS_DENY_DEFAULT | OS_MAY_NEST |
 	    (chain.dry_run ? 0 : OS_DENY_FAMILIES) |
 	    (chain.next_is_gate ? OS_GATE_FOLLOWS : 0)) == -1)
