@@ -49,6 +49,8 @@ check   cmd:ps                       procps               procps             -  
 check   cmd:useradd                  passwd               shadow             -               the ordinary user of the tests
 check   cmd:bwrap                    bubblewrap           bubblewrap         -               peer of bench
 check   cmd:hyperfine                hyperfine            hyperfine          hyperfine       measures bench
+check   cmd:pasta                    passt                passt              -               peer of bench
+check   cmd:slirp4netns              slirp4netns          slirp4netns        -               peer of bench
 check   cmd:pv                       pv                   pv                 pv              peer of bench
 check   cmd:s6-softlimit             s6                   s6                 s6              peer of bench
 check   cmd:ksh                      ksh                  loksh              ksh             x07 must run under it too

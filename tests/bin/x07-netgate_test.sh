@@ -1100,30 +1100,30 @@ load_as()
 	step() { touch step.\$1; until [ -f step.\$1.go ]; do sleep 0.05; done; }
 	./netload seq 127.0.0.1 $p 50 || exit 1
 	step 1
-	./netload seq 127.0.0.1 $p 3000 || exit 1
-	./netload bulk 127.0.0.1 $p 200000000 || exit 1
+	./netload seq 127.0.0.1 $p 10000 || exit 1
+	./netload bulk 127.0.0.1 $p 1073741824 || exit 1
 	step 2
-	./netload many 127.0.0.1 $p 1000 || exit 1
+	./netload many 127.0.0.1 $p 2000 || exit 1
 	step 3
 	python3 $X07_TESTS/bin/x07-netgate_flow.py flood $f x || exit 1
 	EOF
 	$AS x07-netgate -a 127.0.0.1:"$p,$f" -- sh load.sh >out 2>err &
 	prog=$!
 	echo "$prog" >>server.pids
-	wait_for 60 test -f step.1
+	wait_for 200 test -f step.1
 	first=$(rss "-a 127.0.0.1:$p,$f --")
 	touch step.1.go
-	wait_for 60 test -f step.2
+	wait_for 200 test -f step.2
 	second=$(rss "-a 127.0.0.1:$p,$f --")
 	touch step.2.go
-	wait_for 60 test -f step.3
+	wait_for 200 test -f step.3
 	touch step.3.go
 	sleep 1
 	last=$(rss "-a 127.0.0.1:$p,$f --")
 	wait "$prog" || atf_fail "failed: $(cat out err)"
 	atf_check cat err
-	atf_check -o match:'open at once 1000' -o not-match:'[1-9][0-9]* failed' cat out
-	echo "relay: $first kB, after 3000 connections and 200 MB $second, last $last"
+	atf_check -o match:'open at once 2000' -o not-match:'[1-9][0-9]* failed' cat out
+	echo "relay: $first kB, after 10000 connections and 1 GiB $second, last $last"
 	[ "$second" -lt $((first + 500)) ] || atf_fail "it grew"
 	[ "$last" -lt $((first + 2500)) ] || atf_fail "it grew"
 }
@@ -1286,6 +1286,45 @@ clients_as()
 	said '^tls 200$'
 }
 
+# ---- completions and the page ----
+
+atf_test_case completions
+completions_body()
+{
+	cat >ask.bash <<-'EOF'
+	# ask.bash WORD...: what the last word may become.
+	. "$X07_SRC/share/completions/bash/x07-netgate"
+	compopt() { :; }
+	_command_offset() { echo "a program at $1"; }
+	COMP_WORDS=(x07-netgate "$@") COMP_CWORD=$#
+	_x07_netgate
+	[ ${#COMPREPLY[@]} -eq 0 ] || printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
+	EOF
+	atf_check -o inline:'--deny\n--deny-file\n' bash ask.bash --den
+	atf_check -o inline:'ask.bash\n' bash ask.bash -u -A ask
+	atf_check -o inline:'a program at 5\n' bash ask.bash -a h:1 -u -- cur
+	atf_check -o inline:'a program at 4\n' bash ask.bash -c 3 -u curl h
+	atf_check -o inline:'a program at 6\n' bash ask.bash -a h : 1 -u curl h
+	atf_check -o empty bash ask.bash -c ''
+	for o in $(x07-netgate -h | grep -oE -- '--[a-z-]+' | sort -u); do
+		atf_check -o inline:"$o\\n" -x "bash ask.bash $o | grep -x -- $o"
+		atf_check -o ignore grep -e "[{,']$o" \
+		    "$X07_SRC/share/completions/zsh/_x07-netgate"
+		atf_check -o ignore grep -e "-l ${o#--} " \
+		    "$X07_SRC/share/completions/fish/x07-netgate.fish"
+		case $o in
+		--help | --version) ;;
+		*) atf_check -o ignore grep -e "Fl -${o#--}" \
+		    "$X07_SRC/man/x07-netgate.1" ;;
+		esac
+	done
+	command -v zsh >/dev/null || atf_skip "no zsh: only bash was tested"
+	# shellcheck disable=SC2016 # for zsh
+	atf_check -o inline:'_x07-netgate\n' zsh -fc 'fpath=("$X07_SRC/share/completions/zsh" $fpath)
+	    autoload -Uz compinit && compinit -u -D && print $_comps[x07-netgate] &&
+	    autoload +X _x07-netgate'
+}
+
 # ---- the terminal ----
 
 atf_test_case terminal
@@ -1397,7 +1436,7 @@ atf_init_test_cases()
 	atf_add_test_case program_killed
 	atf_add_test_case policy
 	for t in dns no_dns expiry udp udp_range serve serve_private serve_later \
-	    limits dry_run audit flood flow few_pipes load clients terminal no_namespaces; do
+	    limits dry_run audit flood flow few_pipes load clients completions terminal no_namespaces; do
 		atf_add_test_case $t
 	done
 }
