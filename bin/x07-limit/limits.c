@@ -10,18 +10,33 @@
 #define DAYS(n)		((n) * INT64_C(86400000))	/* ms */
 #define YEAR_MS		DAYS(366)
 #define EXA		(INT64_C(1) << 60)
+#define DEFAULT_WORKERS	32
 
 const struct limit_row limit_rows[NLIMITS] = {
 	[LIM_WALL] = { 't', "time", "limits.wall_ms", "wall time", UNIT_TIME,
-	    1, YEAR_MS },
+	    1, YEAR_MS, false },
 	[LIM_CPU] = { 'c', "cpu", "limits.cpu_ms", "CPU time", UNIT_TIME,
-	    1, YEAR_MS },
+	    1, YEAR_MS, false },
 	[LIM_MEM] = { 'm', "mem", "limits.mem_bytes", "memory", UNIT_BYTES,
-	    1 << 20, EXA },
+	    1 << 20, EXA, false },
 	[LIM_FDS] = { 'f', "fds", "limits.fds", "descriptors", UNIT_COUNT,
-	    0, 1 << 20 },
+	    0, 1 << 20, false },
 	[LIM_PROCS] = { 'u', "procs", "limits.procs", "processes", UNIT_COUNT,
-	    1, 1 << 22 },
+	    1, 1 << 22, false },
+	[LIM_THREADS] = { 'T', "threads", "threads.max_workers", "threads",
+	    UNIT_COUNT, 0, 1 << 22, false },
+	[LIM_FSIZE] = { 'F', "fsize", NULL, "file size", UNIT_BYTES,
+	    0, EXA, false },
+	[LIM_STDOUT] = { 'o', "stdout", "process.max_stdout_bytes",
+	    "standard output", UNIT_BYTES, 0, EXA, true },
+	[LIM_STDERR] = { 'e', "stderr", "process.max_stderr_bytes",
+	    "standard error", UNIT_BYTES, 0, EXA, true },
+	[LIM_TOTAL] = { 'b', "total", "process.max_total_bytes", "output",
+	    UNIT_BYTES, 0, EXA, true },
+	[LIM_STDIN] = { 'I', "stdin", "process.max_stdin_bytes",
+	    "standard input", UNIT_BYTES, 0, EXA, true },
+	[LIM_CHILD] = { 'x', "child-time", "process.max_runtime_ms",
+	    "child", UNIT_TIME, 1, YEAR_MS, true },
 };
 
 static int
@@ -65,33 +80,62 @@ limits_flag(struct plan *p, enum limit l, const char *arg)
 		refuse("--%s %s: not %s", row->name, arg, examples[row->unit]);
 	else if (errno == ERANGE || v < row->min || v > row->max)
 		refuse("--%s %s: not in the range from %s to %s", row->name, arg,
-		    limits_text(l, row->min, lo), limits_text(l, row->max, hi));
+		    limits_text(row->unit, row->min, lo), limits_text(row->unit, row->max, hi));
 	p->limit[l] = v;
-	p->by_flag[l] = true;
+	p->flag[l] = p->by_flag[l] = true;
+}
+
+static void
+narrow(struct plan *p, enum limit l, int64_t v)
+{
+	if (p->limit[l] != -1 && p->limit[l] <= v)
+		return;
+	p->limit[l] = v;
+	p->by_flag[l] = false;
+}
+
+/*
+ * Threads beside the first of each process. Workers that the policy leaves to
+ * the runner are as many as common runtimes start by themselves.
+ */
+static int64_t
+policy_threads(const struct form *f)
+{
+	int64_t workers = form_int(f, "threads.max_workers", 0);
+
+	if (!form_bool(f, "threads.enabled", true))
+		return 0;
+	return (workers == 0 ? DEFAULT_WORKERS : workers) +
+	    form_int(f, "threads.max_blocking", 4);
 }
 
 void
 limits_policy(struct plan *p)
 {
-	if (p->chain.form == NULL)
+	const struct form *f = p->chain.form;
+
+	if (f == NULL)
 		return;
 	for (int l = 0; l < NLIMITS; l++) {
-		int64_t v = form_int(p->chain.form, limit_rows[l].key, -1);
+		const struct limit_row *row = &limit_rows[l];
+		int64_t v;
 
-		/* The policy always has these keys; without them it is none. */
+		if (row->key == NULL || l == LIM_THREADS)
+			continue;
+		v = form_int(f, row->key, -1);
+		/* The form always has these keys; one without them is none. */
 		if (v == -1)
-			refuse("the policy does not say %s", limit_rows[l].key);
-		if (p->limit[l] == -1 || v < p->limit[l]) {
-			p->limit[l] = v;
-			p->by_flag[l] = false;
-		}
+			refuse("the policy does not say %s", row->key);
+		if (v != 0 || !row->zero_is_none)
+			narrow(p, (enum limit)l, v);
 	}
-	if (!form_bool(p->chain.form, "limits.core_dumps", false))
+	narrow(p, LIM_THREADS, policy_threads(f));
+	if (!form_bool(f, "limits.core_dumps", false))
 		p->core = false;
 }
 
 char *
-limits_text(enum limit l, int64_t v, char buf[32])
+limits_text(enum unit unit, int64_t v, char buf[32])
 {
 	static const struct {
 		int64_t		factor;
@@ -102,7 +146,7 @@ limits_text(enum limit l, int64_t v, char buf[32])
 	};
 	size_t i = 0;
 
-	switch (limit_rows[l].unit) {
+	switch (unit) {
 	case UNIT_TIME:
 		if (v % 1000 != 0 || v == 0)
 			snprintf(buf, 32, "%" PRId64 "ms", v);
@@ -110,7 +154,8 @@ limits_text(enum limit l, int64_t v, char buf[32])
 			snprintf(buf, 32, "%" PRId64 "s", v / 1000);
 		break;
 	case UNIT_BYTES:
-		while (v % sizes[i].factor != 0)
+		while (sizes[i].factor > 1 &&
+		    (v < sizes[i].factor || v % sizes[i].factor != 0))
 			i++;
 		snprintf(buf, 32, "%" PRId64 "%s", v / sizes[i].factor,
 		    sizes[i].name);
@@ -129,14 +174,14 @@ limits_text(enum limit l, int64_t v, char buf[32])
  * caller's, never the program's, so a name found there can be believed.
  */
 int64_t
-limits_chain_tasks(char *const argv[])
+limits_chain_tasks(char *const argv[], bool lasting)
 {
 	static const struct {
 		const char	*gate;
-		int64_t		 tasks;
+		int64_t		 tasks, lasting;
 	} own[] = {
-		{ "x07-limit", 3 }, { "x07-netgate", 3 }, { "x07-fsgate", 3 },
-		{ "x07-execgate", 2 },
+		{ "x07-limit", 3, 2 }, { "x07-netgate", 3, 1 },
+		{ "x07-fsgate", 3, 2 }, { "x07-execgate", 2, 1 },
 	};
 	int64_t n = 0;
 
@@ -146,9 +191,24 @@ limits_chain_tasks(char *const argv[])
 		base = base != NULL ? base + 1 : *argv;
 		for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 			if (strcmp(base, own[i].gate) == 0)
-				n += own[i].tasks;
+				n += lasting ? own[i].lasting : own[i].tasks;
 	}
 	return n;
+}
+
+int64_t
+limits_tasks(const struct plan *p)
+{
+	int64_t n = p->limit[LIM_PROCS];
+
+	if (n < 0)
+		return -1;
+	/* One task is the program itself. */
+	if (n < 1)
+		n = 1;
+	if (p->limit[LIM_THREADS] > 0 && !p->strict)
+		n += p->limit[LIM_THREADS];
+	return n + p->chain_tasks;
 }
 
 int64_t

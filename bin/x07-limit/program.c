@@ -49,11 +49,34 @@ set_limits(const struct plan *p)
 		LOWER(AS, lim[LIM_MEM], lim[LIM_MEM]);
 	/* The tree's init counts in our user namespace too. */
 	if (lim[LIM_PROCS] >= 0) {
-		n = (lim[LIM_PROCS] > 1 ? lim[LIM_PROCS] : 1) + p->chain_tasks + 1;
+		n = limits_tasks(p) + 1;
 		LOWER(NPROC, n, n);
 	}
+	if (lim[LIM_FSIZE] >= 0)
+		LOWER(FSIZE, lim[LIM_FSIZE], lim[LIM_FSIZE]);
 	if (lim[LIM_FDS] >= 0)
 		LOWER(NOFILE, lim[LIM_FDS], lim[LIM_FDS]);
+}
+
+/*
+ * No Landlock domain: it would deny renaming between directories, or else
+ * mounts. The pid namespace keeps the program off the supervisor; the
+ * process group, where it is shared, is the one way left.
+ */
+static unsigned
+denied(const struct plan *p, const struct os_tree *t)
+{
+	unsigned deny = OS_DENY_DEFAULT | OS_SCOPED_ELSEWHERE | OS_MAY_NEST;
+
+	if (t->shares_group)
+		deny |= OS_DENY_GROUP;
+	if (p->chain.dry_run)
+		return deny;
+	if (p->limit[LIM_THREADS] == 0)
+		deny |= OS_DENY_THREADS;
+	if (hold_alone(p))
+		deny |= OS_DENY_FORK;
+	return deny;
 }
 
 void
@@ -62,17 +85,13 @@ program_run(const struct plan *p, const struct os_tree *t)
 	int keep[2];
 	size_t n = chain_keep_fds(&p->chain, keep);
 
+	pump_inside();
+	if (p->nice >= 0 && setpriority(PRIO_PROCESS, 0, p->nice) == -1)
+		refuse_errno("--nice %d", p->nice);
 	/* Descriptors and memory are still ours to use until the limits are set. */
 	if (os_keep_fds(keep, n) == -1)
 		refuse_errno("closing descriptors");
-	/*
-	 * No Landlock domain: it would deny renaming between directories, or else
-	 * mounts. The pid namespace keeps the program off the supervisor; the
-	 * process group, where it is shared, is the one way left.
-	 */
-	if (os_confine(OS_DENY_DEFAULT | OS_SCOPED_ELSEWHERE |
-	    (p->chain.next_is_gate ? OS_GATE_FOLLOWS : 0) |
-	    (t->shares_group ? OS_DENY_GROUP : 0)) == -1)
+	if (os_confine(denied(p, t)) == -1)
 		refuse_errno("confining the program");
 	if (!p->chain.dry_run)
 		set_limits(p);

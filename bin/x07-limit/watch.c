@@ -1,6 +1,6 @@
 /*
- * The outside: waits for the tree, and ends it when a sum over all of it is
- * reached: time, CPU, processes where no kernel cap holds.
+ * The outside: waits for the tree, and ends it when a limit on all of it is
+ * reached that the kernel does not hold by itself.
  */
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -18,26 +18,22 @@
 
 #define SAMPLE_MIN_MS	10	/* between two looks at the sums */
 #define SAMPLE_MAX_MS	1000
-#define SAMPLE_PROCS_MS	20	/* while the number of processes is watched */
+#define SAMPLE_TASKS_MS	20	/* while tasks or memory are found by looking */
+#define CHILD_MAX_MS	500	/* that a child may run too long */
+#define DRAIN_MS	1000	/* for output that nobody reads, after the end of time */
 
-/* Shared with the stand-in. */
+/* In shared memory: a stand-in goes on where we stopped, and we after it. */
 struct watch {
 	struct plan	*plan;
 	struct os_tree	*tree;
+	int		 news;		/* of the pumps, -1 */
 	int64_t		 begin;		/* ms, monotonic */
 	int64_t		 kill_at;	/* 0: not yet */
 	int64_t		 sample_at;
 	enum limit	 struck;	/* the first to strike */
 	bool		 told[NLIMITS];
+	struct used	 used;
 };
-
-/* Where CPU time is summed by ourselves. */
-static struct {
-	struct os_proc	*list, *last;
-	size_t		 room, last_room;
-	size_t		 nlast;
-	int64_t		 cpu_us;
-} sums;
 
 static int64_t
 now_ms(void)
@@ -49,100 +45,25 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static int
-proc_cmp(const void *a, const void *b)
-{
-	const struct os_proc *x = a, *y = b;
+/* ---- saying and striking ---- */
 
-	if (x->pid != y->pid)
-		return x->pid < y->pid ? -1 : 1;
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
-/*
- * CPU time of the tree since the last look. What a process that is gone had
- * used is found again in its parent, unless the parent ignores SIGCHLD: then it
- * is found nowhere, and must not be taken off. So the gone are only set
- * against what parents took over.
- */
 static void
-add_cpu(size_t n)
-{
-	int64_t used = 0, taken_over = 0, gone = 0;
-	size_t i = 0, k = 0;
-
-	while (i < n || k < sums.nlast) {
-		int c = i == n ? 1 : k == sums.nlast ? -1 :
-		    proc_cmp(&sums.list[i], &sums.last[k]);
-
-		if (c < 0) {
-			used += sums.list[i].cpu_us + sums.list[i].waited_us;
-			i++;
-		} else if (c > 0) {
-			gone += sums.last[k].cpu_us + sums.last[k].waited_us;
-			k++;
-		} else {
-			used += sums.list[i].cpu_us - sums.last[k].cpu_us;
-			taken_over += sums.list[i].waited_us -
-			    sums.last[k].waited_us;
-			i++;
-			k++;
-		}
-	}
-	sums.cpu_us += used + (taken_over > gone ? taken_over - gone : 0);
-}
-
-/* Looks at the tree through its list of processes. */
-static void
-look(struct watch *w, struct os_usage *u)
-{
-	struct os_proc *list;
-	size_t room;
-	ssize_t n = os_tree_list(w->tree, &sums.list, &sums.room);
-
-	if (n == -1)
-		return;
-	qsort(sums.list, (size_t)n, sizeof(*sums.list), proc_cmp);
-	add_cpu((size_t)n);
-	if ((w->plan->watched & OS_SUM_CPU) != 0)
-		u->cpu_us = sums.cpu_us;
-	/* Without init. */
-	u->tasks_peak = -1;
-	for (ssize_t i = 0; i < n; i++)
-		u->tasks_peak += sums.list[i].threads;
-	list = sums.last;
-	room = sums.last_room;
-	sums.last = sums.list;
-	sums.last_room = sums.room;
-	sums.nlast = (size_t)n;
-	sums.list = list;
-	sums.room = room;
-}
-
-/* Says that a limit struck: once each. */
-static void
-tell(struct watch *w, enum limit l)
+deny(const struct watch *w, enum limit l, const char *object)
 {
 	const struct plan *p = w->plan;
 	const struct limit_row *row = &limit_rows[l];
+	bool by_flag = p->by_flag[l] || row->key == NULL;
 	char value[32], why[128], hint[64];
 	struct verdict v = {
-		.verb = row->verb,
-		.object = p->argv[0],
-		.why = why,
-		.key = row->key,
-		.hint = hint,
+		.verb = row->what, .object = object, .why = why,
+		.key = row->key, .hint = hint,
 	};
 
-	if (w->told[l])
-		return;
-	w->told[l] = true;
-	snprintf(why, sizeof(why), "%s of %s reached", row->key,
-	    limits_text(l, p->limit[l], value));
-	if (p->by_flag[l] && row->opt < CHAIN_OPT_OWN)
+	snprintf(why, sizeof(why), "%s%s of %s reached",
+	    row->key != NULL ? "" : "--", row->key != NULL ? row->key : row->name,
+	    limits_text(row->unit, p->limit[l], value));
+	if (by_flag)
 		snprintf(hint, sizeof(hint), "a larger -%c", row->opt);
-	else if (p->by_flag[l])
-		snprintf(hint, sizeof(hint), "a larger --%s", row->name);
 	else
 		snprintf(hint, sizeof(hint), "a larger %s in the policy",
 		    row->key);
@@ -150,68 +71,82 @@ tell(struct watch *w, enum limit l)
 	    NULL);
 }
 
+/* Says that a limit struck: once each. */
+static void
+tell(struct watch *w, enum limit l)
+{
+	if (!w->told[l])
+		deny(w, l, w->plan->argv[0]);
+	w->told[l] = true;
+}
+
 /* Ends the tree for a limit: softly first, unless sig is SIGKILL. */
 static void
-strike(struct watch *w, enum limit l, int sig, int64_t now)
+strike(struct watch *w, enum limit l, int sig)
 {
 	tell(w, l);
 	if (w->plan->chain.dry_run || w->struck != LIM_NONE)
 		return;
 	w->struck = l;
-	if (sig == SIGKILL) {
-		w->kill_at = now;
+	w->kill_at = now_ms();
+	if (sig == SIGKILL)
 		return;
-	}
-	w->kill_at = now + limits_grace(w->plan);
+	w->kill_at += limits_grace(w->plan);
 	os_tree_signal(w->tree, sig);
 	/* A stopped program hears nothing else. */
 	os_tree_signal(w->tree, SIGCONT);
 }
 
+/* ---- sums ---- */
+
 static void
-take_usage(struct watch *w, struct os_usage *u)
+child_told(void *arg, const char *name)
 {
-	memset(u, 0, sizeof(*u));
-	if (w->plan->group != NULL && os_group_usage(w->plan->group, u) == -1) {
-		/* Blind: what cannot be seen cannot be held. */
-		note("cannot read the usage of the tree: %s", strerror(errno));
-		os_tree_kill(w->tree);
-	}
-	if (w->plan->watched != 0)
-		look(w, u);
+	deny(arg, LIM_CHILD, name);
 }
 
-/* Looks at the sums; returns when to look again, 0: never. */
-static int64_t
-sample(struct watch *w, int64_t now)
+/* Larger of two, as a peak. */
+static void
+raise_to(int64_t *value, int64_t to)
 {
-	const int64_t *lim = w->plan->limit;
-	static long cpus;
-	struct os_usage u;
-	int64_t left, next = 0;
+	if (to > *value)
+		*value = to;
+}
 
-	if (lim[LIM_CPU] < 0 && w->plan->watched == 0)
-		return 0;
-	take_usage(w, &u);
-	if (lim[LIM_CPU] >= 0) {
-		left = lim[LIM_CPU] - u.cpu_us / 1000;
-		if (left <= 0)
-			strike(w, LIM_CPU, SIGXCPU, now);
-		/* All processors busy cannot use up what is left sooner. */
-		if (cpus == 0 && (cpus = sysconf(_SC_NPROCESSORS_ONLN)) < 1)
-			cpus = 1;
-		next = left / cpus;
-		if (next < SAMPLE_MIN_MS)
-			next = SAMPLE_MIN_MS;
-		if ((w->plan->watched & OS_SUM_CPU) != 0 && next > SAMPLE_MAX_MS)
-			next = SAMPLE_MAX_MS;
+/* Blind: what cannot be seen cannot be held. */
+static void
+blind(struct watch *w)
+{
+	note("cannot see the tree any more: %s", strerror(errno));
+	os_tree_kill(w->tree);
+}
+
+/* By the group what it holds, by looking what it does not. */
+static void
+look(struct watch *w, struct sums *s)
+{
+	struct os_usage *u = &w->used.sum;
+	const struct plan *p = w->plan;
+	bool group_tasks = (os_group_holds(p->group) & OS_SUM_TASKS) != 0;
+
+	if (p->group != NULL && os_group_usage(p->group, u) == -1)
+		blind(w);
+	/* No need to count processes when all tasks together are few. */
+	if (p->watched == OS_SUM_TASKS && p->limit[LIM_CHILD] < 0 &&
+	    group_tasks && u->tasks <= limits_tasks(p) - p->limit[LIM_THREADS])
+		return;
+	if (p->watched == 0 && p->limit[LIM_CHILD] < 0)
+		return;
+	if (sums_look(p, w->tree, s) == -1) {
+		blind(w);
+		return;
 	}
-	if ((w->plan->watched & OS_SUM_TASKS) != 0) {
-		if (u.tasks_peak > lim[LIM_PROCS] + w->plan->chain_tasks)
-			strike(w, LIM_PROCS, SIGKILL, now);
-		next = SAMPLE_PROCS_MS;
-	}
-	return now + next;
+	if ((p->watched & OS_SUM_CPU) != 0)
+		u->cpu_us = s->cpu_us;
+	if ((p->watched & OS_SUM_MEM) != 0)
+		raise_to(&u->mem_peak, s->memory);
+	if (!group_tasks)
+		raise_to(&u->tasks_peak, s->procs + s->threads);
 }
 
 static int64_t
@@ -222,6 +157,61 @@ earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* When the CPU limit can be reached at the earliest, in ms from now. */
+static int64_t
+cpu_left(struct watch *w)
+{
+	static long cpus;
+	int64_t left = w->plan->limit[LIM_CPU] - w->used.sum.cpu_us / 1000;
+
+	if (left <= 0)
+		strike(w, LIM_CPU, SIGXCPU);
+	if (cpus == 0 && (cpus = sysconf(_SC_NPROCESSORS_ONLN)) < 1)
+		cpus = 1;
+	left /= cpus;
+	if ((w->plan->watched & OS_SUM_CPU) != 0 && left > SAMPLE_MAX_MS)
+		left = SAMPLE_MAX_MS;
+	return left < SAMPLE_MIN_MS ? SAMPLE_MIN_MS : left;
+}
+
+/* Looks at the sums; returns when to look again, 0: never. */
+static int64_t
+sample(struct watch *w)
+{
+	const struct plan *p = w->plan;
+	const int64_t *lim = p->limit;
+	int64_t next = 0, left;
+	struct sums s = { 0 };
+
+	if (lim[LIM_CPU] < 0 && lim[LIM_CHILD] < 0 && p->watched == 0)
+		return 0;
+	look(w, &s);
+	if (lim[LIM_CPU] >= 0)
+		next = cpu_left(w);
+	if ((p->watched & OS_SUM_MEM) != 0 && s.memory > lim[LIM_MEM])
+		strike(w, LIM_MEM, SIGKILL);
+	if ((p->watched & OS_SUM_TASKS) != 0) {
+		if (lim[LIM_PROCS] >= 0 && s.procs > lim[LIM_PROCS] &&
+		    s.procs > 1)
+			strike(w, LIM_PROCS, SIGKILL);
+		if (lim[LIM_PROCS] < 0 && s.threads > lim[LIM_THREADS])
+			strike(w, LIM_THREADS, SIGKILL);
+	}
+	if ((p->watched & (OS_SUM_MEM | OS_SUM_TASKS)) != 0)
+		next = earlier(next, SAMPLE_TASKS_MS);
+	if (lim[LIM_CHILD] >= 0) {
+		left = sums_end_children(p, child_told, w);
+		if (left > lim[LIM_CHILD] / 10)
+			left = lim[LIM_CHILD] / 10;
+		if (left > CHILD_MAX_MS)
+			left = CHILD_MAX_MS;
+		next = earlier(next, left < SAMPLE_MIN_MS ? SAMPLE_MIN_MS : left);
+	}
+	return now_ms() + next;
+}
+
+/* ---- waiting ---- */
+
 /* Does what is due; returns the time of the next thing, 0: none. */
 static int64_t
 tick(struct watch *w)
@@ -229,11 +219,11 @@ tick(struct watch *w)
 	int64_t now = now_ms(), wall = w->plan->limit[LIM_WALL], due = 0;
 
 	if (w->sample_at != 0 && now >= w->sample_at)
-		w->sample_at = sample(w, now);
+		w->sample_at = sample(w);
 	if (wall >= 0 && !w->told[LIM_WALL]) {
 		due = w->begin + wall;
 		if (now >= due) {
-			strike(w, LIM_WALL, w->plan->soft, now);
+			strike(w, LIM_WALL, w->plan->soft);
 			due = 0;
 		}
 	}
@@ -245,24 +235,41 @@ tick(struct watch *w)
 	return earlier(earlier(due, w->kill_at), w->sample_at);
 }
 
+/* A byte cap was reached. */
 static void
-stop(struct watch *w);
+cap_reached(struct watch *w, enum limit l)
+{
+	if (w->plan->on_cap == CAP_DROP)
+		tell(w, l);
+	else
+		strike(w, l, w->plan->on_cap == CAP_KILL ? SIGKILL :
+		    w->plan->soft);
+}
+
+static void	stop(struct watch *w);
 
 static void
 run(struct watch *w)
 {
+	struct pollfd news = { .fd = w->news, .events = POLLIN };
+	enum limit l;
+
 	for (;;) {
 		int64_t at = tick(w), left = -1;
 
 		if (at != 0 && (left = at - now_ms()) < 0)
 			left = 0;
-		switch (os_tree_poll(w->tree, NULL, 0, left)) {
+		switch (os_tree_poll(w->tree, &news, w->news >= 0 ? 1 : 0, left)) {
 		case OS_TREE_ENDED:
 			return;
 		case OS_TREE_STOP:
 			stop(w);
 			break;
-		default:
+		case OS_TREE_READY:
+			while ((l = pump_news(0)) != LIM_NONE)
+				cap_reached(w, l);
+			break;
+		case OS_TREE_TIMEOUT:
 			break;
 		}
 	}
@@ -280,6 +287,7 @@ stop(struct watch *w)
 	if (standin == 0) {
 		if (os_die_with_parent(self) == -1 || setpgid(0, 0) == -1)
 			_exit(1);
+		w->news = -1;
 		run(w);
 		_exit(0);
 	}
@@ -294,49 +302,103 @@ stop(struct watch *w)
 		continue;
 }
 
+/* ---- the end ---- */
+
+/*
+ * Output that is still in the pipes is delivered, as long as its reader takes it
+ * and there is time.
+ */
+static void
+drain(struct watch *w)
+{
+	int64_t wall = w->plan->limit[LIM_WALL], end = 0, left = -1;
+	enum limit l;
+
+	if (w->news < 0)
+		return;
+	pump_ended();
+	if (w->struck != LIM_NONE)
+		end = now_ms() + DRAIN_MS;
+	else if (wall >= 0)
+		end = w->begin + wall + limits_grace(w->plan);
+	for (;;) {
+		if (end != 0 && (left = end - now_ms()) < 0)
+			left = 0;
+		if ((l = pump_news(left)) == LIM_NONE)
+			return;
+		cap_reached(w, l);
+	}
+}
+
 /* What only shows at the end: the kernel's own refusals. */
 static void
 tell_kernel_caps(struct watch *w)
 {
-	struct os_usage u;
+	const struct plan *p = w->plan;
+	int ws = w->used.end.wstatus;
 
-	if (w->plan->group == NULL)
-		return;
-	memset(&u, 0, sizeof(u));
-	if (os_group_usage(w->plan->group, &u) == -1)
-		return;
-	if (u.oom_kills > 0)
+	if (p->group != NULL)
+		os_group_usage(p->group, &w->used.sum);
+	if (w->used.sum.oom_kills > 0)
 		tell(w, LIM_MEM);
-	if (u.forks_refused > 0)
+	if (w->used.sum.forks_refused > 0)
 		tell(w, LIM_PROCS);
+	if (p->limit[LIM_FSIZE] >= 0 && WIFSIGNALED(ws) &&
+	    WTERMSIG(ws) == SIGXFSZ)
+		tell(w, LIM_FSIZE);
 }
 
 static int
-exit_status(const struct watch *w, const struct os_tree_end *end)
+exit_status(const struct watch *w)
 {
 	switch (w->struck) {
 	case LIM_NONE:
-		return os_tree_exit_status(end->wstatus);
+		return os_tree_exit_status(w->used.end.wstatus);
 	case LIM_WALL:
 		return EXIT_TIMELIMIT;
 	case LIM_CPU:
 		return EXIT_SIGNAL + SIGXCPU;
+	case LIM_STDOUT:
+	case LIM_STDERR:
+	case LIM_TOTAL:
+	case LIM_STDIN:
+		if (w->plan->on_cap == CAP_STOP)
+			return EXIT_SIGNAL + w->plan->soft;
+		/* FALLTHROUGH */
 	default:
 		return EXIT_SIGNAL + SIGKILL;
 	}
 }
 
+/* Takes the end of the tree; what is used is known from here on. */
+static void
+finish(struct watch *w)
+{
+	struct used *u = &w->used;
+
+	os_tree_reap(w->tree, &u->end);
+	u->wall_ms = now_ms() - w->begin;
+	drain(w);
+	tell_kernel_caps(w);
+	/* The kernel's sum of what was waited for may know more than a look. */
+	raise_to(&u->sum.cpu_us, u->end.user_us + u->end.sys_us);
+	pump_bytes(u->bytes);
+	u->struck = w->struck;
+	u->status = exit_status(w);
+	if (w->plan->group != NULL && os_group_remove(w->plan->group) == -1)
+		note("cannot remove the control group: %s", strerror(errno));
+}
+
 int
 watch_tree(struct plan *p, struct os_tree *t)
 {
-	struct os_tree_end end;
 	struct watch *w;
 
 	w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (w == MAP_FAILED) {
+	if (w == MAP_FAILED || (w->news = pump_start()) == -2) {
 		os_tree_kill(t);
-		refuse_errno("mmap");
+		refuse_errno("starting to watch");
 	}
 	w->plan = p;
 	w->tree = t;
@@ -344,9 +406,7 @@ watch_tree(struct plan *p, struct os_tree *t)
 	w->struck = LIM_NONE;
 	w->sample_at = w->begin;
 	run(w);
-	os_tree_reap(t, &end);
-	tell_kernel_caps(w);
-	if (p->group != NULL && os_group_remove(p->group) == -1)
-		note("cannot remove the control group: %s", strerror(errno));
-	return exit_status(w, &end);
+	finish(w);
+	report_write(p, &w->used);
+	return w->used.status;
 }

@@ -2,9 +2,6 @@
  * x07-limit: runs a program that cannot outlive, outgrow or outnumber its
  * limits, whatever its processes do. The outermost gate of a chain.
  */
-#include <sys/resource.h>
-#include <sys/wait.h>
-
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -16,7 +13,9 @@
 
 #include "limits.h"
 
-enum { OPT_CORE = CHAIN_OPT_OWN + NLIMITS };
+enum { OPT_CORE = CHAIN_OPT_OWN, OPT_ON_CAP, OPT_STRICT };
+
+#define SHORTOPTS	"b:c:e:f:F:iI:k:m:N:o:r:s:t:T:u:x:"
 
 static const struct option longopts[] = {
 	CHAIN_LONGOPTS,
@@ -25,6 +24,18 @@ static const struct option longopts[] = {
 	{ "mem",	required_argument, NULL, 'm' },
 	{ "fds",	required_argument, NULL, 'f' },
 	{ "procs",	required_argument, NULL, 'u' },
+	{ "threads",	required_argument, NULL, 'T' },
+	{ "fsize",	required_argument, NULL, 'F' },
+	{ "stdout",	required_argument, NULL, 'o' },
+	{ "stderr",	required_argument, NULL, 'e' },
+	{ "total",	required_argument, NULL, 'b' },
+	{ "stdin",	required_argument, NULL, 'I' },
+	{ "child-time",	required_argument, NULL, 'x' },
+	{ "on-cap",	required_argument, NULL, OPT_ON_CAP },
+	{ "nice",	required_argument, NULL, 'N' },
+	{ "report",	required_argument, NULL, 'r' },
+	{ "info",	no_argument, NULL, 'i' },
+	{ "strict",	no_argument, NULL, OPT_STRICT },
 	{ "kill-after",	required_argument, NULL, 'k' },
 	{ "signal",	required_argument, NULL, 's' },
 	{ "core",	no_argument, NULL, OPT_CORE },
@@ -39,12 +50,24 @@ help(void)
 "Runs a program under limits that hold for everything it starts.\n"
 "  -t, --time DURATION        wall clock time (500ms, 10s, 1m30s)\n"
 "  -c, --cpu DURATION         CPU time of all processes together\n"
-"  -m, --mem SIZE             memory (64K, 512M, 2G)\n"
+"  -m, --mem SIZE             memory of all processes together (512M, 2G)\n"
+"  -u, --procs N              processes alive at a time; threads count too,\n"
+"  -T, --threads N              unless so many more of them are allowed\n"
+"  -x, --child-time DURATION  each process that the program starts\n"
 "  -f, --fds N                open descriptors of a process\n"
-"  -u, --procs N              processes and threads alive at a time\n"
+"  -F, --fsize SIZE           size of a file that is written\n"
+"  -o, --stdout SIZE          bytes of standard output\n"
+"  -e, --stderr SIZE          bytes of standard error\n"
+"  -b, --total SIZE           bytes of both together\n"
+"  -I, --stdin SIZE           bytes of standard input\n"
+"      --on-cap kill|stop|drop  what happens at the four before (kill)\n"
 "      --core                 do not forbid core dumps\n"
+"  -N, --nice N               nice value, 0 to 19\n"
 "  -k, --kill-after DURATION  between the signal at the end of time and SIGKILL\n"
 "  -s, --signal NAME          that signal (TERM)\n"
+"  -i, --info                 say at the end what was used of what\n"
+"  -r, --report FILE|fd:N     the same as JSON, and what held each limit\n"
+"      --strict               refuse limits that only sampling could hold\n"
 "  -p, --policy FILE          take limits from a policy; flags only narrow them\n"
 "  -P, --policy-fd FD         the same, from a sealed policy\n"
 "  -l, --log FILE|fd:N        append decisions as JSON lines\n"
@@ -76,6 +99,30 @@ signal_number(const char *arg)
 		if (strcasecmp(name, names[i].name) == 0)
 			return names[i].sig;
 	refuse("--signal %s: not a signal such as TERM, INT, HUP or 15", arg);
+}
+
+static enum on_cap
+on_cap(const char *arg)
+{
+	static const char *const names[] = {
+		[CAP_KILL] = "kill", [CAP_STOP] = "stop", [CAP_DROP] = "drop",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(arg, names[i]) == 0)
+			return (enum on_cap)i;
+	refuse("--on-cap %s: not kill, stop or drop", arg);
+}
+
+static int
+nice_value(const char *arg)
+{
+	char *end;
+	long n = strtol(arg, &end, 10);
+
+	if (end == arg || *end != '\0' || n < 0 || n > 19)
+		refuse("--nice %s: not a number from 0 to 19", arg);
+	return (int)n;
 }
 
 static enum limit
@@ -111,6 +158,21 @@ take_option(struct plan *p, int opt, const char *arg)
 	case OPT_CORE:
 		p->core = true;
 		break;
+	case OPT_ON_CAP:
+		p->on_cap = on_cap(arg);
+		break;
+	case OPT_STRICT:
+		p->strict = true;
+		break;
+	case 'N':
+		p->nice = nice_value(arg);
+		break;
+	case 'i':
+		p->info = true;
+		break;
+	case 'r':
+		p->report_fd = report_open(arg);
+		break;
 	default:
 		/* getopt(3) has said what is wrong. */
 		exit(EXIT_REFUSED);
@@ -124,84 +186,31 @@ parse(struct plan *p, int argc, char *argv[])
 
 	for (int l = 0; l < NLIMITS; l++)
 		p->limit[l] = -1;
-	while ((opt = getopt_long(argc, argv, "+" CHAIN_SHORTOPTS "t:c:m:f:u:k:s:",
+	while ((opt = getopt_long(argc, argv, "+" CHAIN_SHORTOPTS SHORTOPTS,
 	    longopts, NULL)) != -1)
 		if (!chain_option(&p->chain, opt, optarg))
 			take_option(p, opt, optarg);
 	chain_program(&p->chain, argv, argv + optind);
 	p->argv = argv + optind;
 	limits_policy(p);
-	p->chain_tasks = limits_chain_tasks(p->argv);
+	p->chain_tasks = limits_chain_tasks(p->argv, false);
 }
 
-/*
- * Does RLIMIT_NPROC bind us? Not uid 0 of the initial user namespace.
- */
-static bool
-nproc_binds(void)
-{
-	static const struct rlimit none = { 0, 0 };
-	int wstatus = 0;
-	pid_t pid;
-
-	if (geteuid() != 0)
-		return true;
-	pid = fork();
-	if (pid == 0) {
-		if (setrlimit(RLIMIT_NPROC, &none) == -1)
-			_exit(1);
-		pid = fork();
-		_exit(pid == -1 && errno == EAGAIN ? 0 : 1);
-	}
-	while (waitpid(pid, &wstatus, 0) == -1 && errno == EINTR)
-		continue;
-	return wstatus == 0;
-}
-
-/* Decides who holds which sum: the kernel for the tree, or we by looking. */
+/* From here on the supervisor holds the limits and can do little else. */
 static void
-choose(struct plan *p)
+settle(const struct plan *p, const struct os_tree *t)
 {
-	static const struct {
-		enum limit	 limit;
-		unsigned	 bit;
-	} sums[] = {
-		{ LIM_CPU, OS_SUM_CPU }, { LIM_MEM, OS_SUM_MEM },
-		{ LIM_PROCS, OS_SUM_TASKS },
-	};
-	unsigned want = 0, held;
+	int keep[10];
+	size_t n = pump_fds(keep);
 
-	for (size_t i = 0; i < 3; i++)
-		if (p->limit[sums[i].limit] >= 0)
-			want |= sums[i].bit;
-	if (want == 0)
-		return;
-	if (!p->chain.dry_run)
-		p->group = os_group_make(want, p->limit[LIM_MEM],
-		    (p->limit[LIM_PROCS] > 1 ? p->limit[LIM_PROCS] : 1) +
-		    p->chain_tasks);
-	held = os_group_holds(p->group);
-	if ((want & ~held & OS_SUM_CPU) != 0)
-		p->watched |= OS_SUM_CPU;
-	if ((want & ~held & OS_SUM_TASKS) != 0 && !nproc_binds())
-		p->watched |= OS_SUM_TASKS;
-	if (!p->chain.verbose)
-		return;
-	if ((want & OS_SUM_CPU) != 0)
-		note("CPU time: of the whole tree, by %s",
-		    (held & OS_SUM_CPU) != 0 ? os_group_how(p->group, OS_SUM_CPU) :
-		    "looking at its processes");
-	if ((want & OS_SUM_MEM) != 0)
-		note("memory: %s", (held & OS_SUM_MEM) != 0 ?
-		    os_group_how(p->group, OS_SUM_MEM) :
-		    "of each process by itself (RLIMIT_AS), because no memory "
-		    "control group is ours to use");
-	if ((want & OS_SUM_TASKS) != 0)
-		note("processes: of the whole tree, by %s",
-		    (held & OS_SUM_TASKS) != 0 ?
-		    os_group_how(p->group, OS_SUM_TASKS) :
-		    (p->watched & OS_SUM_TASKS) != 0 ? "looking at them" :
-		    "RLIMIT_NPROC in a user namespace");
+	if (p->chain.audit_fd >= 3)
+		keep[n++] = p->chain.audit_fd;
+	if (p->report_fd >= 3)
+		keep[n++] = p->report_fd;
+	if (os_tree_settle(t, p->group, keep, n) == -1) {
+		os_tree_kill(t);
+		refuse_errno("hardening the supervisor");
+	}
 }
 
 int
@@ -209,6 +218,7 @@ main(int argc, char *argv[])
 {
 	struct plan p = {
 		.chain = CHAIN_INIT, .grace_ms = -1, .soft = SIGTERM,
+		.nice = -1, .report_fd = -1,
 	};
 	struct os_tree tree;
 	int64_t life = 0;
@@ -216,7 +226,8 @@ main(int argc, char *argv[])
 
 	setprogname("x07-limit");
 	parse(&p, argc, argv);
-	choose(&p);
+	hold_choose(&p);
+	pump_open(&p);
 	/* Behind ourselves: init ends the tree soon after we should have. */
 	if (p.limit[LIM_WALL] >= 0 && !p.chain.dry_run)
 		life = p.limit[LIM_WALL] + limits_grace(&p) + 1000;
@@ -232,10 +243,6 @@ main(int argc, char *argv[])
 	}
 	if (ret == 0)
 		program_run(&p, &tree);
-	if (os_tree_settle(&tree, p.group, &p.chain.audit_fd,
-	    p.chain.audit_fd >= 3 ? 1 : 0) == -1) {
-		os_tree_kill(&tree);
-		refuse_errno("hardening the supervisor");
-	}
+	settle(&p, &tree);
 	return watch_tree(&p, &tree);
 }

@@ -231,6 +231,11 @@ static const struct filter_row deny_ptrace[] = {
 	ALWAYS(process_madvise, EPERM),
 };
 
+static const struct filter_row deny_threads[] = {
+	ARG(clone, 0, CLONE_THREAD, CLONE_THREAD, EAGAIN),
+	ALWAYS(clone3, ENOSYS),
+};
+
 /* The process group may hold processes from outside the pid namespace. */
 static const struct filter_row deny_group[] = {
 	ARG(kill, 0, ALL32, 0, EPERM),
@@ -330,11 +335,13 @@ static const struct {
 #define SET(bit, rows)	{ bit, rows, sizeof(rows) / sizeof((rows)[0]) }
 	SET(OS_DENY_DEFAULT, deny_default),
 	SET(OS_DENY_PTRACE, deny_ptrace),
+	SET(OS_DENY_GROUP, deny_group),
+	/* Before OS_DENY_FORK's clone row, which allows threads. */
+	SET(OS_DENY_THREADS, deny_threads),
 	SET(OS_DENY_FAMILIES, deny_families),
 	/* Before OS_DENY_USERNS's clone row: the first match decides. */
 	SET(OS_DENY_USERNS, deny_userns),
 	SET(OS_DENY_FORK, deny_fork),
-	SET(OS_DENY_GROUP, deny_group),
 	SET(OS_DENY_MEMEXEC, deny_memexec),
 	SET(OS_DENY_RENAME, deny_rename),
 	SET(OS_DENY_MOUNT, deny_mount),

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os.h"
@@ -40,19 +42,30 @@ read_text(const char *path, char *text, size_t size)
 enum { STATE = 3, PPID = 4, UTIME = 14, STIME, CUTIME, CSTIME, THREADS = 20,
     START = 22, RSS = 24, NFIELDS };
 
+static int64_t
+since_boot_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
 /* False when the process is gone. */
 static bool
 read_stat(pid_t pid, struct os_proc *p)
 {
 	long long f[NFIELDS] = { 0 }, tick = sysconf(_SC_CLK_TCK);
-	char path[64], text[STAT_TEXT], *s;
+	char path[64], text[STAT_TEXT], *s, *name;
 	char state;
 
 	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
 	/* The name before the last ')' is the program's to choose. */
 	if (read_text(path, text, sizeof(text)) <= 0 ||
-	    (s = strrchr(text, ')')) == NULL || s[1] != ' ')
+	    (s = strrchr(text, ')')) == NULL || s[1] != ' ' ||
+	    (name = strchr(text, '(')) == NULL)
 		return false;
+	*s = '\0';
 	state = s[2];
 	s += 3;
 	for (int i = PPID; i < NFIELDS; i++)
@@ -60,13 +73,15 @@ read_stat(pid_t pid, struct os_proc *p)
 	*p = (struct os_proc){
 		.pid = pid,
 		.parent = (pid_t)f[PPID],
-		.start = f[START] * 1000 / tick,
+		.born = f[START],
+		.age_ms = since_boot_ms() - f[START] * 1000 / tick,
 		.cpu_us = (f[UTIME] + f[STIME]) * (1000000 / tick),
 		.waited_us = (f[CUTIME] + f[CSTIME]) * (1000000 / tick),
 		.threads = f[THREADS],
 		.rss = f[RSS] * sysconf(_SC_PAGESIZE),
 		.zombie = state == 'Z' || state == 'X',
 	};
+	snprintf(p->name, sizeof(p->name), "%s", name + 1);
 	return true;
 }
 
@@ -162,4 +177,39 @@ os_tree_list(const struct os_tree *t, struct os_proc **list, size_t *n)
 	*list = w.list;
 	*n = w.room;
 	return ret == -1 ? -1 : (ssize_t)w.n;
+}
+
+int64_t
+os_proc_memory(const struct os_proc *p)
+{
+	/* Shares of pages that no file on a disk holds. */
+	static const char *const words[] = { "Pss_Anon:", "Pss_Shmem:" };
+	char path[64], text[4096], *at;
+	int64_t sum = 0;
+
+	snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", (long)p->pid);
+	if (read_text(path, text, sizeof(text)) <= 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if ((at = strstr(text, words[i])) != NULL)
+			sum += strtoll(at + strlen(words[i]), NULL, 10) * 1024;
+	return sum;
+}
+
+int
+os_proc_signal(const struct os_proc *p, int sig)
+{
+	int fd = (int)syscall(SYS_pidfd_open, p->pid, 0), ret;
+	struct os_proc now;
+
+	if (fd == -1)
+		return -1;
+	/* The descriptor holds the number: it is still the same one, or not. */
+	if (!read_stat(p->pid, &now) || now.born != p->born) {
+		errno = ESRCH;
+		ret = -1;
+	} else
+		ret = (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
+	close(fd);
+	return ret;
 }

@@ -264,6 +264,36 @@ os_tree_list(const struct os_tree *tree, struct os_proc **list, size_t *n)
 	return unsupported();
 }
 
+int64_t
+os_proc_memory(const struct os_proc *proc)
+{
+	(void)proc;
+	return unsupported();
+}
+
+int
+os_proc_signal(const struct os_proc *proc, int sig)
+{
+	(void)proc;
+	(void)sig;
+	return unsupported();
+}
+
+void
+os_pump_room(int fd)
+{
+	(void)fd;
+}
+
+ssize_t
+os_pump(int from, int to, size_t len)
+{
+	(void)from;
+	(void)to;
+	(void)len;
+	return unsupported();
+}
+
 int
 os_tree_wait(struct os_tree *tree)
 {

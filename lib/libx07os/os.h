@@ -73,7 +73,6 @@ enum {
 	 * that says so forbids the mounts of later gates.
 	 */
 	OS_SCOPED_ELSEWHERE = 1 << 11,
-	OS_DENY_GROUP = 1 << 12,	/* kill(0, ...), see os_tree.shares_group */
 	/* The same, and what a gate needs to map uid 0 again is kept for it. */
 	OS_GATE_FOLLOWS = 1 << 13,
 	/*
@@ -82,6 +81,8 @@ enum {
 	 */
 	OS_MAY_NEST = 1 << 20,
 	OS_DENY_TRUNCATE = 1 << 14,	/* truncate by name */
+	OS_DENY_THREADS = 1 << 15,	/* clone with CLONE_THREAD, clone3 (ENOSYS) */
+	OS_DENY_GROUP = 1 << 12,	/* kill(0, ...), see os_tree.shares_group */
 };
 
 /*
@@ -341,7 +342,7 @@ struct os_usage {
 	int64_t	cpu_us;			/* user and system, microseconds */
 	int64_t	mem_peak;		/* bytes; 0: not known */
 	int64_t	oom_kills;		/* processes killed for memory */
-	int64_t	tasks_peak;		/* 0: not known */
+	int64_t	tasks, tasks_peak;	/* 0: not known */
 	int64_t	forks_refused;
 };
 
@@ -362,6 +363,16 @@ const char	*os_group_how(const struct os_group *, unsigned bit);
 int		 os_group_usage(const struct os_group *, struct os_usage *);
 /* Removes the group, which must be empty of processes. */
 int		 os_group_remove(struct os_group *);
+
+/*
+ * Moves up to len bytes from one descriptor to another, without a copy where
+ * one of them is a pipe and the kernel can, else by a buffer. Waits for the first
+ * byte and then for room. As read(2): 0 is end of file. -1 with EPIPE: nobody
+ * reads. Needs SIGPIPE ignored or blocked. splice(2)
+ */
+ssize_t	os_pump(int from, int to, size_t len);
+/* Gives a pipe room for many bytes, where the kernel lets us; other files none. */
+void	os_pump_room(int fd);
 
 /* ---- a process tree that dies as one ---- */
 
@@ -464,12 +475,14 @@ void	os_tree_reap(const struct os_tree *, struct os_tree_end *);
 struct os_proc {
 	pid_t	pid;
 	pid_t	parent;
-	int64_t	start;		/* with pid: names one process; ms since boot */
+	int64_t	born;		/* with pid: names one process */
+	int64_t	age_ms;
 	int64_t	cpu_us;		/* its own CPU time */
 	int64_t	waited_us;	/* CPU time of the children it has waited for */
 	int64_t	threads;
 	int64_t	rss;		/* resident bytes, shared ones included */
 	bool	zombie;
+	char	name[16];	/* untrusted */
 };
 
 /*
@@ -480,6 +493,15 @@ struct os_proc {
  * meanwhile may be missing.
  */
 ssize_t	os_tree_list(const struct os_tree *, struct os_proc **list, size_t *n);
+
+/*
+ * The memory of a process, bytes: what it shares with others in parts; files it
+ * maps not counted. -1 when it is gone or cannot be told.
+ */
+int64_t	os_proc_memory(const struct os_proc *);
+
+/* Sends a signal to just this process, never to a later one of its number. */
+int	os_proc_signal(const struct os_proc *, int sig);
 
 /*
  * Waits for the program and then for the tree, passing on signals and stopping

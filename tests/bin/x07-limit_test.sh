@@ -365,7 +365,7 @@ memory_run()
 	[ $_got -eq 1 ] || [ $_got -eq 137 ] || atf_fail "status $_got"
 	shut out had
 	$AS x07-limit -v -m 100M -- true 2>err
-	grep -Eq 'memory: (cgroup v[12]|of each process by itself)' err ||
+	grep -Eq 'memory: 100M, (cgroup v[12]|of each process by itself)' err ||
 	    atf_fail "does not say how: $(cat err)"
 }
 
@@ -378,7 +378,7 @@ memory_tree_head()
 memory_tree_body()
 {
 	x07-limit -v -m 100M -- true 2>err
-	grep -q 'memory: cgroup' err || atf_skip "no memory control group to use: $(cat err)"
+	grep -q 'memory: 100M, cgroup' err || atf_skip "no memory control group to use: $(cat err)"
 	AS=
 	cat >many.py <<'EOF'
 import os, sys, time
@@ -453,10 +453,10 @@ EOF
 		says out made1
 	done
 	rm -f forks.py
-	# A fork bomb: bounded, and gone in time. It counts its own forks.
+	# A fork bomb: bounded, and gone in time. A shell that cannot fork gives up.
 	new_marker
 	run 124 x07-limit -u 30 -t 700ms -k 10ms -- sh -c \
-	    'f() { f & f & wait; }; f 2>/dev/null; : '"$MARK"'; sleep 60'
+	    'f() { f & f & wait; }; f 2>/dev/null & : '"$MARK"'; exec sleep 60'
 	none_marked || atf_fail "left: $(marked)"
 }
 
@@ -648,16 +648,21 @@ terminal_run()
 	run 0 $_pty wait:ready,key:d,end x07-limit -t 1m -- sh -c 'tty; echo ready; cat'
 	says out /dev/pts/
 	says out 'status 0'
-	run 0 $_pty wait:ready,key:c,end x07-limit -t 1m -- sh -c 'echo ready; sleep 60'
+	# Not a shell: dash loses the key between its echo and the exec of the last command.
+	run 0 $_pty wait:ready,key:c,end x07-limit -t 1m -- "$PYTHON" -c 'import signal, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+print("ready", flush=True)
+time.sleep(60)'
 	says out 'status 130'
 	# A stopped job still ends in time; its busy children too, by CPU.
 	new_marker
 	run 0 $_pty wait:ready,key:z,stopped,end \
 	    x07-limit -t 1s -- sh -c 'echo ready; sleep 60; : '"$MARK"
 	says out 'status 124'
+	# That child is ready once it has left the terminal's reach.
 	run 0 $_pty wait:ready,key:z,stopped,end \
 	    x07-limit -t 1m -c 700ms -- sh -c \
-	    'setsid sh -c "while :; do :; done; : '"$MARK"'" & echo ready; sleep 60'
+	    'setsid sh -c "echo ready; while :; do :; done; : '"$MARK"'" & sleep 60'
 	says out 'status 152'
 	none_marked || atf_fail "left: $(marked)"
 	# The program cannot signal the group that it shares with us.

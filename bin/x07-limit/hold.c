@@ -1,0 +1,156 @@
+/* Which mechanism holds which limit, on this machine, for this user. */
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "limits.h"
+
+/*
+ * Does RLIMIT_NPROC bind us? Not uid 0 of the initial user namespace, which
+ * only a try can tell from uid 0 of another.
+ */
+static bool
+nproc_binds(void)
+{
+	static const struct rlimit none = { 0, 0 };
+	int wstatus = 0;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		return true;
+	pid = fork();
+	if (pid == -1)
+		return false;
+	if (pid == 0) {
+		if (setrlimit(RLIMIT_NPROC, &none) == -1)
+			_exit(1);
+		pid = fork();
+		_exit(pid == -1 && errno == EAGAIN ? 0 : 1);
+	}
+	while (waitpid(pid, &wstatus, 0) == -1 && errno == EINTR)
+		continue;
+	return wstatus == 0;
+}
+
+/* A limit that the kernel does not hold for the tree as a whole. */
+static void
+weaker(struct plan *p, enum limit l, const char *how)
+{
+	p->how[l] = how;
+	if (p->strict)
+		refuse("--strict: %s: %s; a control group would hold it: be "
+		    "root, or start under systemd-run --user --scope -p "
+		    "Delegate=yes", limit_rows[l].what, how);
+}
+
+static void
+choose_memory(struct plan *p, unsigned held)
+{
+	if ((held & OS_SUM_MEM) != 0) {
+		p->how[LIM_MEM] = os_group_how(p->group, OS_SUM_MEM);
+		return;
+	}
+	p->watched |= OS_SUM_MEM;
+	weaker(p, LIM_MEM, "of each process by itself (RLIMIT_AS), and their "
+	    "sum by looking at them");
+}
+
+bool
+hold_alone(const struct plan *p)
+{
+	return p->limit[LIM_PROCS] >= 0 && p->limit[LIM_PROCS] <= 1 &&
+	    p->limit[LIM_THREADS] >= 0 && p->chain_tasks == 0;
+}
+
+static void
+choose_tasks(struct plan *p, unsigned held)
+{
+	if (hold_alone(p)) {
+		p->how[LIM_PROCS] = "a system call filter";
+		return;
+	}
+	if ((held & OS_SUM_TASKS) != 0)
+		p->how[LIM_PROCS] = os_group_how(p->group, OS_SUM_TASKS);
+	else if (nproc_binds())
+		p->how[LIM_PROCS] = "RLIMIT_NPROC in a user namespace";
+	else {
+		p->watched |= OS_SUM_TASKS;
+		weaker(p, LIM_PROCS, "by looking at the processes");
+	}
+	/* The kernel caps both together; how many are processes we look. */
+	if (p->limit[LIM_THREADS] > 0 && !p->strict)
+		p->watched |= OS_SUM_TASKS;
+}
+
+static void
+choose_threads(struct plan *p)
+{
+	if (p->limit[LIM_THREADS] == 0)
+		p->how[LIM_THREADS] = "a system call filter";
+	else if (p->limit[LIM_PROCS] >= 0)
+		p->how[LIM_THREADS] = p->how[LIM_PROCS];
+	else {
+		p->watched |= OS_SUM_TASKS;
+		weaker(p, LIM_THREADS, "by looking at the processes");
+	}
+}
+
+static void
+say(const struct plan *p)
+{
+	char value[32];
+
+	for (int l = 0; l < NLIMITS; l++)
+		if (p->limit[l] >= 0)
+			note("%s: %s, %s", limit_rows[l].what,
+			    limits_text(limit_rows[l].unit, p->limit[l], value),
+			    p->how[l]);
+}
+
+void
+hold_choose(struct plan *p)
+{
+	static const struct {
+		enum limit	 limit;
+		unsigned	 bit;
+	} sums[] = {
+		{ LIM_CPU, OS_SUM_CPU }, { LIM_MEM, OS_SUM_MEM },
+		{ LIM_PROCS, OS_SUM_TASKS },
+	};
+	static const char *const fixed[NLIMITS] = {
+		[LIM_WALL] = "a clock and SIGKILL of a pid namespace",
+		[LIM_FDS] = "RLIMIT_NOFILE of each process",
+		[LIM_FSIZE] = "RLIMIT_FSIZE of each file",
+		[LIM_STDOUT] = "a pipe", [LIM_STDERR] = "a pipe",
+		[LIM_TOTAL] = "a pipe", [LIM_STDIN] = "a pipe",
+		[LIM_CHILD] = "a clock and looking at the processes",
+	};
+	unsigned want = 0, held;
+
+	memcpy(p->how, fixed, sizeof(fixed));
+	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
+		if (p->limit[sums[i].limit] >= 0)
+			want |= sums[i].bit;
+	if (want != 0 && !p->chain.dry_run)
+		p->group = os_group_make(want, p->limit[LIM_MEM],
+		    limits_tasks(p));
+	held = os_group_holds(p->group);
+	p->how[LIM_CPU] = os_group_how(p->group, OS_SUM_CPU);
+	if ((want & ~held & OS_SUM_CPU) != 0) {
+		p->watched |= OS_SUM_CPU;
+		weaker(p, LIM_CPU, "by looking at the processes");
+	}
+	if ((want & OS_SUM_MEM) != 0)
+		choose_memory(p, held);
+	if ((want & OS_SUM_TASKS) != 0)
+		choose_tasks(p, held);
+	if (p->limit[LIM_THREADS] >= 0)
+		choose_threads(p);
+	if (p->chain.verbose)
+		say(p);
+}

@@ -1,0 +1,160 @@
+/*
+ * What is found by looking at the processes of the tree: the sums that no
+ * control group holds, and the age of children.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "limits.h"
+
+/* This look and the one before it. */
+static struct look {
+	struct os_proc	*list;
+	size_t		 n, room;
+} looks[2], *now = &looks[0], *last = &looks[1];
+
+static int64_t cpu_us;
+
+static int
+by_pid(const void *a, const void *b)
+{
+	const struct os_proc *x = a, *y = b;
+
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return (x->born > y->born) - (x->born < y->born);
+}
+
+static int
+by_age(const void *a, const void *b)
+{
+	const struct os_proc *x = a, *y = b;
+
+	if (x->born != y->born)
+		return x->born < y->born ? -1 : 1;
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+/*
+ * CPU time of the tree since the last look. What a process that is gone had
+ * used is found again in its parent, unless the parent ignores SIGCHLD: then it
+ * is found nowhere, and must not be taken off. So the gone are only set
+ * against what parents took over. Both looks are sorted by pid.
+ */
+static void
+add_cpu(void)
+{
+	int64_t used = 0, taken_over = 0, gone = 0;
+	size_t i = 0, k = 0;
+
+	while (i < now->n || k < last->n) {
+		const struct os_proc *a = &now->list[i], *b = &last->list[k];
+		int c = i == now->n ? 1 : k == last->n ? -1 : by_pid(a, b);
+
+		if (c < 0) {
+			used += a->cpu_us + a->waited_us;
+			i++;
+		} else if (c > 0) {
+			gone += b->cpu_us + b->waited_us;
+			k++;
+		} else {
+			used += a->cpu_us - b->cpu_us;
+			taken_over += a->waited_us - b->waited_us;
+			i++;
+			k++;
+		}
+	}
+	cpu_us += used + (taken_over > gone ? taken_over - gone : 0);
+}
+
+/*
+ * The first processes, by age: init, those of gates, the program. They are there
+ * before any that the program starts.
+ */
+static size_t
+program_at(const struct plan *p)
+{
+	return 1 + (size_t)limits_chain_tasks(p->argv, true);
+}
+
+static void
+add_memory(const struct plan *p, struct sums *s)
+{
+	int64_t sum = 0, n;
+
+	for (size_t i = 0; i < now->n; i++)
+		s->memory += now->list[i].rss;
+	if (p->limit[LIM_MEM] < 0 || s->memory <= p->limit[LIM_MEM])
+		return;
+	/* Too much, if nothing were shared: now exactly, which costs more. */
+	for (size_t i = 0; i < now->n; i++)
+		if ((n = os_proc_memory(&now->list[i])) > 0)
+			sum += n;
+	s->memory = sum;
+}
+
+int
+sums_look(const struct plan *p, const struct os_tree *t, struct sums *s)
+{
+	struct look *l = now;
+	ssize_t n;
+
+	now = last;
+	last = l;
+	n = os_tree_list(t, &now->list, &now->room);
+	if (n == -1)
+		return -1;
+	now->n = (size_t)n;
+	*s = (struct sums){ 0 };
+	qsort(now->list, now->n, sizeof(*now->list), by_pid);
+	add_cpu();
+	s->cpu_us = cpu_us;
+	if ((p->watched & OS_SUM_MEM) != 0)
+		add_memory(p, s);
+	for (size_t i = 0; i < now->n; i++) {
+		if (now->list[i].zombie)
+			continue;
+		s->procs++;
+		s->threads += now->list[i].threads - 1;
+	}
+	s->procs -= (int64_t)program_at(p);
+	return 0;
+}
+
+/* A process, and what it has started since, children first. */
+static void
+end_process(const struct os_proc *victim)
+{
+	for (size_t i = 0; i < now->n; i++)
+		if (now->list[i].parent == victim->pid)
+			end_process(&now->list[i]);
+	os_proc_signal(victim, SIGKILL);
+}
+
+int64_t
+sums_end_children(const struct plan *p, void (*tell)(void *, const char *),
+    void *arg)
+{
+	int64_t limit = p->limit[LIM_CHILD], oldest = -1;
+
+	qsort(now->list, now->n, sizeof(*now->list), by_age);
+	for (size_t i = program_at(p) + 1; i < now->n; i++) {
+		const struct os_proc *child = &now->list[i];
+
+		if (child->zombie)
+			continue;
+		if (child->age_ms < limit) {
+			if (child->age_ms > oldest)
+				oldest = child->age_ms;
+			continue;
+		}
+		tell(arg, child->name);
+		if (!p->chain.dry_run)
+			end_process(child);
+	}
+	/* The next look compares this one by pid. */
+	qsort(now->list, now->n, sizeof(*now->list), by_pid);
+	return oldest == -1 ? limit : limit - oldest;
+}
