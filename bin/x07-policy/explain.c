@@ -36,6 +36,8 @@ struct row {
 };
 
 #define X07_ONLY	"only programs built by X07 heed it (X07_OS_*)"
+#define PIPED		"a pipe that counts, round the program and all it starts; " \
+			"terminals are left alone"
 #define TRACED		"a tracer looks at each new program before its first step"
 
 static const struct row rows[] = {
@@ -144,15 +146,16 @@ static const struct row rows[] = {
 	{ "process.max_env_val_bytes", FULL, FULL, TRACED, NULL },
 	{ "process.max_exe_bytes", FULL, FULL, TRACED, NULL },
 	{ "process.max_live", FULL, FULL, "a tracer counts", NULL },
-	{ "process.max_runtime_ms", NONE, NONE,
-	    X07_ONLY "; limits.wall_ms ends all", NULL },
+	{ "process.max_runtime_ms", FULL, FULL,
+	    "a clock; processes that run longer are killed", NULL },
 	{ "process.max_spawns", FULL, FULL, "a tracer counts", NULL },
-	{ "process.max_stderr_bytes", NONE, NONE, X07_ONLY, NULL },
-	{ "process.max_stdin_bytes", NONE, NONE, X07_ONLY, NULL },
-	{ "process.max_stdout_bytes", NONE, NONE, X07_ONLY, NULL },
-	{ "process.max_total_bytes", NONE, NONE, X07_ONLY, NULL },
-	{ "threads.enabled", NONE, NONE, X07_ONLY "; limits.procs counts threads",
-	    NULL },
+	{ "process.max_stderr_bytes", FULL, FULL, PIPED, NULL },
+	{ "process.max_stdin_bytes", FULL, FULL, PIPED, NULL },
+	{ "process.max_stdout_bytes", FULL, FULL, PIPED, NULL },
+	{ "process.max_total_bytes", FULL, FULL, PIPED, NULL },
+	{ "threads.enabled", FULL, FULL, "a system call filter", NULL },
+	{ "threads.max_blocking", PART, PART, NULL, NULL },
+	{ "threads.max_workers", PART, PART, NULL, NULL },
 	{ "time.allow_local_tzid", PART, PART,
 	    "TZ is UTC0; the zone of the machine can be read where it is a file of "
 	    "the view", NULL },
@@ -175,7 +178,11 @@ static const struct {
 	{ "process.allow_cwd", "process.allow_spawn" },
 	{ "process.allow_env", "process.allow_spawn" },
 	{ "process.allow_exec", "process.allow_spawn" },
-	{ "process.max_", "process.allow_spawn" },
+	{ "process.max_arg", "process.allow_spawn" },
+	{ "process.max_e", "process.allow_spawn" },
+	{ "process.max_live", "process.allow_spawn" },
+	{ "process.max_runtime", "process.allow_spawn" },
+	{ "process.max_spawns", "process.allow_spawn" },
 	{ "threads.", "threads.enabled" },
 	{ "time.", "time.enabled" },
 };
@@ -234,7 +241,48 @@ probe(struct explain *e)
 	    form_int(e->form, "limits.mem_bytes", 0), 16);
 }
 
-/* The three limits of a whole tree: by a control group, or less well. */
+/* What holds the number of tasks here; NULL when nothing of the kernel's does. */
+static const char *
+holds_tasks(const struct explain *e)
+{
+	if (e->vm)
+		return "a control group";
+	if ((os_group_holds(e->group) & OS_SUM_TASKS) != 0)
+		return os_group_how(e->group, OS_SUM_TASKS);
+	return geteuid() != 0 ? "RLIMIT_NPROC in a user namespace of its own" : NULL;
+}
+
+/*
+ * The kernel counts processes and threads as one. So their caps become one, and
+ * which of them are processes x07-limit has to look.
+ */
+static void
+find_tasks(const struct explain *e, struct finding *f)
+{
+	static char text[256];
+	const char *how = holds_tasks(e);
+	bool threads = form_bool(e->form, "threads.enabled", true);
+	bool spawns = form_bool(e->form, "process.allow_spawn", false) &&
+	    form_bool(e->form, "process.enabled", false);
+
+	f->level = PART;
+	if (how == NULL) {
+		f->how = "x07-limit looks at their number; RLIMIT_NPROC does not "
+		    "bind root";
+		return;
+	}
+	if (!threads || !spawns) {
+		f->level = FULL;
+		f->how = how;
+		return;
+	}
+	snprintf(text, sizeof(text), "%s, for limits.procs, threads.max_workers and "
+	    "threads.max_blocking together; x07-limit looks which are processes",
+	    how);
+	f->how = text;
+}
+
+/* The limits of a whole tree: by a control group, or less well. */
 static bool
 find_sum(const struct explain *e, const char *key, struct finding *f)
 {
@@ -245,11 +293,11 @@ find_sum(const struct explain *e, const char *key, struct finding *f)
 	} sums[] = {
 		{ "limits.cpu_ms", OS_SUM_CPU, "RLIMIT_CPU of each process, and "
 		    "x07-limit looks at their sum", "a control group" },
-		{ "limits.mem_bytes", OS_SUM_MEM, "RLIMIT_AS of each process; no "
-		    "memory control group is ours to use", NULL },
-		{ "limits.procs", OS_SUM_TASKS, "x07-limit looks at their "
-		    "number; RLIMIT_NPROC does not bind root",
-		    "a control group" },
+		{ "limits.mem_bytes", OS_SUM_MEM, "RLIMIT_AS of each process, and "
+		    "x07-limit looks at their sum", NULL },
+		{ "limits.procs", OS_SUM_TASKS, NULL, NULL },
+		{ "threads.max_blocking", OS_SUM_TASKS, NULL, NULL },
+		{ "threads.max_workers", OS_SUM_TASKS, NULL, NULL },
 	};
 	size_t i;
 
@@ -258,18 +306,19 @@ find_sum(const struct explain *e, const char *key, struct finding *f)
 			break;
 	if (i == sizeof(sums) / sizeof(sums[0]) || (e->vm && f->how != NULL))
 		return false;
+	if (sums[i].bit == OS_SUM_TASKS) {
+		find_tasks(e, f);
+		return true;
+	}
 	if (e->vm) {
 		*f = (struct finding){ FULL, f->by, sums[i].vm_how };
 		return true;
 	}
+	f->how = sums[i].else_how;
 	if ((os_group_holds(e->group) & sums[i].bit) != 0) {
 		f->level = FULL;
 		f->how = os_group_how(e->group, sums[i].bit);
-	} else if (sums[i].bit == OS_SUM_TASKS && geteuid() != 0) {
-		f->level = FULL;
-		f->how = "RLIMIT_NPROC in a user namespace of its own";
-	} else
-		f->how = sums[i].else_how;
+	}
 	return true;
 }
 

@@ -986,14 +986,29 @@ explain_body()
 	atf_check -s exit:1 -o save:json x07-policy explain -u -j policy.json
 	atf_check -o inline:"$(awk 'NR > 1 { print $1, $3 }' out)\\n" \
 	    jq -r '.keys[] | "\(.key) \(.enforced)"' json
+	# Byte caps hold with or without children; threads and processes are one number.
+	atf_check -o save:out x07-policy explain policy.json
+	atf_check_equal yes "$(word process.max_stdout_bytes)"
+	atf_check_equal - "$(word process.max_runtime_ms)"
+	atf_check_equal - "$(word threads.enabled)"
+	edit 'd["process"].update(allow_spawn=True, allow_execs=["/bin/ls"], max_live=1, max_spawns=1, max_runtime_ms=5)'
+	atf_check -o save:out x07-policy explain "$policy"
+	atf_check_equal yes "$(word process.max_runtime_ms)"
+	atf_check_equal partly "$(word limits.procs)"
+	atf_check_equal partly "$(word threads.max_workers)"
+	edit 'd["threads"]["enabled"] = False'
+	# Only a control group counts the processes of root.
+	atf_check -o save:out $AS_USER x07-policy explain "$policy"
+	atf_check_equal yes "$(word limits.procs)"
+	atf_check_equal yes "$(word threads.enabled)"
+	atf_check_equal - "$(word threads.max_workers)"
 	# A policy that forbids nothing but what is enforced leaves nothing to tell.
 	edit 'd["time"].update((k, True) for k in d["time"] if k != "max_sleep_ms"); d["time"]["enabled"] = True
 d["fs"].update(enabled=False)
 d["language"] = {"allow_unsafe": True, "allow_ffi": True}
 d["threads"]["enabled"] = False'
 	atf_check -s exit:1 -o save:out x07-policy explain --unenforced "$policy"
-	atf_check -o not-match:'^(fs|language)' cat out
-	atf_check -o match:'^threads.enabled' cat out
+	atf_check -o not-match:'^(fs|language|threads)' cat out
 	# JSON has the whole values.
 	atf_check -o save:json x07-policy explain --json --backend os policy.json
 	atf_check -o inline:'os ["."] false 60000\n' jq -r '[.keys[] | {(.key): .value}] | add as $v |
