@@ -86,6 +86,16 @@ int	filter_deny(unsigned deny, const struct filter_row *more, size_t n);
 /* os_confine() of os.h with n more rows, and returning as filter_install(). */
 int	confine(unsigned deny, const struct filter_row *more, size_t n);
 
+/* ---- linux_path.c ---- */
+
+/*
+ * Resolves path below base and returns an O_PATH descriptor. how: RESOLVE_BENEATH and
+ * RESOLVE_NO_SYMLINKS of openat2(2); magic links of /proc are never followed (ELOOP).
+ * With nofollow a link as last component is opened itself. Never waits, opens no
+ * device. Works the same where the filter refuses openat2.
+ */
+int	path_resolve(int base, const char *path, bool nofollow, uint64_t how);
+
 /* ---- linux_landlock.c ---- */
 
 /* The Landlock ABI of this kernel, 0 when there is none. landlock(7) */

@@ -18,6 +18,9 @@
 #ifndef SYS_process_mrelease		/* 5.15 */
 #define SYS_process_mrelease	448
 #endif
+#ifndef SYS_fchmodat2			/* 6.6 */
+#define SYS_fchmodat2		452
+#endif
 #ifndef SYS_open_tree_attr		/* 6.15 */
 #define SYS_open_tree_attr	467
 #endif

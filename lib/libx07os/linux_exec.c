@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <linux/mount.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,13 +64,8 @@ exec_item(struct os_exec_item *it, int fd)
 int
 os_exec_open(struct os_exec_item *it, const char *path)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_NO_MAGICLINKS,
-	};
-	int fd, err;
+	int fd = path_resolve(AT_FDCWD, path, false, 0), err;
 
-	fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 	if (fd == -1 || exec_item(it, fd) == 0)
 		return fd == -1 ? -1 : 0;
 	err = errno;

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <errno.h>
@@ -222,6 +223,37 @@ static const struct filter_row deny_default[] = {
 #endif
 };
 
+/*
+ * A file that is set-user-ID would keep the caller's rights for whoever runs it
+ * outside, after us. The mode of an open counts when it may create.
+ */
+#define SETID(call, a) \
+	ARG(call, a, S_ISUID, S_ISUID, EPERM), \
+	ARG(call, a, S_ISGID, S_ISGID, EPERM)
+#define CREATES(call, f, m, how, bit) \
+	{ SYS_##call, { { f, how, how }, { m, bit, bit } }, EPERM }
+#define SETID_OPEN(call, f, m) \
+	CREATES(call, f, m, O_CREAT, S_ISUID), \
+	CREATES(call, f, m, O_CREAT, S_ISGID), \
+	CREATES(call, f, m, O_TMPFILE & ~O_DIRECTORY, S_ISUID), \
+	CREATES(call, f, m, O_TMPFILE & ~O_DIRECTORY, S_ISGID)
+
+static const struct filter_row deny_setid[] = {
+#ifdef SYS_chmod
+	SETID(chmod, 1),
+	SETID(creat, 1),
+	SETID(mknod, 1),
+	SETID_OPEN(open, 1, 2),
+#endif
+	SETID(fchmod, 1),
+	SETID(fchmodat, 2),
+	SETID(fchmodat2, 2),
+	SETID(mknodat, 2),
+	SETID_OPEN(openat, 2, 3),
+	/* Its mode is in memory. Who knows of it goes on with openat(2). */
+	ALWAYS(openat2, ENOSYS),
+};
+
 static const struct filter_row deny_ptrace[] = {
 	ALWAYS(ptrace, EPERM),
 	ALWAYS(process_vm_readv, EPERM),
@@ -334,6 +366,7 @@ static const struct {
 } sets[] = {
 #define SET(bit, rows)	{ bit, rows, sizeof(rows) / sizeof((rows)[0]) }
 	SET(OS_DENY_DEFAULT, deny_default),
+	SET(OS_DENY_SETID, deny_setid),
 	SET(OS_DENY_PTRACE, deny_ptrace),
 	SET(OS_DENY_GROUP, deny_group),
 	/* Before OS_DENY_FORK's clone row, which allows threads. */
@@ -421,5 +454,7 @@ confine(unsigned deny, const struct filter_row *more, size_t n)
 		if (err == -1)
 			return -1;
 	}
+	if ((deny & OS_DENY_DEFAULT) != 0 && (deny & OS_GATE_FOLLOWS) == 0)
+		deny |= OS_DENY_SETID;
 	return filter_deny(deny, more, n);
 }

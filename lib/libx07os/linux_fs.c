@@ -80,20 +80,11 @@ move_to(int fd, int at, const char *path)
 	    MOVE_MOUNT_F_EMPTY_PATH | (*path == '\0' ? MOVE_MOUNT_T_EMPTY_PATH : 0));
 }
 
-static int
-resolve(int base, const char *path, uint64_t flags, uint64_t how)
-{
-	struct open_how oh = { .flags = flags | O_CLOEXEC,
-	    .resolve = how | RESOLVE_NO_MAGICLINKS };
-
-	return (int)syscall(SYS_openat2, base, path, &oh, sizeof(oh));
-}
-
 int
 os_path_open(int base, const char *path, unsigned flags)
 {
 	struct stat st;
-	int fd = resolve(base, path, O_PATH | O_NOFOLLOW,
+	int fd = path_resolve(base, path, true,
 	    ((flags & OS_PATH_BENEATH) != 0 ? RESOLVE_BENEATH : 0) |
 	    ((flags & OS_PATH_NOLINKS) != 0 ? RESOLVE_NO_SYMLINKS : 0));
 
@@ -184,8 +175,8 @@ own_fs(struct build *b, const char *const *opt, bool read_only)
 static int
 in_root(const struct build *b, const char *path)
 {
-	return resolve(b->root, path[1] != '\0' ? path + 1 : ".",
-	    O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+	return path_resolve(b->root, path[1] != '\0' ? path + 1 : ".", true,
+	    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
 /* Opens the directory path, made where its parent is ours. path is restored. */
@@ -547,7 +538,7 @@ static int
 mask_proc(struct build *b, int proc, size_t i)
 {
 	struct stat st;
-	int at = resolve(proc, proc_masks[i].name, O_PATH | O_NOFOLLOW,
+	int at = path_resolve(proc, proc_masks[i].name, true,
 	    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS), fd, ret = -1;
 
 	if (at == -1)

@@ -73,6 +73,11 @@ enum {
 	 * that says so forbids the mounts of later gates.
 	 */
 	OS_SCOPED_ELSEWHERE = 1 << 11,
+	/*
+	 * Set-user-ID and set-group-ID bits on any file. os_confine() does it
+	 * with OS_DENY_DEFAULT, unless a gate follows.
+	 */
+	OS_DENY_SETID = 1 << 16,
 	/* The same, and what a gate needs to map uid 0 again is kept for it. */
 	OS_GATE_FOLLOWS = 1 << 13,
 	/*

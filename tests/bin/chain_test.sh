@@ -167,6 +167,124 @@ atf_test_case leaks
 leaks_head() { atf_set descr "no descriptor of the chain or its caller reaches the program; no new privileges"; }
 leaks_body() { both leaks_once; }
 
+# Every way to a file that is set-user-ID; prints how many of them there are.
+setid_program()
+{
+	cat >setid.c <<-'END'
+	#define _GNU_SOURCE
+	#include <sys/stat.h>
+	#include <sys/syscall.h>
+	#include <errno.h>
+	#include <fcntl.h>
+	#include <stdint.h>
+	#include <stdio.h>
+	#include <unistd.h>
+
+	static int many;
+
+	static void
+	look(const char *name)
+	{
+		struct stat st;
+
+		if (stat(name, &st) == 0 && (st.st_mode & 06000) != 0)
+			many++;
+		unlink(name);
+	}
+
+	int
+	main(void)
+	{
+		struct { uint64_t flags, mode, resolve; } how = { O_CREAT | O_WRONLY,
+		    04755, 0 };
+		static const mode_t modes[] = { 04755, 02755, 06755 };
+		int fd = open("f", O_CREAT | O_WRONLY, 0755);
+
+		umask(0);
+		for (int i = 0; i < 3; i++) {
+			mode_t m = modes[i];
+
+			chmod("f", m), look("f");
+			fd = creat("f", 0755), fchmod(fd, m), close(fd), look("f");
+			creat("f", 0755), syscall(SYS_fchmodat, AT_FDCWD, "f", m), look("f");
+			creat("f", 0755), syscall(452, AT_FDCWD, "f", m, 0), look("f");
+			creat("f", m), look("f");
+			syscall(SYS_open, "f", O_CREAT | O_WRONLY, m), look("f");
+			syscall(SYS_openat, AT_FDCWD, "f", O_CREAT | O_WRONLY, m), look("f");
+			fd = open(".", O_TMPFILE | O_RDWR, m);
+			if (fd != -1 && linkat(fd, "", AT_FDCWD, "f", AT_EMPTY_PATH) == -1) {
+				char path[32];
+
+				snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+				linkat(AT_FDCWD, path, AT_FDCWD, "f", AT_SYMLINK_FOLLOW);
+			}
+			look("f");
+			mknod("f", S_IFREG | m, 0), look("f");
+			mknodat(AT_FDCWD, "f", S_IFREG | m, 0), look("f");
+			how.mode = m;
+			syscall(437, AT_FDCWD, "f", &how, sizeof(how)), look("f");
+		}
+		printf("%d\n", many);
+		/* What needs no such bit still works. */
+		fd = open("g", O_CREAT | O_RDWR | O_TRUNC, 01777);
+		if (fd == -1 || fchmod(fd, 0600) == -1 || chmod("g", 01755) == -1 ||
+		    unlink("g") == -1)
+			return 1;
+		return 0;
+	}
+	END
+	cc -o setid setid.c || atf_fail "cc"
+}
+
+atf_test_case setid
+setid_head() { atf_set descr "no gate lets a program leave a set-user-ID or set-group-ID file behind"; }
+setid_once()
+{
+	rm -rf work
+	$AS mkdir work
+	cd work || atf_fail "cd"
+	# The twin: outside, each way that this kernel has works.
+	atf_check -o save:../ways $AS ../setid
+	[ "$(cat ../ways)" -ge 27 ] || atf_fail "only $(cat ../ways) ways work outside"
+	for gate in "x07-limit" "x07-netgate" "x07-fsgate -w . -r .." \
+	    "x07-execgate -x ../setid"; do
+		atf_check -o inline:"0\n" $AS $gate -- ../setid
+	done
+	atf_check -o inline:"0\n" $AS x07-limit -- x07-netgate -- \
+	    x07-fsgate -w . -r .. -- x07-execgate -x ../setid -- ../setid
+	cd ..
+}
+setid_body()
+{
+	setid_program
+	both setid_once
+}
+
+atf_test_case resolve
+resolve_head() { atf_set descr "a gate started by the program of another, where openat2(2) is refused, resolves roots alike"; }
+resolve_once()
+{
+	rm -rf tree
+	$AS mkdir -p tree/in/deep tree/elsewhere
+	$AS sh -c 'echo text >tree/in/deep/file; ln -s in tree/link; ln -s ../../etc tree/out
+	    ln -s loop tree/loop; ln -s "$PWD/tree/in" tree/abs'
+	cd tree || atf_fail "cd"
+	for outer in '' 'x07-netgate --'; do
+		for root in in in/deep/.. link/deep; do
+			atf_check -o inline:"text\n" $AS $outer sh -c \
+			    "x07-fsgate -r $root -- cat in/deep/file"
+		done
+		for root in link abs out out/ssl loop /proc/self/cwd /proc/self/root/etc; do
+			atf_check -s exit:125 -e match:"^x07-fsgate: -r .*$root" \
+			    $AS $outer sh -c "x07-fsgate -r $root -- true"
+		done
+		atf_check -s exit:125 -e match:"does not exist" \
+		    $AS $outer sh -c "x07-fsgate -r in/nothing -- true"
+	done
+	cd ..
+}
+resolve_body() { both resolve_once; }
+
 atf_init_test_cases()
 {
 	atf_add_test_case options
@@ -176,4 +294,6 @@ atf_init_test_cases()
 	atf_add_test_case policy
 	atf_add_test_case bad_form
 	atf_add_test_case leaks
+	atf_add_test_case setid
+	atf_add_test_case resolve
 }
