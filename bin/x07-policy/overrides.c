@@ -166,10 +166,17 @@ addr_step(unsigned char *addr, int family, int by)
 	}
 }
 
-static void
+/*
+ * Writes an entry of addresses anew; false when there is no way to write it. An
+ * IPv6 range that lies in a block of forms of IPv4 addresses is read as the IPv4
+ * range inside, which the one that was cut never held.
+ */
+static bool
 range_text(char text[HOST_MAX + 1], const struct hostspec *hs)
 {
 	char lo[INET6_ADDRSTRLEN], hi[INET6_ADDRSTRLEN];
+	struct hostspec again;
+	const char *why;
 	bool one;
 
 	inet_ntop(hs->family, hs->lo, lo, sizeof(lo));
@@ -177,6 +184,8 @@ range_text(char text[HOST_MAX + 1], const struct hostspec *hs)
 	one = strcmp(lo, hi) == 0;
 	snprintf(text, HOST_MAX + 1, "%s%s%s", lo, one ? "" : "-",
 	    one ? "" : hi);
+	return host_parse_host(&again, text, &why) == 0 &&
+	    again.family == hs->family;
 }
 
 /*
@@ -202,14 +211,14 @@ subtract_range(struct entries *es, size_t i, const struct hostspec *deny)
 	if (memcmp(below.spec.lo, deny->lo, len) < 0) {
 		memcpy(below.spec.hi, deny->lo, len);
 		addr_step(below.spec.hi, family, -1);
-		range_text(below.text, &below.spec);
-		insert_entry(es, i + n++, &below);
+		if (range_text(below.text, &below.spec))
+			insert_entry(es, i + n++, &below);
 	}
 	if (memcmp(above.spec.hi, deny->hi, len) > 0) {
 		memcpy(above.spec.lo, deny->hi, len);
 		addr_step(above.spec.lo, family, 1);
-		range_text(above.text, &above.spec);
-		insert_entry(es, i + n++, &above);
+		if (range_text(above.text, &above.spec))
+			insert_entry(es, i + n++, &above);
 	}
 	return n;
 }

@@ -591,6 +591,16 @@ derive_base_body()
 {"host":"10.0.0.0","ports":[80]}
 {"host":"10.0.0.2-10.0.0.3","ports":[80]}
 ' jq -c '.net.allow_hosts[2:][]' "$derived"
+	# What is left is never read as something else: ::ffff:0:0/96 would be all of IPv4.
+	cp "$policy" plain
+	edit 'd["net"]["allow_hosts"] = [{"host": "::fffe:0:0/95", "ports": [80]},
+	    {"host": "64:ff9b::-64:ff9b::1:0:0", "ports": [80]}, {"host": "2001:ffff::-2002:1::", "ports": [80]}]'
+	derived --deny-host '[::fffe:0:0/96]:*' --deny-host '[64:ff9b::1:0:0]:*' --deny-host '[2001:ffff::/32]:*'
+	atf_check -o inline:'[]\n' jq -c .net.allow_hosts "$derived"
+	atf_check -o not-match:wider x07-policy diff "$policy" "$derived"
+	derived --deny-host '[::ffff:0:1]:*'
+	atf_check -o inline:'::fffe:0:0/95\n' jq -r '.net.allow_hosts[0].host' "$derived"
+	mv plain "$policy"
 	# The same address in another spelling is the same.
 	derived --allow-host '[2001:db8:0::1]:1' --deny-host '[2001:DB8::1]:*'
 	atf_check -o inline:"[$hosts]\\n" jq -c .net.allow_hosts "$derived"
