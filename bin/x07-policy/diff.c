@@ -12,72 +12,9 @@
 #include <unistd.h>
 
 #include "form.h"
-#include "x07-policy.h"
+#include "places.h"
 
 #define ENTRIES_MAX	256	/* of lists of hosts; form_parse sees to it */
-
-/* ---- paths ---- */
-
-struct place {
-	char	*path;		/* absolute, without //, /./ and a final / */
-	bool	 exact;		/* has a "..", which only the kernel can follow */
-};
-
-static struct place
-place_of(const struct form *f, const char *item)
-{
-	struct place pl = { NULL, false };
-	const char *root = *item == '/' ? "" : form_get(f, "project_root");
-	char *joined, *p, *part;
-
-	if (asprintf(&joined, "%s/%s", root, item) == -1 ||
-	    (pl.path = malloc(strlen(joined) + 2)) == NULL)
-		die_errno("policy");
-	p = pl.path;
-	for (part = strtok(joined, "/"); part != NULL; part = strtok(NULL, "/")) {
-		if (strcmp(part, ".") == 0)
-			continue;
-		pl.exact = pl.exact || strcmp(part, "..") == 0;
-		*p++ = '/';
-		p = stpcpy(p, part);
-	}
-	if (p == pl.path)
-		*p++ = '/';
-	*p = '\0';
-	free(joined);
-	return pl;
-}
-
-/* True when b is a, or, unless a ".." makes that a guess, below it. */
-static bool
-holds(const struct place *a, const struct place *b)
-{
-	size_t n = strlen(a->path);
-
-	if (strcmp(a->path, b->path) == 0)
-		return true;
-	if (a->exact || b->exact)
-		return false;
-	return n == 1 || (strncmp(a->path, b->path, n) == 0 &&
-	    b->path[n] == '/');
-}
-
-/* True when some item of a list, or what is below it, is the place. */
-static bool
-path_covered(const struct form *f, const char *key, const struct place *b)
-{
-	const char *const *items;
-	size_t i, n = form_list(f, key, &items);
-	bool found = false;
-
-	for (i = 0; i < n && !found; i++) {
-		struct place a = place_of(f, items[i]);
-
-		found = holds(&a, b);
-		free(a.path);
-	}
-	return found;
-}
 
 /* ---- items ---- */
 
@@ -93,21 +30,17 @@ has_item(const struct form *f, const char *key, const char *item)
 	return false;
 }
 
+/* True when a program is listed, or lies below a listed prefix. */
 static bool
 exec_covered(const struct form *f, const struct place *b)
 {
-	const char *const *items;
-	size_t i, n = form_list(f, "process.allow_execs", &items);
+	struct places execs = places_of(f, "process.allow_execs");
+	struct places prefixes = places_of(f, "process.allow_exec_prefixes");
+	bool covered = places_have(&execs, b) || places_hold(&prefixes, b, false);
 
-	for (i = 0; i < n; i++) {
-		struct place a = place_of(f, items[i]);
-		bool same = strcmp(a.path, b->path) == 0;
-
-		free(a.path);
-		if (same)
-			return true;
-	}
-	return path_covered(f, "process.allow_exec_prefixes", b);
+	places_free(&execs);
+	places_free(&prefixes);
+	return covered;
 }
 
 /* ---- addresses ---- */
@@ -241,7 +174,7 @@ form_executes(const struct form *f, const char *path)
 	struct place pl = place_of(f, path);
 	bool covered = exec_covered(f, &pl);
 
-	free(pl.path);
+	place_free(&pl);
 	return covered;
 }
 
@@ -293,25 +226,10 @@ hosts_beyond(struct out *o, const struct form *a, const struct form *b)
 }
 
 static bool
-item_covered(const struct key *key, const struct form *a, const struct form *b,
-    const char *item)
+item_covered(const struct key *key, const struct form *a, const char *item)
 {
-	struct place pl;
-	bool covered;
-
-	/* A bare name may be one in PATH: only the same name covers it. */
-	if (key->sense == MORE_EXECS && strchr(item, '/') == NULL)
-		return has_item(a, key->path, item) && strcmp(form_get(a,
-		    "project_root"), form_get(b, "project_root")) == 0;
-	if (key->sense == MORE_RANGES)
-		return cidr_covered(a, key->path, item);
-	if (key->sense != MORE_PATHS && key->sense != MORE_EXECS)
-		return has_item(a, key->path, item);
-	pl = place_of(b, item);
-	covered = key->sense == MORE_PATHS ?
-	    path_covered(a, key->path, &pl) : exec_covered(a, &pl);
-	free(pl.path);
-	return covered;
+	return key->sense == MORE_RANGES ? cidr_covered(a, key->path, item) :
+	    has_item(a, key->path, item);
 }
 
 static void
@@ -331,8 +249,77 @@ list_beyond(struct out *o, const struct key *key, const struct form *a,
 			put(o, "anything (the list is empty)", "");
 	}
 	for (i = 0; i < n; i++)
-		if (!item_covered(key, a, b, items[i]))
+		if (!item_covered(key, a, items[i]))
 			put(o, items[i], "");
+}
+
+/* fs.deny_hidden hides what starts with a dot below roots, not roots. */
+static bool
+hides(const struct form *f)
+{
+	return form_bool(f, "fs.deny_hidden", true);
+}
+
+static void
+paths_beyond(struct out *o, const struct key *key, const struct form *a,
+    const struct form *b)
+{
+	struct places old = places_of(a, key->path);
+	struct places new = places_of(b, key->path);
+	bool hidden = strcmp(key->path, "fs.read_roots") == 0 && hides(a);
+	size_t i;
+
+	for (i = 0; i < new.n; i++)
+		if (!places_hold(&old, &new.list[i], hidden))
+			put(o, new.list[i].item, "");
+	places_free(&old);
+	places_free(&new);
+}
+
+/*
+ * A read root inside a write root cannot be written to. So what b may write
+ * changes at its own write roots, and where a had such read roots.
+ */
+static void
+writes_beyond(struct out *o, const struct form *a, const struct form *b)
+{
+	struct places old = places_of(a, "fs.write_roots");
+	struct places new = places_of(b, "fs.write_roots");
+	struct places old_reads = places_of(a, "fs.read_roots");
+	struct places new_reads = places_of(b, "fs.read_roots");
+	const struct place *p;
+
+	for (p = new.list; p < new.list + new.n; p++)
+		if (!place_writable(p, &old, &old_reads, hides(a), SURELY))
+			put(o, p->item, "");
+	for (p = old_reads.list; p < old_reads.list + old_reads.n; p++)
+		if (!place_writable(p, &old, &old_reads, hides(a), SURELY) &&
+		    place_writable(p, &new, &new_reads, hides(b), PERHAPS) &&
+		    !places_have(&new, p) && !places_have(&new_reads, p))
+			put(o, p->item, "");
+	places_free(&old);
+	places_free(&new);
+	places_free(&old_reads);
+	places_free(&new_reads);
+}
+
+static void
+execs_beyond(struct out *o, const struct form *a, const struct form *b)
+{
+	struct places new = places_of(b, "process.allow_execs");
+	bool same_root = strcmp(form_get(a, "project_root"),
+	    form_get(b, "project_root")) == 0;
+	const struct place *p;
+
+	for (p = new.list; p < new.list + new.n; p++) {
+		/* A bare name may be one in PATH: only the same name covers it. */
+		bool bare = strchr(p->item, '/') == NULL;
+
+		if (bare ? !same_root || !has_item(a, "process.allow_execs",
+		    p->item) : !exec_covered(a, p))
+			put(o, p->item, "");
+	}
+	places_free(&new);
 }
 
 /* True when a scalar's value in b grants more than in a. */
@@ -378,12 +365,25 @@ tell_list(const char *word, char sign, const struct key *key,
 
 	if ((o.fp = open_memstream(&text, &len)) == NULL)
 		die_errno("policy");
-	if (key->sense == MORE_HOSTS)
+	switch (key->sense) {
+	case MORE_HOSTS:
 		hosts_beyond(&o, a, b);
-	else if (key->sense == MORE_WITHOUT)
+		break;
+	case MORE_PATHS:
+		paths_beyond(&o, key, a, b);
+		break;
+	case MORE_WRITES:
+		writes_beyond(&o, a, b);
+		break;
+	case MORE_EXECS:
+		execs_beyond(&o, a, b);
+		break;
+	case MORE_WITHOUT:
 		list_beyond(&o, key, b, a);
-	else
+		break;
+	default:
 		list_beyond(&o, key, a, b);
+	}
 	if (fclose(o.fp) == EOF)
 		die_errno("policy");
 	if (key->sense == MORE_WITHOUT)

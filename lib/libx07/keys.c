@@ -83,7 +83,7 @@ const struct key policy_keys[] = {
 	    0, 0, INT64_C(4294967295), 0, 0, "0" },
 	{ "fs.read_roots", KEY_STRINGS, BY_FS, MORE_PATHS,
 	    KEY_REQUIRED | KEY_NOSEMI, 0, 0, 128, 4096, NULL },
-	{ "fs.write_roots", KEY_STRINGS, BY_FS, MORE_PATHS,
+	{ "fs.write_roots", KEY_STRINGS, BY_FS, MORE_WRITES,
 	    KEY_REQUIRED | KEY_NOSEMI, 0, 0, 128, 4096, NULL },
 	{ "language.allow_ffi", KEY_BOOL, BY_NOBODY, MORE_UP,
 	    KEY_REQUIRED, 0, 1, 0, 0, "0" },

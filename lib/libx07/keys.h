@@ -39,6 +39,7 @@ enum key_sense {
 	MORE_ITEMS_0_ALL,	/* every item, but no items are no limit */
 	MORE_WITHOUT,		/* every item less */
 	MORE_PATHS,		/* what is below a path comes with it */
+	MORE_WRITES,		/* the same, but for fs.read_roots inside */
 	MORE_EXECS,		/* the same, below process.allow_exec_prefixes */
 	MORE_RANGES,		/* addresses and blocks of them, or other items */
 	MORE_HOSTS,		/* net.allow_hosts */

@@ -6,6 +6,7 @@ afterwards when it was before or was asked for, and is not denied. And diff
 never says that nothing was granted when some point was.
 """
 import ipaddress
+import itertools
 import json
 import random
 import subprocess
@@ -147,3 +148,42 @@ for i in range(ROUNDS):
         # Every host here consists of such points alone.
         assert status == (1 if gained else 0), (status, gained, a, b)
 assert wider_seen > ROUNDS // 10 and same_seen > ROUNDS // 10, (wider_seen, same_seen)
+
+# Roots: what x07-fsgate lets be written and read is what the nearest root above says,
+# a write root where two are at one place; below it dot names are hidden.
+PARTS = ["a", "b", ".h"]
+PATHS = ["."] + ["/".join(p) for n in (1, 2, 3) for p in itertools.product(PARTS, repeat=n)]
+
+
+def granted(fs, path):
+    """What may be done with a path: 0 nothing, 1 read, 2 write."""
+    parts = [p for p in path.split("/") if p != "."]
+    for n in range(len(parts), -1, -1):
+        above = "/".join(parts[:n]) or "."
+        level = 2 if above in fs["write_roots"] else above in fs["read_roots"]
+        if level:
+            hidden = any(p[0] == "." for p in parts[n:])
+            return 0 if hidden and fs["deny_hidden"] else level
+    return 0
+
+
+def roots():
+    return rng.sample(PATHS[:13], rng.randrange(4))
+
+
+gains = 0
+for _ in range(ROUNDS):
+    a, b = dict(base["fs"]), dict(base["fs"])
+    a.update(read_roots=roots(), write_roots=roots(), deny_hidden=rng.random() < .7)
+    b.update(a)
+    b[rng.choice(("read_roots", "write_roots"))] = roots()
+    for name, fs in (("base.json", a), ("other.json", b)):
+        with open(name, "w") as f:
+            json.dump(dict(base, fs=fs), f)
+    status, out, err = tool("diff", "base.json", "other.json")
+    assert status in (0, 1), err
+    gained = [p for p in PATHS if granted(b, p) > granted(a, p)]
+    assert status == 1 or not gained, "not told: %s: %s %s" % (gained, a, b)
+    assert tool("diff", "-q", "other.json", "other.json")[0] == 0, b
+    gains += bool(gained)
+assert gains > ROUNDS // 10, gains

@@ -816,6 +816,65 @@ d["fs"]["max_depth"] = 5'
 	    x07-policy diff -C sub old.form old.json
 }
 
+atf_test_case diff_roots
+diff_roots_head() { atf_set descr "diff: a root inside a root may grant more than it: hidden, by a link, writable"; }
+diff_roots_body()
+{
+	base cli
+	mkdir -p src secret .git
+	touch secret/x
+	ln -s ../secret src/link
+	ln -s src near
+
+	# roots STATUS LINES OLD NEW: what jq OLD and NEW make of the policy, compared.
+	roots() {
+		jq "$3" "$policy" >old.json || atf_fail "$3"
+		jq "$4" "$policy" >new.json || atf_fail "$4"
+		atf_check -s "exit:$1" -o inline:"$2" x07-policy diff old.json new.json
+		atf_check x07-policy diff old.json old.json
+		atf_check x07-policy diff new.json new.json
+	}
+	# What deny_hidden hides below a root, a root of its own shows.
+	for key in read write; do
+		r=".fs.${key}_roots"
+		for h in .git src/.a/b; do
+			roots 1 "wider fs.${key}_roots: + $h\n" "$r = [\".\"]" "$r = [\".\", \"$h\"]"
+			roots 0 '' ".fs.deny_hidden = false | $r = [\".\"]" \
+			    ".fs.deny_hidden = false | $r = [\".\", \"$h\"]"
+		done
+		roots 0 '' "$r = [\".git\"]" "$r = [\".git\", \".git/a.b\"]"
+		# What a link below a root leads to is not below it,
+		roots 1 "wider fs.${key}_roots: + src/link/x\n" "$r = [\"src\"]" "$r = [\"src\", \"src/link/x\"]"
+		# unless it is.
+		roots 0 '' "$r = [\".\"]" "$r = [\".\", \"src/link/x\"]"
+		# Nor is what only the links of this machine bring below it.
+		roots 1 "wider fs.${key}_roots: + secret\n" "$r = [\"src/link\"]" "$r = [\"src/link\", \"secret\"]"
+		roots 1 "wider fs.${key}_roots: + near/x\n" "$r = [\"src\"]" "$r = [\"src\", \"near/x\"]"
+	done
+	# The same of programs.
+	spawn='.process.allow_spawn = true | .process.max_live = 1 | .process.max_spawns = 1 | .process.max_runtime_ms = 1'
+	roots 1 'wider process.allow_execs: + src/link/x\n' "$spawn"' | .process.allow_exec_prefixes = ["src"]' \
+	    "$spawn"' | .process.allow_exec_prefixes = ["src"] | .process.allow_execs = ["src/link/x", "src/.y"]'
+
+	# A read root inside a write root is read-only: without it, or with a write root in
+	# it, more may be written.
+	ro='.fs.read_roots = ["src"] | .fs.write_roots = ["."]'
+	roots 1 'wider fs.write_roots: + src/gen\n' "$ro" "$ro"' | .fs.write_roots += ["src/gen", "out"]'
+	roots 1 'wider fs.write_roots: + src\n' "$ro" "$ro"' | .fs.write_roots += ["src"]'
+	roots 1 'narrower fs.read_roots: - src\nwider fs.write_roots: + src\n' "$ro" \
+	    "$ro"' | .fs.read_roots = []'
+	roots 1 'wider fs.read_roots: + src\nnarrower fs.write_roots: - src\n' \
+	    "$ro"' | .fs.read_roots = []' "$ro"
+	roots 0 'narrower fs.write_roots: - .\n' "$ro"' | .fs.read_roots = ["."] | .fs.write_roots = [".", "src"]' \
+	    '.fs.read_roots = ["."] | .fs.write_roots = ["src"]'
+	# Hidden, it is not writable without being a root.
+	roots 0 'narrower fs.read_roots: - .git\n' '.fs.read_roots = [".git"] | .fs.write_roots = ["."]' \
+	    '.fs.read_roots = [] | .fs.write_roots = ["."]'
+	roots 1 'wider fs.deny_hidden: true -> false\nnarrower fs.read_roots: - .git\nwider fs.write_roots: + .git\n' \
+	    '.fs.read_roots = [".git"] | .fs.write_roots = ["."]' \
+	    '.fs.read_roots = [] | .fs.write_roots = ["."] | .fs.deny_hidden = false'
+}
+
 atf_test_case diff_trouble
 diff_trouble_head() { atf_set descr "diff: trouble is 2, never 0 or 1"; }
 diff_trouble_body()
@@ -1181,6 +1240,7 @@ atf_init_test_cases()
 	atf_add_test_case derive_file
 	atf_add_test_case derive_refuses
 	atf_add_test_case diff
+	atf_add_test_case diff_roots
 	atf_add_test_case diff_trouble
 	atf_add_test_case properties
 	atf_add_test_case suggest
