@@ -139,6 +139,8 @@ find_path(struct init *in)
 		in->path = join_path(in->root, name);
 	} else if (*in->out == '\0')
 		die("--out: empty path");
+	else if (in->out[strlen(in->out) - 1] == '/')
+		die("--out %s: must be a file, not a directory", in->out);
 	else if (*in->out == '/') {
 		if ((in->path = strdup(in->out)) == NULL)
 			die_errno("%s", in->out);

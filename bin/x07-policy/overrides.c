@@ -333,6 +333,8 @@ override_root(struct strings *roots, const char *path, const char *flag)
 		die("%s: longer than %d characters", flag, ROOT_LEN_MAX);
 	if (strchr(p, ';') != NULL)
 		die("%s %s: a root must not contain ';'", flag, p);
+	if (!json_utf8_valid(p))
+		die("%s %s: a policy cannot hold a root that is not UTF-8", flag, p);
 	strings_add(roots, p);
 	free(copy);
 }

@@ -624,16 +624,21 @@ void
 json_write_string(FILE *fp, const char *s)
 {
 	static const char plain[] = "\b\t\n\f\r\"\\", letter[] = "btnfr\"\\";
-	const char *p;
+	const char *p, *end = s + strlen(s);
+	size_t n;
 
 	putc('"', fp);
-	for (; *s != '\0'; s++) {
-		if ((p = strchr(plain, *s)) != NULL)
+	for (; s < end; s += n) {
+		n = utf8_len((const unsigned char *)s, (const unsigned char *)end);
+		if (n == 0) {
+			fputs("\\ufffd", fp);
+			n = 1;
+		} else if ((p = strchr(plain, *s)) != NULL)
 			fprintf(fp, "\\%c", letter[p - plain]);
 		else if ((unsigned char)*s < 0x20)
 			fprintf(fp, "\\u%04x", (unsigned)*s);
 		else
-			putc(*s, fp);
+			fwrite(s, 1, n, fp);
 	}
 	putc('"', fp);
 }

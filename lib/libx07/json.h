@@ -85,7 +85,10 @@ void			 json_set(struct json *, struct json_value *object,
  */
 enum json_style { JSON_PRETTY, JSON_COMPACT };
 void			 json_write(FILE *, const struct json_value *, enum json_style);
-/* A string with its quotes, as json_write writes it. */
+/*
+ * A string with its quotes, as json_write writes it. Those from elsewhere, such as
+ * names of files, need not be UTF-8; U+FFFD stands for each byte that is not.
+ */
 void			 json_write_string(FILE *, const char *);
 
 /* True when a string is UTF-8, as texts must be. */

@@ -37,6 +37,23 @@ import json, sys
 d = json.load(open(sys.argv[1], encoding="utf-8"))
 print(json.dumps(d, indent=2, sort_keys=True, ensure_ascii=False))' "$policy"
 	done
+	# Every value: SHA-256 of the canonical bytes without notes, made from the tables of the
+	# format by other means. (With the notes of the reference, http-client and
+	# --allow-host example.com:443 give g8fef694d.)
+	for t in $TEMPLATES; do
+		grep -v '^  "notes": ' ".x07/policies/base/$t.sandbox.base.policy.json" | sha256sum
+	done >sums
+	cat >expected <<'EOF'
+a0b5f7c4bf8e68b690d65c95643d93d6bacec0a4d4a885cc6d11b30165d2222f  -
+c34c69106f22b7424615c0ca1c6eda64df6684aefd22ccb9a938e17933ccb12c  -
+c1d79970749eb8415f680a8cade8b813b487816f96de4098f2df29cd73855cb0  -
+21c73f72d068c39aa0d62057d5d1641285f85e8f23e5e468e85e6da278e51068  -
+184387168169f2c1d0badfd191d6468edb68de8989e911ff4a37d710bf38454c  -
+4a4c0c361ed8ee3b01f09b26ef098125a1bab9354990a2407945f25a9ff6b92f  -
+e2e1835ee162ec6f9da33eb2b4db603a2f2e957782d962fa3e9b980a922fe955  -
+6be4588ea9497d571dac125eddaa99acb715425b13d3aa59753420705373c370  -
+EOF
+	atf_check -o file:expected cat sums
 	# Spot values that tell the templates apart, and one all share.
 	for t in $TEMPLATES; do
 		jq .limits.cpu_ms ".x07/policies/base/$t.sandbox.base.policy.json"
@@ -113,6 +130,9 @@ init_paths_body()
 	atf_check -o match:"\"out\":\"$here/abs.json\"" \
 	    x07-policy init --template cli --out "$here/abs.json"
 	mkdir dir.json
+	atf_check -s exit:2 -e match:'--out no/: must be a file' \
+	    x07-policy init --template cli --out no/ --mkdir-out
+	atf_check test ! -e no
 	atf_check -s exit:2 -e match:'not a regular file' \
 	    x07-policy init --template cli --out dir.json --force
 	: >file
@@ -204,6 +224,14 @@ EOF
 	    jq -r '"\(.file) \(.valid) \(.errors | length)"' out
 	atf_check -o inline:'{"line":3,"column":63,"path":"policy.fs.deny_hiden","message":"unknown key; did you mean deny_hidden?"}\n' \
 	    jq -c 'select(.valid | not) | .errors[2]' out
+	# A name that is not UTF-8 makes no JSON that is not.
+	name=$(printf 'e\303\251\377\nf')
+	cp "$policy" "$name"
+	x07-policy check -j "$name" >out || atf_fail "check $name"
+	atf_check -o inline:"['\\\\xe9\\\\ufffd\\\\nf', True]\\n" python3 -c '
+import json
+d = json.loads(open("out", "rb").read().decode("utf-8"))
+print(ascii([d["file"][1:], d["valid"]]))'
 	for args in '' '-x' '-j'; do
 		# shellcheck disable=SC2086 # words
 		atf_check -s exit:2 -e inline:"x07-policy: usage: x07-policy check [-j] FILE...\\n" \
@@ -705,6 +733,7 @@ derive_refuses_body()
 	refuse '.' --allow-host 2130706433:80
 	refuse "';'" --allow-read-root 'a;b'
 	refuse 'empty path' --allow-write-root '  '
+	refuse '--allow-read-root a.377: .*not UTF-8' --allow-read-root "$(printf 'a\377')"
 	refuse 'nothing to derive'
 	refuse 'usage' --nosuch
 	ports=$(seq -s, 1 65)
