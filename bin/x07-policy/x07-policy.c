@@ -22,7 +22,7 @@ static const struct command commands[] = {
 	    EXIT_TROUBLE, EXIT_TROUBLE, cmd_get },
 	{ "explain", "[-ju] [-b os|vm] [-C ROOT] FILE",
 	    "tell what enforces each key on this machine, and what does not",
-	    EXIT_TROUBLE, EXIT_TROUBLE, cmd_explain },
+	    EXIT_TROUBLE, EXIT_SCHEMA, cmd_explain },
 	{ "diff", "[-q] [-C ROOT] OLD NEW",
 	    "tell what NEW grants beyond OLD; exit 0 when nothing",
 	    EXIT_TROUBLE, EXIT_TROUBLE, cmd_diff },

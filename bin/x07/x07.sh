@@ -360,8 +360,8 @@ check_policy()
 	_rows=$("$x07_policy" explain -u -b "$backend" -C "$root" -- "$policy")
 	case $?:$_rows in
 	0:*) return ;;
-	1:?*) ;;
-	1:) exit 3 ;;
+	1:*) ;;
+	3:*) exit 3 ;;
 	*) exit 2 ;;
 	esac
 	while read -r _row; do
@@ -571,7 +571,8 @@ either words after -- or --input, --stdin, --input-b64"
 	fi
 	gates=
 	[ "$backend" != os ] || gates=$("$x07_policy" plan) || exit $?
-	put_chain "$log" "$policy"
+	[ -z "$log" ] || open_log
+	put_chain "${log:+fd:9}" "$policy"
 	[ "$verbose" = no ] || show "$@"
 	if [ -n "$report" ] || [ "$trace" = yes ]; then
 		words='' count=0
@@ -580,6 +581,16 @@ either words after -- or --input, --stdin, --input-b64"
 	fi
 	[ -z "$input_file" ] || exec <"$input_file"
 	eval "exec $words \"\$@\""
+}
+
+# The gates share one descriptor: the file is not in the program's view.
+open_log()
+{
+	_umask=$(umask)
+	umask 077
+	{ : >>"$log"; } 2>/dev/null || die "cannot write the log: $log"
+	exec 9>>"$log"
+	umask "$_umask"
 }
 
 # The chain as a command line to be pasted.
@@ -595,16 +606,11 @@ show()
 		quote "$input_file"
 		_line="$_line <$quoted"
 	fi
+	if [ -n "$log" ]; then
+		quote "$log"
+		_line="$_line 9>>$quoted"
+	fi
 	printf '%s\n' "x07 run: $_line" >&2
-}
-
-put_vm()
-{
-	find_tool x07-vmrun || die "run-os-sandboxed defaults to \
-sandbox_backend=vm and fails closed: x07-vmrun is not installed; install it, \
-or accept weaker isolation: --sandbox-backend os --i-accept-weaker-isolation \
-(X07_SANDBOX_BACKEND=os X07_I_ACCEPT_WEAKER_ISOLATION=1)"
-	put "$tool" -p "$policy" --
 }
 
 # ---- the commands ----

@@ -1117,7 +1117,7 @@ d["threads"]["enabled"] = False'
 		atf_check -s exit:2 -o empty -e match:'^x07-policy: ' x07-policy explain $args
 	done
 	echo '{}' >bad.json
-	atf_check -s exit:2 -o empty -e match:'bad.json:1:1' x07-policy explain bad.json
+	atf_check -s exit:3 -o empty -e match:'bad.json:1:1' x07-policy explain bad.json
 }
 
 atf_test_case manual

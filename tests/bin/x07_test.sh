@@ -6,12 +6,13 @@
 AS=
 accept="--sandbox-backend os --i-accept-weaker-isolation"
 
-# A policy that lets a shell do its work in the current directory.
+# A template's policy in the current directory, its path from there in $policy. -q in
+# the runs: keys that nothing enforces are the matter of one test.
 base_policy()
 {
 	$AS x07 policy init --template "${1-http-client}" >/dev/null ||
 	    atf_fail "cannot make the base policy"
-	policy=$PWD/.x07/policies/base/${1-http-client}.sandbox.base.policy.json
+	policy=.x07/policies/base/${1-http-client}.sandbox.base.policy.json
 }
 
 atf_test_case run_os
@@ -29,6 +30,15 @@ usage_body()
 {
 	base_policy
 	for args in '' '--nonsense -- touch ran' '--profile' \
+	    '--world solve-pure -- touch ran' '--verbose=1 -- touch ran' \
+	    '--log l -- touch ran' '--strict -- touch ran' '--trace -- touch ran' \
+	    '--input a --stdin -- touch ran' '--input nonexistent -- touch ran' \
+	    '--input-b64 QQ== --input a -- touch ran' \
+	    '--max-memory-bytes x -- touch ran' '--solve-fuel -1 -- touch ran' \
+	    '--program a --artifact b -- touch ran' '--program nonexistent' \
+	    '--project /nonexistent -- touch ran' '--project . --program x' \
+	    '--report wrapped -- touch ran' \
+	    "--world run-os-sandboxed --artifact $(command -v true) --policy $policy" \
 	    '--profile moon -- touch ran' \
 	    "--policy $policy -- touch ran" \
 	    '--allow-host a.example:1 -- touch ran' \
@@ -36,7 +46,7 @@ usage_body()
 	    '--profile sandbox -- touch ran' \
 	    '--profile sandbox --policy /nonexistent -- touch ran' \
 	    "--profile sandbox --policy $policy --sandbox-backend moon -- touch ran"; do
-			x07 run $args >out 2>err
+		x07 run $args >out 2>err
 		status=$?
 		[ "$status" -eq 2 ] || atf_fail "x07 run $args: exit $status"
 		[ "$(wc -l <err)" -eq 1 ] || atf_fail "x07 run $args: $(cat err)"
@@ -44,7 +54,7 @@ usage_body()
 	done
 	[ ! -e ran ] || atf_fail "a program was run"
 	atf_check -s exit:2 -e match:"unknown command" x07 moon
-	atf_check -s exit:0 -o match:"^usage: x07 run" x07 help
+	atf_check -s exit:0 -o match:"x07 run \[options\]" x07 help
 	atf_check -s exit:0 -o match:"^x07 [0-9]" x07 version
 }
 
@@ -53,7 +63,7 @@ backend_head() { atf_set descr "the backend table: vm by default, os needs accep
 backend_body()
 {
 	base_policy
-	sandbox="--profile sandbox --policy $policy"
+	sandbox="-q --profile sandbox --policy $policy"
 	{
 		atf_check -s exit:2 -e match:"--i-accept-weaker-isolation" \
 		    x07 run $sandbox --sandbox-backend os -- touch ran
@@ -89,7 +99,7 @@ net_once()
 	base_policy
 	http_server 127.0.0.1 .
 	echo content >page
-	sandbox="--profile sandbox --policy $policy $accept"
+	sandbox="-q --profile sandbox --policy $policy $accept"
 	other=$(free_port)
 	{
 		atf_check -s exit:0 -o inline:"content\n" -e match:"using derived policy" \
@@ -118,7 +128,7 @@ files_head() { atf_set descr "the project is read-only but for its write roots";
 files_once()
 {
 	base_policy
-	sandbox="--profile sandbox --policy $policy $accept"
+	sandbox="-q --profile sandbox --policy $policy $accept"
 	mkdir -p out
 	chmod 777 out
 	echo readable >readable
@@ -165,7 +175,7 @@ import sys
 print(sys.argv[1:])
 EOF
 	atf_check -o inline:"['a b', \"it's\", 'x\\\\ny\\\\n', '--', '-v', '', '\$HOME;\`id\`']\n" \
-	    x07 run --profile sandbox --policy "$policy" $accept -- \
+	    x07 run -q --profile sandbox --policy "$policy" $accept -- \
 	    python3 show.py 'a b' "it's" 'x
 y
 ' -- -v '' '$HOME;`id`'
@@ -175,7 +185,126 @@ dir 'x'"
 dir 'x'" || atf_fail "cd"
 	base_policy cli
 	atf_check -o inline:"ok\n" \
-	    x07 run --profile sandbox --policy "$policy" $accept -- echo ok
+	    x07 run -q --profile sandbox --policy "$policy" $accept -- echo ok
+}
+
+atf_test_case hostile_paths
+hostile_paths_head() { atf_set descr "newlines, quotes, ; : and backslashes in paths"; }
+hostile_paths_once()
+{
+	dir="odd
+ dir;'x':\\y"
+	$AS mkdir "$dir"
+	cd "$dir" || atf_fail "cd"
+	base_policy cli
+	mkdir out
+	chmod -R 777 .
+	printf 'content\n' >"a;b
+c"
+	cat >main.c <<'EOF'
+#include <stdio.h>
+int main(void) { puts("built"); return 0; }
+EOF
+	sandbox="--profile sandbox --policy .x07/policies/base/cli.sandbox.base.policy.json $accept"
+	atf_check -o inline:"content\n" $AS x07 run -q $sandbox -- cat "a;b
+c"
+	atf_check -o inline:"content\n" $AS x07 run -q $sandbox --input "a;b
+c" -- cat
+	atf_check -o inline:"built\n" $AS x07 run -q --world run-os-sandboxed \
+	    --policy "$policy" $accept --program main.c
+	atf_check -s not-exit:0 -e match:";" $AS x07 run -q $sandbox \
+	    --allow-read-root 'a;b' -- touch ran
+	[ ! -e ran ] || atf_fail "a program was run"
+	cd .. || atf_fail "cd"
+	rm -rf "$dir"
+}
+hostile_paths_body() { both hostile_paths_once; }
+
+atf_test_case long_arguments
+long_arguments_head() { atf_set descr "very long argument lists arrive, or fail with a clear error"; }
+long_arguments_body()
+{
+	base_policy cli
+	cat >long.py <<'EOF'
+import subprocess, sys
+n, size, *args = sys.argv[1:]
+words = ["x" * int(size)] * int(n)
+r = subprocess.run(args + ["--", "sh", "-c", "echo $#", "sh"] + words,
+    capture_output=True, text=True)
+print(r.returncode, r.stdout.strip(), r.stderr.strip())
+EOF
+	sandbox="--profile sandbox --policy $policy $accept"
+	atf_check -o inline:"0 60000 \n" python3 long.py 60000 4 x07 run -q $sandbox
+	atf_check -o inline:"0 10 \n" python3 long.py 10 120000 x07 run -q $sandbox
+	atf_check -o inline:"0 60000 \n" python3 long.py 60000 4 \
+	    x07 run -q --report r.json $sandbox
+	# Near what the kernel takes there is no room for the chain.
+	cat >edge.py <<'EOF'
+import subprocess, sys
+refused = 0
+for n in range(2000, 2100):
+    try:
+        r = subprocess.run(sys.argv[1:] + ["--", "true"] + ["x" * 1000] * n,
+            capture_output=True, text=True)
+    except OSError:
+        break
+    if r.returncode == 0:
+        continue
+    refused += 1
+    if r.returncode not in (125, 126) or "too long" not in r.stderr and \
+            "longer than" not in r.stderr:
+        sys.exit(f"{n}: {r.returncode}: {r.stderr}")
+print(refused > 0)
+EOF
+	atf_check -o inline:"True\n" python3 edge.py x07 run -q $sandbox
+}
+
+atf_test_case concurrent
+concurrent_head() { atf_set descr "runs at once, with one derived policy and one build, do not disturb each other"; }
+concurrent_body()
+{
+	base_policy cli
+	mkdir out
+	cat >main.c <<'EOF'
+#include <stdio.h>
+int main(int argc, char **argv) { puts(argc > 1 ? argv[1] : ""); return 0; }
+EOF
+	pids=
+	for i in 1 2 3 4 5 6; do
+		x07 run -q --world run-os-sandboxed --policy "$policy" $accept \
+		    --allow-read-root /usr/share --program main.c -- "n$i" \
+		    >"out.$i" 2>"err.$i" &
+		pids="$pids $!"
+	done
+	for pid in $pids; do
+		wait "$pid" || atf_fail "$(cat err.*)"
+	done
+	for i in 1 2 3 4 5 6; do
+		atf_check -o inline:"n$i\n" cat "out.$i"
+	done
+	[ "$(ls .x07/build)" = main ] || atf_fail "left: $(ls .x07/build)"
+	set -- .x07/policies/_generated/*
+	[ $# -eq 1 ] || atf_fail "left: $*"
+}
+
+atf_test_case read_only
+read_only_head() { atf_set descr "a project that cannot be written: runs, or a clear error"; }
+read_only_body()
+{
+	base_policy cli
+	mkdir out
+	echo 'int main(void) { return 0; }' >main.c
+	chmod -R a+rX,a-w .
+	atf_check -o inline:"ok\n" $AS_USER x07 run -q --profile sandbox \
+	    --policy "$policy" $accept -- echo ok
+	atf_check -s exit:1 -e match:"cannot write .*/.x07/build.*read-only project" \
+	    $AS_USER x07 run -q --program main.c
+	atf_check -s not-exit:0 -e match:"Permission denied" $AS_USER x07 run -q \
+	    --profile sandbox --policy "$policy" $accept --allow-read-root /usr -- echo ok
+	atf_check -s exit:125 -e match:"report.*Permission denied" $AS_USER \
+	    x07 run --report r.json -- touch /tmp/x07-ran.$$
+	[ ! -e /tmp/x07-ran.$$ ] || atf_fail "a program was run"
+	chmod -R u+w .
 }
 
 atf_test_case bad_policy
@@ -184,10 +313,267 @@ bad_policy_body()
 {
 	base_policy cli
 	sed 's/"deny_hidden"/"deny_hiden"/' "$policy" >bad.json
-	atf_check -s not-exit:0 -e match:"bad.json:[0-9]+:[0-9]+: policy.fs.deny_hiden" \
-	    x07 run --profile sandbox --policy bad.json $accept -- touch ran
+	for more in '' '-q' '--strict' '--allow-read-root /usr' '--report r.json'; do
+		atf_check -s exit:3 -e match:"bad.json:[0-9]+:[0-9]+: policy.fs.deny_hiden" \
+		    x07 run --profile sandbox --policy bad.json $accept $more -- touch ran
+	done
+	[ ! -e r.json ] || atf_fail "there is a report of nothing"
+	atf_check -s exit:2 -e match:"missing policy file: .*/nothing.json" \
+	    x07 run --profile sandbox --policy nothing.json $accept -- touch ran
+	atf_check -s exit:2 -e match:"x07 policy init --template worker" x07 run --profile sandbox \
+	    --policy .x07/policies/base/worker.sandbox.base.policy.json $accept -- touch ran
 	[ ! -e ran ] || atf_fail "the program was run"
 }
+
+atf_test_case unenforced
+unenforced_head() { atf_set descr "keys that nothing enforces are told once, hidden by -q, refused by --strict"; }
+unenforced_body()
+{
+	base_policy worker
+	sandbox="--profile sandbox --policy $policy $accept"
+	atf_check -o inline:"ok\n" -e save:err x07 run $sandbox -- echo ok
+	[ "$(grep -c 'not enforced under sandbox_backend=os: .*time.allow_wall_clock' err)" -eq 1 ] ||
+	    atf_fail "$(cat err)"
+	atf_check -o inline:"ok\n" x07 run -q $sandbox -- echo ok
+	for quiet in '' -q; do
+		atf_check -s exit:2 -e match:"--strict: nothing enforces .*time.allow_wall_clock" \
+		    x07 run $quiet --strict $sandbox -- touch ran
+	done
+	[ ! -e ran ] || atf_fail "the program was run"
+}
+
+atf_test_case verbose
+verbose_head() { atf_set descr "what -v prints does the same when it is pasted"; }
+verbose_once()
+{
+	dir="a 'b'
+c"
+	$AS mkdir "$dir"
+	cd "$dir" || atf_fail "cd"
+	base_policy cli
+	mkdir out
+	chmod -R 777 .
+	echo "in put" >in
+	sandbox="--profile sandbox --policy $policy $accept"
+	atf_check -o inline:"in put\nit's \$1\n" -e save:err $AS x07 run -q -v $sandbox \
+	    --input in --log log -- sh -c 'read -r l; echo "$l"; echo "$1"' sh "it's \$1"
+	for gate in x07-limit x07-netgate x07-fsgate x07-execgate; do
+		grep -q "/$gate -P 3" err || atf_fail "no $gate: $(cat err)"
+	done
+	sed '1s/^x07 run: //' err >pasted
+	pasted=$PWD/pasted
+	cd / || atf_fail "cd"
+	for sh in sh bash; do
+		atf_check -o inline:"in put\nit's \$1\n" $AS "$sh" "$pasted"
+	done
+	cd "${pasted%/*}/.." || atf_fail "cd"
+	rm -rf "$dir"
+}
+verbose_body()
+{
+	both verbose_once
+	atf_check -o inline:"7\n" -e save:err x07 run -v -- echo 7
+	sed '1s/^x07 run: //' err >pasted
+	atf_check -o inline:"7\n" sh ./pasted
+}
+
+atf_test_case report
+report_head() { atf_set descr "--report tells policy, backend, gates, denials and exit"; }
+report_once()
+{
+	base_policy
+	mkdir -p out
+	chmod -R 777 .
+	sandbox="--profile sandbox --policy $policy $accept"
+	port=$(free_port)
+	atf_check -s exit:7 -o inline:"out" -e match:"x07-netgate: deny connect 127.0.0.1:$port" \
+	    $AS x07 run -q $sandbox --report r.json --log log -- \
+	    curl -sS --max-time 20 "http://127.0.0.1:$port/" --write-out 'out'
+	atf_check -o inline:"x07.os-run.report@0.1.0 run-os-sandboxed os true 7 null\n" jq -r \
+	    '"\(.schema_version) \(.world) \(.sandbox_backend) \(.weaker_isolation) \(.exit.status) \(.exit.signal)"' r.json
+	atf_check -o inline:"sha256:$(sha256sum <"$policy" | cut -d ' ' -f 1)\n" \
+	    jq -r .policy.digest r.json
+	atf_check -o inline:'["x07-limit","x07-netgate","x07-fsgate","x07-execgate"]\n' \
+	    jq -c .gates.used r.json
+	atf_check -o inline:"connect 127.0.0.1:$port net.allow_hosts --allow-host 127.0.0.1:$port\n" \
+	    jq -r '.denials[] | select(.verb == "connect") | "\(.verb) \(.object) \(.key) \(.hint)"' r.json
+	atf_check -o inline:'"curl"\n' jq -c '.program[0]' r.json
+	atf_check -o match:'"verb":"connect"' cat log
+	# The twin: nothing denied, nothing told; the file is replaced, no other is left.
+	atf_check $AS x07 run -q $sandbox --report r.json -- true
+	atf_check -o inline:"[] 0\n" jq -c -r '"\(.denials) \(.exit.status)"' r.json
+	atf_check -o inline:"r.json\n" sh -c 'ls -A | grep r.json'
+	rm -rf out .x07 r.json log
+}
+report_body()
+{
+	both report_once
+	atf_check -s signal:term x07 run --report r.json -- sh -c 'kill -TERM $$'
+	atf_check -o inline:"143 15 run-os none\n" jq -r \
+	    '"\(.exit.status) \(.exit.signal) \(.world) \(.sandbox_backend)"' r.json
+	atf_check -o inline:"in\n" sh -c 'echo in | x07 run --report r.json -- cat'
+	cat >wait.py <<'EOF'
+import signal, sys, time
+def handler(sig, frame):
+    print("got", sig, flush=True)
+    sys.exit(9)
+signal.signal(signal.SIGTERM, handler)
+print("ready", flush=True)
+time.sleep(60)
+EOF
+	x07 run --report r.json -- python3 wait.py >out &
+	pid=$!
+	wait_for 20 grep -q ready out
+	kill -TERM "$pid"
+	wait "$pid"
+	status=$?
+	[ "$status" -eq 9 ] || atf_fail "exit status $status"
+	atf_check -o inline:"ready\ngot 15\n" cat out
+}
+
+atf_test_case report_file
+report_file_head() { atf_set descr "where a report can be put, and where not"; }
+report_file_body()
+{
+	atf_check -s exit:125 -e match:"--report" x07 run --report /nonexistent/r -- touch ran
+	atf_check -s exit:125 -e match:"is a directory" x07 run --report . -- touch ran
+	[ ! -e ran ] || atf_fail "the program was run"
+	# A pipe is written to, a link is followed, and neither is replaced.
+	ln -s real.json link.json
+	echo old >real.json
+	atf_check x07 run --report link.json -- true
+	[ -h link.json ] || atf_fail "the link was replaced"
+	atf_check -o inline:"0\n" jq .exit.status real.json
+	atf_check -o inline:"0\n" sh -c 'x07 run --report /dev/stdout -- true | jq .exit.status'
+	[ -h /dev/stdout ] || atf_fail "/dev/stdout was replaced"
+}
+
+atf_test_case report_digest
+report_digest_head() { atf_set descr "the digest is of the bytes in force, whatever becomes of the file"; }
+report_digest_body()
+{
+	base_policy cli
+	mkdir out
+	digest=$(sha256sum <"$policy" | cut -d ' ' -f 1)
+	tools=$(dirname "$(command -v x07)")
+	mkdir bin
+	for t in "$tools"/x07-*; do
+		ln -s "$t" bin/
+	done
+	# Stands for x07-policy: the file is replaced when report has read it.
+	rm bin/x07-policy
+	cat >bin/x07-policy <<EOF
+#!/bin/sh
+case \$1 in
+seal) printf '{}' >"$policy" ;;
+esac
+exec "$tools/x07-policy" "\$@"
+EOF
+	chmod 755 bin/x07-policy
+	cp "$tools/x07" bin/x07
+	ln -s "${tools%/bin}/libexec" libexec
+	atf_check -o inline:"ok\n" bin/x07 run -q --profile sandbox --policy "$policy" $accept \
+	    --report r.json -- echo ok
+	atf_check -o inline:"sha256:$digest\n" jq -r .policy.digest r.json
+	atf_check -o inline:"{}" cat "$policy"
+}
+
+atf_test_case trace cleanup
+trace_head() { atf_set descr "--trace denies nothing, and ends in a policy that allows what was done"; }
+trace_once()
+{
+	base_policy
+	mkdir -p out
+	http_server 127.0.0.1 .
+	echo content >page
+	chmod -R a+rwX .
+	sandbox="--profile sandbox --policy $policy"
+	url=http://127.0.0.1:$SERVER_PORT/page
+	atf_check -s exit:2 -e match:"i-accept-weaker-isolation" $AS x07 run $sandbox \
+	    --sandbox-backend os --trace -- touch ran
+	[ ! -e ran ] || atf_fail "the program was run"
+	# Denied, traced, allowed.
+	atf_check -s not-exit:0 -e match:"deny connect" $AS x07 run -q $sandbox $accept -- \
+	    curl -sS --max-time 20 "$url"
+	atf_check -o inline:"content\n" -e save:err $AS x07 run -q $sandbox $accept --trace -- \
+	    curl -sS --max-time 20 "$url"
+	atf_check -o ignore grep "would deny connect 127.0.0.1:$SERVER_PORT (.*--allow-host 127.0.0.1:$SERVER_PORT)" err
+	traced=.x07/policies/_generated/http-client.sandbox.base.traced.policy.json
+	atf_check -o ignore grep "the policy with these additions: .*/$traced" err
+	atf_check -o inline:"content\n" $AS x07 run -q --profile sandbox --policy "$traced" \
+	    $accept -- curl -sS --max-time 20 "$url"
+	# Nothing denied: nothing suggested.
+	rm -r .x07/policies/_generated
+	atf_check -s exit:3 -e match:"nothing would have been denied" $AS x07 run -q \
+	    $sandbox $accept --trace -- python3 -c 'raise SystemExit(3)'
+	[ ! -e "$traced" ] || atf_fail "a policy was suggested for nothing"
+	stop_servers
+	rm -rf out .x07 page
+}
+trace_body() { both trace_once; }
+trace_cleanup() { stop_servers; }
+
+atf_test_case walkthrough cleanup
+walkthrough_head() { atf_set descr "the examples of the page: init, allow-host, deny wins, host files, roots, loopback"; }
+walkthrough_once()
+{
+	export X07_SANDBOX_BACKEND=os X07_I_ACCEPT_WEAKER_ISOLATION=1
+	for t in cli http-client web-service fs-tool sqlite-app postgres-client worker \
+	    worker-parallel; do
+		atf_check -o match:'"status":"created"' $AS x07 policy init --template $t
+	done
+	http_server 127.0.0.1 .
+	echo content >page
+	mkdir -p out elsewhere
+	chmod 777 out
+	here=$SERVER_PORT
+	url=http://127.0.0.1:$here/page
+	run="x07 run -q --profile sandbox \
+	    --policy .x07/policies/base/http-client.sandbox.base.policy.json"
+	curl="curl -sS --max-time 20"
+	# Allowed only when listed; the line ends in the flag that would do it.
+	atf_check -s not-exit:0 -e match:"deny connect 127.0.0.1:$here .*allow with --allow-host 127.0.0.1:$here\)" \
+	    $AS $run -- $curl "$url"
+	atf_check -o inline:"content\n" \
+	    -e match:"^x07 run: using derived policy .*/.x07/policies/_generated/sandbox.http-client.base.g[0-9a-f]{8}.policy.json" \
+	    $AS $run --allow-host "127.0.0.1:$here,1" -- $curl "$url"
+	# Denies apply after allows.
+	for deny in "127.0.0.1:*" "127.0.0.1:$here"; do
+		atf_check -s not-exit:0 -e match:"deny connect 127.0.0.1:$here" \
+		    $AS $run --deny-host "$deny" --allow-host "127.0.0.1:$here" -- $curl "$url"
+	done
+	atf_check -o inline:"content\n" -e ignore $AS $run --deny-host "127.0.0.1:1" \
+	    --allow-host "127.0.0.1:$here" -- $curl "$url"
+	# The same from files, relative to the project.
+	printf '# hosts\n127.0.0.1:%s\n' "$here" >allow.txt
+	printf '127.0.0.1:*\n' >deny.txt
+	atf_check -o inline:"content\n" -e ignore $AS $run --allow-host-file allow.txt -- $curl "$url"
+	atf_check -s not-exit:0 -e match:"deny connect" $AS $run --allow-host-file allow.txt \
+	    --deny-host-file deny.txt -- $curl "$url"
+	# Roots.
+	echo outside >/var/tmp/x07-outside.$$
+	chmod 644 /var/tmp/x07-outside.$$
+	atf_check -s not-exit:0 -e match:"No such file" $AS $run -- cat /var/tmp/x07-outside.$$
+	mkdir -p more
+	chmod 777 more
+	atf_check -s not-exit:0 -e match:"Read-only|Permission" $AS $run -- \
+	    python3 -c 'open("more/x", "w")'
+	atf_check -e ignore $AS $run --allow-write-root more -- \
+	    python3 -c 'open("more/x", "w")'
+	[ -e more/x ] || atf_fail "nothing was written"
+	rm /var/tmp/x07-outside.$$
+	# Loopback with a fixed port, from the policy for services.
+	atf_check -o inline:"content\n" -e ignore $AS x07 run -q --profile sandbox \
+	    --policy .x07/policies/base/web-service.sandbox.base.policy.json \
+	    --allow-host "127.0.0.1:$here" -- $curl "$url"
+	# Wildcard ports are for denying only.
+	atf_check -s exit:2 -e match:"deny-host" $AS $run --allow-host '127.0.0.1:*' -- touch ran
+	[ ! -e ran ] || atf_fail "the program was run"
+	stop_servers
+	rm -rf out more elsewhere .x07 page allow.txt deny.txt
+}
+walkthrough_body() { both walkthrough_once; }
+walkthrough_cleanup() { stop_servers; }
 
 atf_test_case shells
 shells_head() { atf_set descr "x07 runs under dash, bash, busybox ash and ksh"; }
@@ -197,7 +583,7 @@ shells_body()
 	script=$(command -v x07)
 	for sh in dash bash 'busybox ash' ksh; do
 		command -v "${sh%% *}" >/dev/null || atf_fail "$sh is missing"
-			atf_check -o inline:"it's  fine\n" $sh "$script" run --profile sandbox \
+		atf_check -o inline:"it's  fine\n" $sh "$script" run -q --profile sandbox \
 		    --policy "$policy" $accept -- echo "it's  fine"
 	done
 }
@@ -212,5 +598,16 @@ atf_init_test_cases()
 	atf_add_test_case environment
 	atf_add_test_case arguments
 	atf_add_test_case bad_policy
+	atf_add_test_case hostile_paths
+	atf_add_test_case long_arguments
+	atf_add_test_case concurrent
+	atf_add_test_case read_only
+	atf_add_test_case unenforced
+	atf_add_test_case verbose
+	atf_add_test_case report
+	atf_add_test_case report_file
+	atf_add_test_case report_digest
+	atf_add_test_case trace
+	atf_add_test_case walkthrough
 	atf_add_test_case shells
 }

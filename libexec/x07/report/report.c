@@ -58,6 +58,19 @@ static pid_t		 parent;
 
 /* ---- before ---- */
 
+#define OWN_FD	16	/* ours are from here up: the chain's numbers are below */
+
+static int
+own_fd(int fd)
+{
+	int own = fd != -1 ? fcntl(fd, F_DUPFD_CLOEXEC, OWN_FD) : -1;
+
+	if (own == -1)
+		refuse_errno("descriptors");
+	close(fd);
+	return own;
+}
+
 /*
  * The bytes that the chain enforces are the bytes of the digest: it reads our
  * copy, whatever becomes of the file.
@@ -73,9 +86,8 @@ seal_policy(void)
 		refuse_errno("%s", run.policy);
 	close(fd);
 	SHA256Data((uint8_t *)bytes, len, digest);
-	fd = os_seal(bytes, len);
-	if (fd == -1 || lseek(fd, 0, SEEK_SET) == -1 ||
-	    dup2(fd, run.policy_fd) == -1)
+	fd = own_fd(os_seal(bytes, len));
+	if (lseek(fd, 0, SEEK_SET) == -1 || dup2(fd, run.policy_fd) == -1)
 		refuse_errno("%s", run.policy);
 	close(fd);
 	free(bytes);
@@ -347,13 +359,17 @@ main(int argc, char *argv[])
 	if (run.out != NULL)
 		run.place = report_place(run.out);
 	if (run.log != NULL)
-		log_fd = audit_open(run.log);
+		log_fd = own_fd(audit_open(run.log));
 	if (run.policy != NULL)
 		seal_policy();
 	denials = denials_new();
-	if (run.audit_fd != -1 && socketpair(AF_UNIX,
-	    SOCK_SEQPACKET | SOCK_CLOEXEC, 0, audit) == -1)
-		refuse_errno("report");
+	if (run.audit_fd != -1) {
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+		    audit) == -1)
+			refuse_errno("report");
+		audit[0] = own_fd(audit[0]);
+		audit[1] = own_fd(audit[1]);
+	}
 	parent = getpid();
 	if (child_start(&child, argv + optind, become_chain, NULL) == -1)
 		refuse_errno("%s", argv[optind]);
