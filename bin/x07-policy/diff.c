@@ -137,6 +137,25 @@ port_covered(const struct hostspec *const *rel, size_t n,
 	return false;
 }
 
+/*
+ * True when nothing more is granted by b on a port, or the program may listen there
+ * already: some entry is that address alone.
+ */
+static bool
+listens_alike(const struct hostspec *const *rel, size_t n,
+    const struct hostspec *b, uint16_t port)
+{
+	size_t i;
+
+	if (!host_is_here(b))
+		return true;
+	for (i = 0; i < n; i++)
+		if (host_is_here(rel[i]) && host_has_port(rel[i], port) &&
+		    host_covers(rel[i], b->family, b->lo))
+			return true;
+	return false;
+}
+
 static struct hostspec *
 parse_hosts(const struct form *f, size_t *n)
 {
@@ -210,7 +229,8 @@ hosts_beyond(struct out *o, const struct form *a, const struct form *b)
 		at = 0;
 		nrel = relevant(old, nold, &new[i], rel);
 		for (j = 0; j < new[i].nports; j++)
-			if (!port_covered(rel, nrel, &new[i], new[i].ports[j]))
+			if (!port_covered(rel, nrel, &new[i], new[i].ports[j]) ||
+			    !listens_alike(rel, nrel, &new[i], new[i].ports[j]))
 				at += (size_t)snprintf(ports + at,
 				    sizeof(ports) - at, "%c%u",
 				    at > 0 ? ',' : ':',

@@ -167,8 +167,8 @@ addr_step(unsigned char *addr, int family, int by)
 }
 
 /*
- * Writes an entry of addresses anew; false when there is no way to write it. An
- * IPv6 range that lies in a block of forms of IPv4 addresses is read as the IPv4
+ * Writes an entry of addresses anew; false when it would say more than before. Where
+ * one address is left of a range, it could be listened on. And an IPv6 range that lies in a block of forms of IPv4 addresses is read as the IPv4
  * range inside, which the one that was cut never held.
  */
 static bool
@@ -185,7 +185,7 @@ range_text(char text[HOST_MAX + 1], const struct hostspec *hs)
 	snprintf(text, HOST_MAX + 1, "%s%s%s", lo, one ? "" : "-",
 	    one ? "" : hi);
 	return host_parse_host(&again, text, &why) == 0 &&
-	    again.family == hs->family;
+	    again.family == hs->family && !host_is_here(&again);
 }
 
 /*

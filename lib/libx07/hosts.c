@@ -462,3 +462,14 @@ host_covers(const struct hostspec *h, int family, const unsigned char *addr)
 	    memcmp(h->lo, addr, addr_len(family)) <= 0 &&
 	    memcmp(addr, h->hi, addr_len(family)) <= 0;
 }
+
+bool
+host_is_here(const struct hostspec *h)
+{
+	static const unsigned char any[16], one[16] = { [15] = 1 };
+	size_t len = addr_len(h->family);
+
+	return h->kind == HOST_RANGE && memcmp(h->lo, h->hi, len) == 0 &&
+	    (memcmp(h->lo, any, len) == 0 || (h->family == AF_INET ?
+	    h->lo[0] == 127 : memcmp(h->lo, one, len) == 0));
+}

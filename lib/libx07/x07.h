@@ -127,6 +127,13 @@ bool	host_covers(const struct hostspec *, int family, const unsigned char *addr)
 bool	host_unwrap(int *family, unsigned char *addr);
 
 /*
+ * True when the entry is one address that every machine has: loopback, or the unspecified
+ * one, which stands for all. Where x07-netgate has such an entry, the program may
+ * listen; a range does not say that.
+ */
+bool	host_is_here(const struct hostspec *);
+
+/*
  * What kind of special range the address lies in ("a loopback address", "a
  * private address", ...), NULL for an ordinary one. A name must not open
  * these by itself: DNS rebinding.

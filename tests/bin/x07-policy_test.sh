@@ -626,6 +626,18 @@ derive_base_body()
 	derived --deny-host '[::fffe:0:0/96]:*' --deny-host '[64:ff9b::1:0:0]:*' --deny-host '[2001:ffff::/32]:*'
 	atf_check -o inline:'[]\n' jq -c .net.allow_hosts "$derived"
 	atf_check -o not-match:wider x07-policy diff "$policy" "$derived"
+	# One address of this machine, alone, could be listened on.
+	edit 'd["net"]["allow_hosts"] = [{"host": "127.0.0.0/30", "ports": [80, 81]},
+	    {"host": "::/126", "ports": [80]}, {"host": "10.0.0.0/31", "ports": [80]}]'
+	derived --deny-host 127.0.0.2:80 --deny-host '[::2]:*' --deny-host 10.0.0.1:80
+	atf_check -o inline:'{"host":"127.0.0.0/30","ports":[81]}
+{"host":"127.0.0.0-127.0.0.1","ports":[80]}
+{"host":"::-::1","ports":[80]}
+{"host":"::3","ports":[80]}
+{"host":"10.0.0.0","ports":[80]}
+' jq -c '.net.allow_hosts[]' "$derived"
+	atf_check -o not-match:wider x07-policy diff "$policy" "$derived"
+	edit 'd["net"]["allow_hosts"] = [{"host": "::fffe:0:0/95", "ports": [80]}]'
 	derived --deny-host '[::ffff:0:1]:*'
 	atf_check -o inline:'::fffe:0:0/95\n' jq -r '.net.allow_hosts[0].host' "$derived"
 	mv plain "$policy"
@@ -800,6 +812,12 @@ d["fs"]["max_depth"] = 5'
 	change 1 'wider db.net.require_tls: true -> false' '.db.net.require_tls = false'
 	change 0 'narrower process.max_args: 10 -> 9' '.process.max_args = 9'
 	change 1 'wider process.max_args: 10 -> 64' 'del(.process.max_args)'
+	# 0 is whatever the one who enforces it takes: more or less, nobody knows.
+	change 0 'narrower fs.max_depth: 5 -> 4' '.fs.max_depth = 4'
+	change 1 'wider fs.max_depth: 5 -> 6' '.fs.max_depth = 6'
+	jq '.fs.max_depth = 0' old.json >none.json
+	atf_check -s exit:1 -o inline:'wider fs.max_depth: 5 -> 0\n' x07-policy diff old.json none.json
+	atf_check -s exit:1 -o inline:'wider fs.max_depth: 0 -> 5\n' x07-policy diff none.json old.json
 	# 0 is no limit.
 	change 1 'wider process.max_stdout_bytes: 10485760 -> 0' '.process.max_stdout_bytes = 0'
 	# Paths hold what is below them.
@@ -832,6 +850,16 @@ d["fs"]["max_depth"] = 5'
 	change 1 'wider net.allow_hosts: + 10.0.0.0/23:1' '.net.allow_hosts += [{host: "10.0.0.0/23", ports: [1]}]'
 	change 1 'wider net.allow_hosts: + 10.0.0.0/24:2' '.net.allow_hosts += [{host: "10.0.0.0/24", ports: [1, 2]}]'
 	atf_check -o empty -x "jq '.net.allow_hosts += [{host: \"10.0.0.0/24\", ports: [1]}, {host: \"::ffff:10.0.0.9\", ports: [1]}]' old.json | x07-policy diff old.json -"
+	# An address of this machine by itself may be listened on, in a block it may not.
+	for h in 0.0.0.0/0=127.0.0.1 127.0.0.0/8=127.9.9.9 0.0.0.0/0=0.0.0.0 ::/0=::1 ::/64=::; do
+		jq --arg h "${h%=*}" '.net.allow_hosts = [{host: $h, ports: [80, 81]}]' old.json >block.json
+		jq --arg h "${h#*=}" '.net.allow_hosts += [{host: $h, ports: [80]}]' block.json >alone.json
+		atf_check -s exit:1 -o match:'^wider net.allow_hosts: \+ .*:80$' x07-policy diff block.json alone.json
+		atf_check -o not-match:wider x07-policy diff alone.json block.json
+		atf_check x07-policy diff alone.json alone.json
+		jq '.net.allow_hosts[1].ports = [81, 80]' alone.json >more.json
+		atf_check -s exit:1 -o match:'^wider net.allow_hosts: \+ .*:81$' x07-policy diff alone.json more.json
+	done
 	# Names of hosts are not addresses, a block does not stand for them.
 	change 1 'wider net.allow_hosts: + b.a.example:80' '.net.allow_hosts += [{host: "b.a.example", ports: [80]}]'
 	# A wider and a narrower line of one key.
