@@ -35,6 +35,7 @@ struct rules {
 	bool		ask[NGROUPS];	/* names of this group may be resolved */
 	const char	*closed;	/* key that shuts all of net.*, or NULL */
 	bool		udp;		/* -u, net.allow_udp */
+	bool		no_tcp;		/* net.allow_tcp is false, net.allow_udp true */
 	int64_t		max_live[NGROUPS];	/* connections at once, 0: any */
 	int64_t		connect_ms[NGROUPS];	/* 0: as long as the kernel tries */
 	int64_t		max_bytes;	/* of all connections together, 0: any */

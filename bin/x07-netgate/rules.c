@@ -119,6 +119,7 @@ add_net(struct rules *r, const struct form *form)
 		return;
 	r->ask[GROUP_NET] = form_bool(form, "net.allow_dns", false);
 	r->udp = udp;
+	r->no_tcp = !tcp;
 	n = form_list(form, "net.allow_hosts", &item);
 	for (size_t i = 0; i < n; i++) {
 		if (host_parse(&spec, item[i], false, &why) == -1)
@@ -204,6 +205,13 @@ denied_addr(const struct rules *r, int family, const unsigned char *addr,
 	return NULL;
 }
 
+/* True when an entry is for datagrams, or for connections. */
+static bool
+is_for(const struct rules *r, const struct entry *e, bool udp)
+{
+	return udp ? e->udp : !r->no_tcp || e->group != GROUP_NET;
+}
+
 bool
 rules_addr(const struct rules *r, int family, const unsigned char *addr,
     uint16_t port, bool udp, struct judgement *j)
@@ -224,7 +232,7 @@ rules_addr(const struct rules *r, int family, const unsigned char *addr,
 	for (size_t i = 0; i < r->nallow; i++) {
 		const struct entry *e = &r->allow[i];
 
-		if ((udp && !e->udp) || !host_has_port(&e->spec, port) ||
+		if (!is_for(r, e, udp) || !host_has_port(&e->spec, port) ||
 		    !host_covers(&e->spec, inner_family, inner))
 			continue;
 		j->entry = e;
@@ -232,9 +240,9 @@ rules_addr(const struct rules *r, int family, const unsigned char *addr,
 		return true;
 	}
 	j->why = "not in net.allow_hosts";
-	if (r->closed != NULL) {
-		j->key = r->closed;
-		j->why = strcmp(r->closed, "net.enabled") == 0 ?
+	if (r->closed != NULL || (!udp && r->no_tcp)) {
+		j->key = r->closed != NULL ? r->closed : "net.allow_tcp";
+		j->why = strcmp(j->key, "net.enabled") == 0 ?
 		    "net.enabled is false" : "net.allow_tcp is false";
 	}
 	return false;
@@ -248,7 +256,7 @@ rules_name(const struct rules *r, const char *name, uint16_t port, bool udp)
 	for (size_t i = 0; i < r->nallow; i++) {
 		const struct entry *e = &r->allow[i];
 
-		if (e->spec.kind == HOST_NAME && (!udp || e->udp) &&
+		if (e->spec.kind == HOST_NAME && is_for(r, e, udp) &&
 		    strcmp(e->spec.name, name) == 0 &&
 		    host_has_port(&e->spec, port))
 			return e;

@@ -636,6 +636,11 @@ udp_body()
 		echo $! >>server.pids
 		wait_for 20 test -s udp.port
 		host=$a port=$(cat udp.port)
+		# For datagrams alone, as only a policy can say.
+		x07-policy init --template http-client --emit policy | jq --arg h "$a" \
+		    --argjson p "$port" '.net += {allow_tcp: false, allow_udp: true,
+		    allow_hosts: [{host: $h, ports: [$p]}]}' >udponly.json
+		chmod a+r udponly.json
 		case $a in *:*) spec="[$a]:$port" ;; *) spec=$a:$port ;; esac
 		both udp_as
 	done
@@ -648,6 +653,9 @@ udp_as()
 		[ "$(grep -c '^True True$' said)" -eq 2 ] || atf_fail "no echo"
 		unsaid deny
 	done
+	merged $AS x07-netgate -p udponly.json -- \
+	    python3 ask.py "$host" "$port" connected
+	[ "$(grep -c '^True True$' said)" -eq 2 ] || atf_fail "no echo"
 	# Without -u the list is for connections only.
 	merged $AS x07-netgate -a "$spec" -- python3 ask.py "$host" "$port" connected
 	said '^ConnectionRefusedError$'
@@ -1383,6 +1391,11 @@ policy_body()
 	p["net"]["enabled"] = True
 	p["net"]["allow_tcp"] = False
 	json.dump(p, open("notcp.json", "w"))
+	p["net"]["allow_udp"] = True
+	json.dump(p, open("udponly.json", "w"))
+	p["net"]["allow_hosts"][0]["host"] = "localhost"
+	json.dump(p, open("udpname.json", "w"))
+	p["net"]["allow_udp"] = False
 	p["net"]["allow_hosts"] = []
 	p["net"]["enabled"] = False
 	p["db"] = {"enabled": True, "drivers": {"sqlite": False, "postgres": True,
@@ -1403,9 +1416,11 @@ policy_as()
 	merged $AS x07-netgate -p off.json -- curl -sS "http://127.0.0.1:$p/"
 	said "deny connect 127.0.0.1:$p \(net.enabled is false"
 	said '^status 7$'
-	merged $AS x07-netgate -p notcp.json -- curl -sS "http://127.0.0.1:$p/"
-	said "deny connect 127.0.0.1:$p \(net.allow_tcp is false"
-	said '^status 7$'
+	for f in notcp udponly udpname; do
+		merged $AS x07-netgate -p $f.json -- curl -sS "http://127.0.0.1:$p/"
+		said "deny connect 127.0.0.1:$p \(net.allow_tcp is false"
+		said '^status 7$'
+	done
 	merged $AS x07-netgate -p base.json -- curl -sS "http://127.0.0.1:$p/"
 	said "deny connect 127.0.0.1:$p \(not in net.allow_hosts"
 	merged $AS x07-netgate -p open.json -d 127.0.0.1:"$p" -- \
