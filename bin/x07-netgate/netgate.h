@@ -12,7 +12,7 @@
 
 /* ---- rules.c: what is listed ---- */
 
-enum group { GROUP_NET, GROUP_DB, NGROUPS };
+enum group { GROUP_NET, GROUP_DB, GROUP_COUNT };
 
 struct entry {
 	struct hostspec	spec;
@@ -32,12 +32,12 @@ struct rules {
 	size_t		nallow, ndeny;
 	struct serve	*serve;
 	size_t		nserve;
-	bool		ask[NGROUPS];	/* names of this group may be resolved */
+	bool		ask[GROUP_COUNT];	/* names of this group may be resolved */
 	const char	*closed;	/* key that shuts all of net.*, or NULL */
 	bool		udp;		/* -u, net.allow_udp */
 	bool		no_tcp;		/* net.allow_tcp is false, net.allow_udp true */
-	int64_t		max_live[NGROUPS];	/* connections at once, 0: any */
-	int64_t		connect_ms[NGROUPS];	/* 0: as long as the kernel tries */
+	int64_t		max_live[GROUP_COUNT];	/* connections at once, 0: any */
+	int64_t		connect_ms[GROUP_COUNT];	/* 0: as long as the kernel tries */
 	int64_t		max_bytes;	/* of all connections together, 0: any */
 };
 
@@ -119,7 +119,7 @@ struct relay {
 	struct resolver		*resolver;
 	struct served		*served;
 	int			tables[2];	/* who listens inside */
-	int64_t			live[NGROUPS];
+	int64_t			live[GROUP_COUNT];
 	int64_t			bytes;		/* moved so far */
 	bool			gate_inside;	/* the program is another such gate */
 	struct timer		last_words;

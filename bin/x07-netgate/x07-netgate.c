@@ -161,7 +161,7 @@ settle(struct rules *r, const struct options *o, const struct form *form)
 	}
 	for (size_t i = 0; i < r->nallow && form == NULL; i++)
 		r->allow[i].udp = r->udp;
-	for (int g = 0; g < NGROUPS; g++) {
+	for (int g = 0; g < GROUP_COUNT; g++) {
 		r->max_live[g] = smaller(r->max_live[g], o->conns);
 		r->connect_ms[g] = smaller(r->connect_ms[g], o->ms);
 	}

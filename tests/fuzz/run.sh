@@ -4,7 +4,7 @@
 #	run.sh -r RUNS [TARGET...]	RUNS inputs per target, the same ones each time
 #	run.sh -s SECONDS [TARGET...]	as many as go into SECONDS per target
 #
-# Targets: json policy form hosts. FUZZ_CORPUS (a directory) keeps what was found
+# Targets: json policy form hosts dns. FUZZ_CORPUS (a directory) keeps what was found
 # between long runs; without it everything is thrown away. A crash leaves its
 # input in FUZZ_CORPUS, or here.
 set -eu
@@ -20,7 +20,7 @@ while getopts r:s: opt; do
 	esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || set -- json policy form hosts
+[ $# -gt 0 ] || set -- json policy form hosts dns
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/x07-fuzz.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -30,7 +30,7 @@ trap 'exit 143' TERM
 # A tree of its own: these objects must not meet those of the checkout.
 mkdir "$work/bin"
 cp -R "$top/lib" "$top/mk" "$top/share" "$top/tests" "$work/"
-cp -R "$top/bin/x07-policy" "$work/bin/"
+cp -R "$top/bin/x07-policy" "$top/bin/x07-netgate" "$work/bin/"
 find "$work" \( -name '*.[oad]' -o -name .buildflags \) -exec rm -f {} +
 rm -f "$work/bin/x07-policy/x07-policy"
 san='-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all'
@@ -43,10 +43,14 @@ cover='-fsanitize=fuzzer-no-link,address,undefined'
 	exit 1
 }
 for t; do
+	# A parser of one tool is a file of its own there.
+	more=
+	[ "$t" != dns ] || more="$work/bin/x07-netgate/dns.c -lresolv"
 	# shellcheck disable=SC2086 # words
 	"$CLANG" -std=c11 $san -fsanitize=fuzzer,address,undefined \
 	    -D_GNU_SOURCE -DLIBBSD_OVERLAY -isystem /usr/include/bsd \
-	    -I"$work/lib/libx07" -o "$work/fuzz_$t" "$work/tests/fuzz/fuzz_$t.c" \
+	    -I"$work/lib/libx07" -I"$work/lib/libx07os" -I"$work/bin/x07-netgate" \
+	    -o "$work/fuzz_$t" "$work/tests/fuzz/fuzz_$t.c" $more \
 	    "$work/lib/libx07/libx07.a" -lcjson -lbsd -lmd || exit 1
 done
 

@@ -1,9 +1,9 @@
 #!/bin/sh
-# seeds.sh DIR X07-POLICY: makes the seed corpora DIR/{json,policy,form,hosts} and a dictionary.
+# seeds.sh DIR X07-POLICY: makes the seed corpora DIR/{json,policy,form,hosts,dns} and a dictionary.
 set -eu
 dir=$1 tool=$2
 src=$(cd "$(dirname "$0")/../.." && pwd)
-mkdir -p "$dir/json" "$dir/policy" "$dir/form" "$dir/hosts"
+mkdir -p "$dir/json" "$dir/policy" "$dir/form" "$dir/hosts" "$dir/dns"
 
 for f in "$src"/share/templates/*.json; do
 	name=${f##*/}
@@ -50,6 +50,20 @@ each "$dir/json" <<'EOF'
 {"k":"v",}
 EOF
 printf '"\303\251\342\202\254\360\237\230\200"' >"$dir/json/utf8"
+
+# Queries: A with EDNS, AAAA, a root, a pointer, a label too long, a response.
+n=0
+for query in \
+    '\022\064\1\0\0\1\0\0\0\0\0\1\4good\7example\0\0\1\0\1\0\0\51\4\320\0\0\0\0\0\0' \
+    '\0\1\1\0\0\1\0\0\0\0\0\0\1A\0\0\34\0\1' \
+    '\0\1\1\0\0\1\0\0\0\0\0\0\0\0\2\0\1' \
+    '\0\1\1\0\0\1\0\0\0\0\0\0\300\14\0\1\0\1' \
+    '\0\1\1\0\0\1\0\0\0\0\0\0\100a\0\0\1\0\1' \
+    '\0\1\201\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1'; do
+	n=$((n + 1))
+	# shellcheck disable=SC2059 # the escapes are meant
+	printf "$query" >"$dir/dns/query-$n"
+done
 
 # Words to put together: keys, tokens, escapes.
 {
