@@ -46,6 +46,7 @@ slirp()
 	kill $outside
 	wait $outside || :
 }
+# shellcheck disable=SC2086 # $pasta is words
 run()	# WHO WHAT HOW-MANY
 {
 	case $1 in
@@ -53,7 +54,6 @@ run()	# WHO WHAT HOW-MANY
 	x07-netgate) "$gate" -a 127.0.0.1:$port -- ./netload "$2" 127.0.0.1 $port "$3" ;;
 	twice) "$gate" -a 127.0.0.1:$port -- "$gate" -a 127.0.0.1:$port -- \
 	    ./netload "$2" 127.0.0.1 $port "$3" ;;
-	# shellcheck disable=SC2086 # words
 	pasta) timeout -k 5 60 $pasta -- ./netload "$2" "$pasta_at" $port "$3" 2>/dev/null ;;
 	slirp4netns) slirp ./netload "$2" 10.0.2.2 $port "$3" ;;
 	esac
