@@ -37,15 +37,16 @@ nproc_binds(void)
 	return wstatus == 0;
 }
 
+static const char use_group[] = "a control group would hold it: be root, or start "
+    "under systemd-run --user --scope -p Delegate=yes";
+
 /* A limit that the kernel does not hold for the tree as a whole. */
 static void
-weaker(struct plan *p, enum limit l, const char *how)
+weaker(struct plan *p, enum limit l, const char *how, const char *fix)
 {
 	p->how[l] = how;
 	if (p->strict)
-		refuse("--strict: %s: %s; a control group would hold it: be "
-		    "root, or start under systemd-run --user --scope -p "
-		    "Delegate=yes", limit_rows[l].what, how);
+		refuse("--strict: %s: %s; %s", limit_rows[l].what, how, fix);
 }
 
 static void
@@ -57,7 +58,7 @@ choose_memory(struct plan *p, unsigned held)
 	}
 	p->watched |= OS_SUM_MEM;
 	weaker(p, LIM_MEM, "of each process by itself (RLIMIT_AS), and their "
-	    "sum by looking at them");
+	    "sum by looking at them", use_group);
 }
 
 bool
@@ -67,36 +68,42 @@ hold_alone(const struct plan *p)
 	    p->limit[LIM_THREADS] >= 0 && p->chain_tasks == 0;
 }
 
-static void
-choose_tasks(struct plan *p, unsigned held)
+/* What of the kernel's caps processes and threads, as one number; NULL: nothing. */
+static const char *
+tasks_cap(const struct plan *p, unsigned held)
 {
-	if (hold_alone(p)) {
-		p->how[LIM_PROCS] = "a system call filter";
-		return;
-	}
+	if (p->limit[LIM_PROCS] < 0)
+		return NULL;
 	if ((held & OS_SUM_TASKS) != 0)
-		p->how[LIM_PROCS] = os_group_how(p->group, OS_SUM_TASKS);
-	else if (nproc_binds())
-		p->how[LIM_PROCS] = "RLIMIT_NPROC in a user namespace";
-	else {
-		p->watched |= OS_SUM_TASKS;
-		weaker(p, LIM_PROCS, "by looking at the processes");
-	}
-	/* The kernel caps both together; how many are processes we look. */
-	if (p->limit[LIM_THREADS] > 0 && !p->strict)
-		p->watched |= OS_SUM_TASKS;
+		return os_group_how(p->group, OS_SUM_TASKS);
+	return nproc_binds() ? "RLIMIT_NPROC in a user namespace" : NULL;
 }
 
 static void
-choose_threads(struct plan *p)
+choose_tasks(struct plan *p, const char *cap)
 {
-	if (p->limit[LIM_THREADS] == 0)
-		p->how[LIM_THREADS] = "a system call filter";
-	else if (p->limit[LIM_PROCS] >= 0)
-		p->how[LIM_THREADS] = p->how[LIM_PROCS];
-	else {
+	static const char looking[] = "by looking at the processes";
+	static char both[128];
+	bool procs = p->limit[LIM_PROCS] >= 0, alone = hold_alone(p);
+	bool threads = p->limit[LIM_THREADS] > 0;
+
+	p->how[LIM_PROCS] = alone ? "a system call filter" : cap;
+	p->how[LIM_THREADS] = threads ? cap : "a system call filter";
+	if (procs && threads && cap != NULL && !alone && !p->strict) {
+		/* The kernel caps both together; which are which we look. */
+		snprintf(both, sizeof(both), "%s for processes and threads "
+		    "together, and %s", cap, looking);
+		p->how[LIM_PROCS] = p->how[LIM_THREADS] = both;
 		p->watched |= OS_SUM_TASKS;
-		weaker(p, LIM_THREADS, "by looking at the processes");
+	}
+	if (procs && p->how[LIM_PROCS] == NULL) {
+		p->watched |= OS_SUM_TASKS;
+		weaker(p, LIM_PROCS, looking, use_group);
+	}
+	if (threads && p->how[LIM_THREADS] == NULL) {
+		p->watched |= OS_SUM_TASKS;
+		weaker(p, LIM_THREADS, looking, procs ? use_group :
+		    "a limit of processes would hold it too: add -u");
 	}
 }
 
@@ -143,14 +150,12 @@ hold_choose(struct plan *p)
 	p->how[LIM_CPU] = os_group_how(p->group, OS_SUM_CPU);
 	if ((want & ~held & OS_SUM_CPU) != 0) {
 		p->watched |= OS_SUM_CPU;
-		weaker(p, LIM_CPU, "by looking at the processes");
+		weaker(p, LIM_CPU, "by looking at the processes", use_group);
 	}
 	if ((want & OS_SUM_MEM) != 0)
 		choose_memory(p, held);
-	if ((want & OS_SUM_TASKS) != 0)
-		choose_tasks(p, held);
-	if (p->limit[LIM_THREADS] >= 0)
-		choose_threads(p);
+	if (p->limit[LIM_PROCS] >= 0 || p->limit[LIM_THREADS] >= 0)
+		choose_tasks(p, tasks_cap(p, held));
 	if (p->chain.verbose)
 		say(p);
 }

@@ -183,17 +183,22 @@ limits_chain_tasks(char *const argv[], bool lasting)
 		{ "x07-limit", 3, 2 }, { "x07-netgate", 3, 1 },
 		{ "x07-fsgate", 3, 2 }, { "x07-execgate", 2, 1 },
 	};
-	int64_t n = 0;
+	int64_t sum = 0, n;
 
-	for (; *argv != NULL; argv++) {
-		const char *base = strrchr(*argv, '/');
+	for (char *const *arg = argv; *arg != NULL; arg++) {
+		const char *base = strrchr(*arg, '/');
 
-		base = base != NULL ? base + 1 : *argv;
+		base = base != NULL ? base + 1 : *arg;
+		n = 0;
 		for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 			if (strcmp(base, own[i].gate) == 0)
-				n += lasting ? own[i].lasting : own[i].tasks;
+				n = lasting ? own[i].lasting : own[i].tasks;
+		/* Behind a program they are only words. */
+		if (arg == argv && n == 0)
+			break;
+		sum += n;
 	}
-	return n;
+	return sum;
 }
 
 int64_t
@@ -206,7 +211,10 @@ limits_tasks(const struct plan *p)
 	/* One task is the program itself. */
 	if (n < 1)
 		n = 1;
-	if (p->limit[LIM_THREADS] > 0 && !p->strict)
+	/* So few that neither number can be passed, or as many as both allow. */
+	if (p->limit[LIM_THREADS] > 0 && p->strict)
+		n = n < p->limit[LIM_THREADS] + 1 ? n : p->limit[LIM_THREADS] + 1;
+	else if (p->limit[LIM_THREADS] > 0)
 		n += p->limit[LIM_THREADS];
 	return n + p->chain_tasks;
 }

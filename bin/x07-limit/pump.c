@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 
 #define CHUNK		(INT64_C(1) << 20)	/* bytes of one move */
 #define RETRY_MS	100			/* in the terminal's background */
+#define LOOK_MS		20			/* whether the input was all read */
 
 struct stream {
 	enum limit	 limit;
@@ -36,9 +38,9 @@ static struct stream streams[3] = {
 
 static struct {
 	pthread_mutex_t	 lock;
-	int64_t		 left;		/* of the cap on all output, -1: none */
+	_Atomic int64_t	 left;		/* of the cap on all output, -1: none; changed
+					 * under the lock */
 	bool		 dry_run;
-	bool		 drop_input;	/* input past its cap is an end of file */
 	int		 busy;		/* threads that move output */
 	int		 news[2];	/* enum limit bytes from the threads */
 	int		 ended[2];	/* closed when the tree has ended */
@@ -126,7 +128,6 @@ pump_open(const struct plan *p)
 		return;
 	pump.left = p->limit[LIM_TOTAL];
 	pump.dry_run = p->chain.dry_run;
-	pump.drop_input = p->on_cap == CAP_DROP;
 	make_pipe(pump.news);
 	make_pipe(pump.ended);
 }
@@ -285,8 +286,12 @@ move_output(void *arg)
 		done = os_pump(s->ours, to, (size_t)room);
 		give_back(s, room - (done > 0 ? done : 0));
 		/* Nobody reads: the program hears of it as it would without us. */
-		if (done <= 0)
+		if (done <= 0) {
+			if (done == -1 && errno != EPIPE)
+				note("%s: %s", limit_rows[s->limit].what,
+				    strerror(errno));
 			break;
+		}
 		s->moved += done;
 	}
 	close(s->ours);
@@ -307,6 +312,52 @@ in_background(void)
 	return true;
 }
 
+/*
+ * True when the input ends here, n being what is known to wait. A file that
+ * does not tell has to be read; the byte is gone on when a dry run needs it.
+ */
+static bool
+at_end(struct stream *s, int64_t n)
+{
+	char c;
+
+	if (n > 0)
+		return false;
+	if (read(STDIN_FILENO, &c, 1) <= 0)
+		return true;
+	if (pump.dry_run && write(s->ours, &c, 1) == 1)
+		s->moved++;
+	return false;
+}
+
+/*
+ * More input is there than may be had. That strikes who has read all he may, and
+ * not who wants no more. False when nobody reads or the tree has ended.
+ */
+static bool
+all_read(const struct stream *s)
+{
+	struct pollfd pfd[2] = {
+		{ .fd = pump.ended[0], .events = POLLIN },
+		{ .fd = s->ours, .events = 0 },
+	};
+	int unread = 0;
+
+	while (ioctl(s->ours, FIONREAD, &unread) == 0 && unread > 0)
+		if (poll(pfd, 2, LOOK_MS) > 0)
+			return false;
+	return true;
+}
+
+/* The cap on input is used up; true when bytes go on all the same. */
+static bool
+input_ends(struct stream *s, int64_t n)
+{
+	if (at_end(s, n) || !all_read(s))
+		return false;
+	return cap_reached(s, LIM_STDIN);
+}
+
 static void *
 move_input(void *arg)
 {
@@ -315,17 +366,11 @@ move_input(void *arg)
 	int64_t n, room;
 	ssize_t done;
 
-	for (;;) {
-		n = waiting(STDIN_FILENO, false);
-		if (n < 0)
-			break;
+	while ((n = waiting(STDIN_FILENO, false)) >= 0) {
 		/* End of file, or a kind of file that does not tell: try. */
 		room = take(s, n > 0 ? n : CHUNK, &reached);
 		if (room == 0) {
-			/* End of file exactly at the cap is no more than it. */
-			if (n == 0 || pump.drop_input)
-				break;
-			if (cap_reached(s, reached))
+			if (input_ends(s, n))
 				continue;
 			break;
 		}

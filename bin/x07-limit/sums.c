@@ -95,6 +95,18 @@ add_memory(const struct plan *p, struct sums *s)
 	s->memory = sum;
 }
 
+static void
+add_tasks(const struct plan *p, struct sums *s)
+{
+	qsort(now->list, now->n, sizeof(*now->list), by_age);
+	for (size_t i = program_at(p); i < now->n; i++) {
+		if (now->list[i].zombie)
+			continue;
+		s->procs++;
+		s->threads += now->list[i].threads - 1;
+	}
+}
+
 int
 sums_look(const struct plan *p, const struct os_tree *t, struct sums *s)
 {
@@ -108,18 +120,13 @@ sums_look(const struct plan *p, const struct os_tree *t, struct sums *s)
 		return -1;
 	now->n = (size_t)n;
 	*s = (struct sums){ 0 };
+	if ((p->watched & OS_SUM_TASKS) != 0)
+		add_tasks(p, s);
 	qsort(now->list, now->n, sizeof(*now->list), by_pid);
 	add_cpu();
 	s->cpu_us = cpu_us;
 	if ((p->watched & OS_SUM_MEM) != 0)
 		add_memory(p, s);
-	for (size_t i = 0; i < now->n; i++) {
-		if (now->list[i].zombie)
-			continue;
-		s->procs++;
-		s->threads += now->list[i].threads - 1;
-	}
-	s->procs -= (int64_t)program_at(p);
 	return 0;
 }
 

@@ -121,6 +121,17 @@ blind(struct watch *w)
 	os_tree_kill(w->tree);
 }
 
+/* True when all tasks together are too few to pass any cap on some of them. */
+static bool
+few_tasks(const struct watch *w)
+{
+	const int64_t *lim = w->plan->limit;
+
+	return (os_group_holds(w->plan->group) & OS_SUM_TASKS) != 0 &&
+	    w->used.sum.tasks <= lim[LIM_PROCS] &&
+	    w->used.sum.tasks <= lim[LIM_THREADS] + 1;
+}
+
 /* By the group what it holds, by looking what it does not. */
 static void
 look(struct watch *w, struct sums *s)
@@ -131,11 +142,8 @@ look(struct watch *w, struct sums *s)
 
 	if (p->group != NULL && os_group_usage(p->group, u) == -1)
 		blind(w);
-	/* No need to count processes when all tasks together are few. */
-	if (p->watched == OS_SUM_TASKS && p->limit[LIM_CHILD] < 0 &&
-	    group_tasks && u->tasks <= limits_tasks(p) - p->limit[LIM_THREADS])
-		return;
-	if (p->watched == 0 && p->limit[LIM_CHILD] < 0)
+	if (p->limit[LIM_CHILD] < 0 && (p->watched == 0 ||
+	    (p->watched == OS_SUM_TASKS && few_tasks(w))))
 		return;
 	if (sums_look(p, w->tree, s) == -1) {
 		blind(w);
@@ -194,7 +202,7 @@ sample(struct watch *w)
 		if (lim[LIM_PROCS] >= 0 && s.procs > lim[LIM_PROCS] &&
 		    s.procs > 1)
 			strike(w, LIM_PROCS, SIGKILL);
-		if (lim[LIM_PROCS] < 0 && s.threads > lim[LIM_THREADS])
+		if (lim[LIM_THREADS] >= 0 && s.threads > lim[LIM_THREADS])
 			strike(w, LIM_THREADS, SIGKILL);
 	}
 	if ((p->watched & (OS_SUM_MEM | OS_SUM_TASKS)) != 0)

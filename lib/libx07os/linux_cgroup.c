@@ -540,7 +540,9 @@ os_group_usage(const struct os_group *g, struct os_usage *u)
 			    "oom_kill"));
 		}
 		if ((p->bits & OS_SUM_TASKS) != 0) {
-			raise_to(&u->tasks, get_number(p->outer, "pids.current", ""));
+			u->tasks = get_number(p->outer, "pids.current", "");
+			if (u->tasks < 0)
+				return -1;
 			raise_to(&u->tasks_peak, get_number(p->outer, "pids.peak", ""));
 			raise_to(&u->forks_refused,
 			    get_number(p->outer, "pids.events", "max"));

@@ -607,6 +607,468 @@ EOF
 	rm -f log.json
 }
 
+# report_says EXPRESSION: what must be true of r, the report.
+report_says()
+{
+	"$PYTHON" -c 'import json
+r = json.load(open("report.json"))
+assert '"$1"', r' || atf_fail "report: not $1"
+}
+
+atf_test_case output_caps
+output_caps_head()
+{
+	atf_set descr "Of the output exactly the cap is delivered, and then as told"
+}
+output_caps_body()
+{
+	both output_caps_run
+}
+output_caps_run()
+{
+	# Numbered lines: what comes out must be a true beginning.
+	seq 100000 >numbers
+	chmod 644 numbers
+	for _cap in 1 1000 65536 70001 500000; do
+		head -c $_cap numbers >want
+		run 137 x07-limit -o $_cap -- cat numbers
+		cmp -s want out || atf_fail "kill, $_cap: $(wc -c <out) bytes"
+		says err "x07-limit: deny standard output cat (process.max_stdout_bytes of"
+		run 143 x07-limit -o $_cap --on-cap stop -- sh -c 'cat numbers; sleep 60'
+		cmp -s want out || atf_fail "stop, $_cap: $(wc -c <out) bytes"
+		run 6 x07-limit -o $_cap --on-cap drop -- sh -c 'cat numbers; exit 6'
+		cmp -s want out || atf_fail "drop, $_cap: $(wc -c <out) bytes"
+		says err "deny standard output"
+		[ "$(wc -l <err)" -eq 1 ] || atf_fail "lines: $(cat err)"
+	done
+	# Exactly the cap is not beyond it.
+	run 0 x07-limit -o "$(wc -c <numbers)" -- cat numbers
+	cmp -s numbers out || atf_fail "twin: $(wc -c <out) bytes"
+	[ ! -s err ] || atf_fail "err: $(cat err)"
+	# The soft signal can be heard, what it says is beyond the cap.
+	rm -f heard
+	run 143 x07-limit -o 10 -k 20s --on-cap stop -- sh -c \
+	    'trap ": >heard; exit 0" TERM; echo 123456789; echo more; while :; do sleep 0.05; done'
+	[ -e heard ] || atf_fail "the program did not hear"
+	rm -f heard
+	# Standard error by itself, and both together.
+	run 137 x07-limit -e 5 -- sh -c 'echo out; echo 123456789 >&2; sleep 60'
+	says err 12345
+	shut err 123456
+	says err 'process.max_stderr_bytes of 5'
+	run 0 x07-limit -e 5 -- sh -c 'echo 1234567890; echo 1234 >&2'
+	run 137 x07-limit -b 8 -q -- sh -c 'echo 1234; sleep 0.3; echo 567890 >&2; sleep 60'
+	[ "$(cat out err | wc -c)" -eq 8 ] || atf_fail "total: $(cat out err)"
+	run 0 x07-limit -b 10 -q -- sh -c 'echo 1234; sleep 0.3; echo 5678 >&2'
+	[ "$(cat out err | wc -c)" -eq 10 ] || atf_fail "total: $(cat out err)"
+	# A dry run says it and lets all through.
+	run 0 x07-limit -n --i-accept-weaker-isolation -o 10 -- cat numbers
+	cmp -s numbers out || atf_fail "dry run: $(wc -c <out) bytes"
+	says err 'would deny standard output'
+	# Files take it, appended to or not; who stops reading is told as without us.
+	$AS x07-limit -o 1M -- cat numbers >file
+	cmp -s numbers file || atf_fail "file: $(wc -c <file)"
+	echo first >file
+	$AS x07-limit -o 1M -- cat numbers >>file
+	[ "$(wc -c <file)" -eq $(($(wc -c <numbers) + 6)) ] || atf_fail "append: $(wc -c <file)"
+	run 0 x07-limit -o 1M -- true
+	$AS x07-limit -o 1G -- yes 2>err | head -n 1 >out
+	says out y
+	_got=0
+	$AS x07-limit -o 1M -- cat numbers >/dev/full 2>err || _got=$?
+	[ $_got -ne 0 ] || atf_fail "a full disk was not told"
+	says err 'standard output: No space left'
+	rm -f numbers want file
+}
+
+atf_test_case output_held
+output_held_head()
+{
+	atf_set descr "Who holds the output open or reads slowly does not hold the end"
+}
+output_held_body()
+{
+	both output_held_run
+}
+output_held_run()
+{
+	new_marker
+	run 0 timeout -k 1 30 x07-limit -o 1M -- sh -c \
+	    'setsid sh -c "sleep 60; : '"$MARK"'" & echo fine'
+	says out fine
+	none_marked || atf_fail "left: $(marked)"
+	run 124 timeout -k 1 30 x07-limit -t 500ms -o 1M -- sh -c \
+	    'trap "" TERM; setsid sh -c "sleep 60; : '"$MARK"'" & echo fine; sleep 60'
+	says out fine
+	none_marked || atf_fail "left: $(marked)"
+	# All of the output arrives, also what a slow reader gets after the end.
+	$AS x07-limit -o 10M -- seq 100000 | { sleep 0.5; cat; } >out
+	seq 100000 | cmp -s - out || atf_fail "slow reader: $(wc -c <out) bytes"
+	# A reader that never reads does not keep the limit from striking.
+	mkfifo pipe
+	sleep 60 <>pipe &
+	_holder=$!
+	_got=0
+	$AS timeout -k 1 30 x07-limit -t 700ms -o 1G -- yes 2>err >pipe || _got=$?
+	kill $_holder
+	[ $_got -eq 124 ] || atf_fail "status $_got: $(cat err)"
+	rm -f pipe
+}
+
+atf_test_case input_cap
+input_cap_head()
+{
+	atf_set descr "Of the input exactly the cap can be read"
+}
+input_cap_body()
+{
+	both input_cap_run
+}
+input_cap_run()
+{
+	seq 100000 >numbers
+	for _cap in 10 70001; do
+		head -c $_cap numbers >want
+		for _on in kill:137 stop:143 drop:0; do
+			_got=0
+			tail -c +1 numbers 2>/dev/null | $AS x07-limit -I $_cap \
+			    --on-cap ${_on%:*} -- cat >out 2>err || _got=$?
+			[ $_got -eq ${_on#*:} ] || atf_fail "$_on: status $_got: $(cat err)"
+			cmp -s want out || atf_fail "$_on, $_cap: $(wc -c <out) bytes"
+			says err 'deny standard input cat (process.max_stdin_bytes of'
+		done
+	done
+	# A file, and one that does not tell its size.
+	_got=0
+	$AS x07-limit -I 10 -- cat <numbers >out 2>err || _got=$?
+	[ $_got -eq 137 ] || atf_fail "file: $_got: $(cat err)"
+	[ "$(wc -c <out)" -eq 10 ] || atf_fail "file: $(cat out)"
+	_got=0
+	$AS x07-limit -I 10 -- cat </dev/zero >out 2>err || _got=$?
+	[ $_got -eq 137 ] || atf_fail "device: $_got: $(cat err)"
+	[ "$(wc -c <out)" -eq 10 ] || atf_fail "device: $(wc -c <out)"
+	# Twins: all of it within the cap, and somebody who wants no more.
+	for _from in 'cat numbers' 'cat <numbers'; do
+		sh -c "$_from" | $AS x07-limit -I 1M -- cat >out
+		cmp -s numbers out || atf_fail "twin: $(wc -c <out) bytes"
+	done
+	$AS x07-limit -I 1M -- "$PYTHON" -c 'import os
+os.lseek(0, -7, os.SEEK_END)
+os.write(1, os.read(0, 99))' <numbers >out
+	says out 100000
+	_size=$(wc -c <numbers)
+	sh -c 'cat numbers' | $AS x07-limit -I "$_size" -- cat >out 2>err
+	cmp -s numbers out || atf_fail "exactly: $(wc -c <out) bytes"
+	[ ! -s err ] || atf_fail "err: $(cat err)"
+	yes 2>/dev/null | $AS x07-limit -I 100000 -- head -n 1 >out 2>err ||
+	    atf_fail "head: $?"
+	[ ! -s err ] || atf_fail "err: $(cat err)"
+	rm -f numbers want
+}
+
+atf_test_case streams_untouched
+streams_untouched_head()
+{
+	atf_set descr "Without caps the descriptors are the caller's, with them pipes"
+}
+streams_untouched_body()
+{
+	both streams_untouched_run
+}
+streams_untouched_run()
+{
+	_pty="$PYTHON $X07_TESTS/limit_pty.py"
+	run 0 $_pty end x07-limit -t 1m -- sh -c 'test -t 0 && test -t 1 && test -t 2 && echo all'
+	says out all
+	# A flag is a cap on a terminal too; a policy's cap leaves it alone.
+	run 0 $_pty end x07-limit -t 1m -o 1M -- sh -c 'test -t 1 || echo pipe'
+	says out pipe
+	policy process.max_stdout_bytes=1000000 process.max_total_bytes=1000000 \
+	    process.max_stdin_bytes=1000
+	run 0 $_pty end x07-limit -p policy.json -- sh -c \
+	    'test -t 0 && test -t 1 && test -t 2 && echo all'
+	says out all
+	run 0 $_pty end x07-limit -p policy.json -o 1M -- sh -c 'test -t 1 || echo pipe'
+	says out pipe
+	# Strictly it does not, where --strict can be had.
+	if $AS x07-limit -p policy.json --strict -- true 2>/dev/null; then
+		run 0 $_pty end x07-limit -p policy.json --strict -- sh -c \
+		    'test -t 1 || echo pipe'
+		says out pipe
+	fi
+	# The other end of standard input is no way past the cap on the output.
+	run 0 $_pty end x07-limit -t 1m -o 3 --on-cap drop -- sh -c \
+	    '(echo leaked >&0); echo 123456789'
+	says out 123
+	shut out leaked
+	shut out 1234
+	run 0 $_pty end x07-limit -t 1m -- sh -c 'echo leaked >&0'
+	says out leaked
+	# A closed descriptor stays closed.
+	run 0 sh -c 'x07-limit -o 10 -- sh -c "echo x || echo closed >&2" >&-'
+	says err closed
+}
+
+atf_test_case file_size
+file_size_head()
+{
+	atf_set descr "A file does not grow beyond its limit"
+}
+file_size_body()
+{
+	both file_size_run
+}
+file_size_run()
+{
+	rm -f big
+	run 153 x07-limit -F 64K -- dd if=/dev/zero of=big bs=1K count=100
+	[ "$(wc -c <big)" -eq 65536 ] || atf_fail "size: $(wc -c <big)"
+	says err 'deny file size dd (--fsize of 64K reached; allow with a larger -F)'
+	rm -f big
+	run 0 x07-limit -F 64K -- dd if=/dev/zero of=big bs=1K count=64
+	rm -f big
+}
+
+atf_test_case threads
+threads_head()
+{
+	atf_set descr "Threads have a number of their own"
+}
+threads_body()
+{
+	cat >threads.py <<'EOF'
+import os, sys, threading, time
+made = 0
+for i in range(int(sys.argv[1])):
+    try:
+        threading.Thread(target=time.sleep, args=(float(sys.argv[2]),), daemon=True).start()
+        made += 1
+    except RuntimeError:
+        break
+print("made%d" % made, flush=True)
+time.sleep(float(sys.argv[2]))
+os._exit(0)
+EOF
+	chmod 644 threads.py
+	both threads_run
+}
+threads_run()
+{
+	# None: by a filter, for processes that are more than one too.
+	run 0 x07-limit -T 0 -- "$PYTHON" threads.py 3 0.1
+	says out made0
+	run 0 x07-limit -T 0 -- sh -c '(echo forked)'
+	says out forked
+	# Of one process that cannot fork: exactly.
+	run 0 x07-limit -u 1 -T 4 -- "$PYTHON" threads.py 4 0.5
+	says out made4
+	run 0 x07-limit -u 1 -T 4 -- "$PYTHON" threads.py 9 0.5
+	says out made4
+	run 2 x07-limit -u 1 -T 4 -- sh -c '(echo forked); (echo again)'
+	shut out forked
+	# Beside processes: together by the kernel, one by one by looking.
+	run 0 x07-limit -u 3 -T 4 -- "$PYTHON" threads.py 4 0.5
+	says out made4
+	run 137 x07-limit -u 3 -T 4 -- "$PYTHON" threads.py 6 60
+	says err 'deny threads'
+	run 137 x07-limit -u 3 -T 9 -- sh -c 'sleep 60 & sleep 60 & sleep 60 & sleep 60'
+	says err 'deny processes'
+	run 0 x07-limit -u 3 -T 9 -- sh -c 'sleep 0.2 & sleep 0.2 & wait'
+	run 137 x07-limit -T 4 -- "$PYTHON" threads.py 6 60
+	# Strictly: so few of both that neither can be passed.
+	run 125 x07-limit --strict -T 4 -- echo ran
+	says err 'add -u'
+	run 0 x07-limit --strict -u 9 -T 4 -- "$PYTHON" threads.py 9 0.5
+	says out made4
+	# The policy's own words.
+	policy threads='{"enabled": true, "max_workers": 2, "max_blocking": 1, "max_queue": 0}' \
+	    limits.procs=1
+	run 0 x07-limit -p policy.json -- "$PYTHON" threads.py 9 0.5
+	says out made3
+	policy threads='{"enabled": false, "max_workers": 2, "max_blocking": 1, "max_queue": 0}'
+	run 0 x07-limit -p policy.json -- "$PYTHON" threads.py 9 0.5
+	says out made0
+}
+
+atf_test_case child_time
+child_time_head()
+{
+	atf_set descr "A process that the program starts ends in time, the program does not"
+}
+child_time_body()
+{
+	both child_time_run
+}
+child_time_run()
+{
+	new_marker
+	run 0 x07-limit -x 500ms -t 1m -- sh -c \
+	    'sh -c "sleep 60; : '"$MARK"'"; echo went on'
+	says out 'went on'
+	says err 'deny child sh (process.max_runtime_ms of 500ms reached; allow with a larger -x)'
+	none_marked || atf_fail "left: $(marked)"
+	run 0 x07-limit -x 20s -t 1m -- sh -c 'sleep 1; echo slept'
+	says out slept
+	shut err deny
+	# The program itself has no such limit.
+	run 0 x07-limit -x 300ms -t 1m -- sleep 1
+	policy process.max_runtime_ms=400
+	run 0 x07-limit -p policy.json -- sh -c 'sleep 60; echo went on'
+	says out 'went on'
+	says err 'deny child sleep'
+	# Behind gates too, whose own processes stay.
+	run 0 x07-limit -x 500ms -t 1m -- x07-netgate -a 127.0.0.1:9 -- sh -c \
+	    'sleep 60; sleep 0.1; echo went on'
+	says out 'went on'
+}
+
+atf_test_case niceness
+niceness_head()
+{
+	atf_set descr "The nice value is the program's"
+}
+niceness_body()
+{
+	both niceness_run
+}
+niceness_run()
+{
+	run 0 x07-limit -N 7 -- nice
+	[ "$(cat out)" -eq $(($(nice) > 7 ? $(nice) : 7)) ] || atf_fail "nice: $(cat out)"
+	for _n in 20 -1 x 1.5 ''; do
+		run 125 x07-limit -N "$_n" -- echo ran
+		says err '--nice'
+	done
+}
+
+atf_test_case report
+report_head()
+{
+	atf_set descr "What was used of what is told, as JSON and in a line"
+}
+report_body()
+{
+	both report_run
+}
+report_run()
+{
+	rm -f report.json
+	_got=0
+	printf 1234567 | $AS x07-limit -r report.json -t 1m -c 1m -m 1G -u 50 -o 1K -e 1K -I 1K -- \
+	    sh -c 'cat; echo 12 >&2; exit 3' >out 2>err || _got=$?
+	[ $_got -eq 3 ] || atf_fail "status $_got: $(cat err)"
+	report_says 'r["schema_version"] == "x07.limit.report@0.1.0"'
+	report_says '(r["program"], r["status"], r["exit"], r["signal"], r["struck"]) == ("sh", 3, 3, None, None)'
+	report_says '(r["stdin_bytes"], r["stdout_bytes"], r["stderr_bytes"]) == (7, 7, 3)'
+	report_says 'r["peak_memory_bytes"] > 100000 and 0 <= r["wall_ms"] < 60000'
+	report_says 'r["limits"]["time"]["value"] == 60000 and r["limits"]["mem"]["value"] == 1 << 30'
+	report_says 'all(v["by"] for v in r["limits"].values())'
+	# Which limit struck.
+	for _t in '124 time -t 300ms' '152 cpu -c 200ms' '137 stdout -o 5'; do
+		# shellcheck disable=SC2086 # words
+		set -- $_t
+		run "$1" x07-limit -q -r report.json "$3" "$4" -- sh -c 'while :; do echo 1234567; done'
+		report_says 'r["struck"] == "'"$2"'" and r["status"] == '"$1"' and r["exit"] is None'
+	done
+	# A signal, and CPU time that was used.
+	run 137 x07-limit -r report.json -- sh -c \
+	    'i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; kill -9 $$'
+	report_says 'r["signal"] == 9 and r["user_ms"] + r["sys_ms"] > 20 and r["cpu_ms"] > 20'
+	report_says 'r["stdout_bytes"] is None and r["limits"] == {}'
+	# Through a descriptor; names that JSON has to hide.
+	run 0 sh -c 'x07-limit -r fd:5 -- true 5>report.json'
+	report_says 'r["exit"] == 0'
+	printf '#!/bin/sh\n' >'a"b\c'
+	chmod 755 'a"b\c'
+	run 0 x07-limit -r report.json -- './a"b\c'
+	report_says 'r["program"] == "./a\"b\\c"'
+	rm -f 'a"b\c'
+	run 125 x07-limit -r /nonexistent/r -- echo ran
+	says err 'x07-limit: -r /nonexistent/r'
+	run 125 x07-limit -r fd:77 -- echo ran
+	# For people.
+	run 0 x07-limit -i -t 1m -m 1G -- true
+	says err 'x07-limit: status 0, wall '
+	says err ' of 60s, CPU '
+	says err ' of 1G'
+	[ "$(wc -l <err)" -eq 1 ] || atf_fail "lines: $(cat err)"
+	run 124 x07-limit -i -t 300ms -- sleep 60
+	says err 'status 124 (wall time limit)'
+	rm -f report.json
+}
+
+# away STATUS COMMAND...: run, where root finds no control group to use either.
+away()
+{
+	_want=$1
+	shift
+	if [ -n "$AS" ] || [ "$(id -u)" -ne 0 ]; then
+		run "$_want" "$@"
+	else
+		run "$_want" unshare -m sh -c \
+		    'mount -t tmpfs none /sys/fs/cgroup && exec "$@"' - "$@"
+	fi
+}
+
+atf_test_case weaker
+weaker_head()
+{
+	atf_set descr "Without control groups the limits hold by less, which is said"
+}
+weaker_body()
+{
+	cat >many.py <<'EOF'
+import os, sys, time
+for i in range(5):
+    if os.fork() == 0:
+        b = bytearray(int(sys.argv[1]) << 20)
+        for k in range(0, len(b), 4096):
+            b[k] = 1
+        time.sleep(float(sys.argv[2]))
+        os._exit(0)
+for i in range(5):
+    os.wait()
+EOF
+	chmod 644 many.py
+	both weaker_run
+}
+weaker_run()
+{
+	away 0 x07-limit -v -c 1m -m 1G -u 20 -- true
+	if grep -q cgroup err; then
+		atf_skip "this user has control groups: $(cat err)"
+	fi
+	says err 'CPU time: 60s, by looking at the processes'
+	says err 'memory: 1G, of each process by itself (RLIMIT_AS), and their sum by looking'
+	for _l in '-c 1m' '-m 1G'; do
+		# shellcheck disable=SC2086 # words
+		away 125 x07-limit --strict $_l -- echo ran
+		says err 'a control group would hold it'
+		shut out ran
+	done
+	# Each process by itself, and their sum.
+	away 0 x07-limit -m 400M -- "$PYTHON" many.py 40 0.3
+	away 137 x07-limit -m 120M -- "$PYTHON" many.py 40 60
+	says err 'deny memory'
+	away 1 x07-limit -m 100M -- "$PYTHON" -c 'b = bytearray(200 << 20)'
+	# Processes: of root by looking, of others by the kernel.
+	_four='sleep 60 & sleep 60 & sleep 60 & sleep 60'
+	if [ -z "$AS" ] && [ "$(id -u)" -eq 0 ]; then
+		_how='by looking'
+		away 125 x07-limit --strict -u 10 -- echo ran
+		away 137 x07-limit -u 3 -- sh -c "$_four"
+		says err 'deny processes'
+	else
+		_how='RLIMIT_NPROC in a user namespace'
+		away 0 x07-limit --strict -u 10 -- true
+		away 2 x07-limit -u 3 -- sh -c "$_four"
+	fi
+	away 0 x07-limit -v -u 10 -- true
+	says err "processes: 10, $_how"
+	away 152 x07-limit -c 300ms -- sh -c 'while :; do :; done'
+	away 0 x07-limit -c 1m -u 3 -- sh -c 'sleep 0.2 & sleep 0.2 & wait'
+}
+
 atf_test_case terminal
 terminal_head()
 {
@@ -733,6 +1195,16 @@ atf_init_test_cases()
 	atf_add_test_case from_policy
 	atf_add_test_case nested
 	atf_add_test_case log
+	atf_add_test_case output_caps
+	atf_add_test_case output_held
+	atf_add_test_case input_cap
+	atf_add_test_case streams_untouched
+	atf_add_test_case file_size
+	atf_add_test_case threads
+	atf_add_test_case child_time
+	atf_add_test_case niceness
+	atf_add_test_case report
+	atf_add_test_case weaker
 	atf_add_test_case terminal
 	atf_add_test_case signals
 }
