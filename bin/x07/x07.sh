@@ -358,10 +358,10 @@ check_policy()
 {
 	unenforced='' _shown=
 	_rows=$("$x07_policy" explain -u -b "$backend" -C "$root" -- "$policy")
-	case $?:$_rows in
-	0:*) return ;;
-	1:*) ;;
-	3:*) exit 3 ;;
+	case $? in
+	0) return ;;
+	1) ;;
+	3) exit 3 ;;
 	*) exit 2 ;;
 	esac
 	while read -r _row; do
@@ -394,7 +394,16 @@ put_limits()
 	[ -z "$out" ] || put -o "$out"
 }
 
-# put_gates PHASE LOG: the gates of a phase. In the build phase the project can be
+# Is there an x07-limit in the chain?
+has_limits()
+{
+	case $backend:$framed:$cpu:$mem$out in
+	none:no:*[0-9]*|none:yes:?*:*|os:*) return 0 ;;
+	esac
+	return 1
+}
+
+# put_gates PHASE LOG USED: the gates of a phase. In the build phase the project can be
 # written and nobody be talked to; a compiler may start what it likes.
 put_gates()
 {
@@ -406,7 +415,9 @@ put_gates()
 		*) put "$tool" ;;
 		esac
 		case $1:$_gate in
-		*:x07-limit) put_limits ;;
+		*:x07-limit)
+			put_limits
+			[ -z "$3" ] || put -r "$3" ;;
 		build:x07-fsgate)
 			put_root -w "$root"
 			[ "$framed" = no ] || put_root -r "${compiler%/*}" ;;
@@ -460,7 +471,7 @@ put_build()
 	[ -z "$built" ] || put -f "$built" -t "$target"
 	put --
 	keep outer
-	[ "$world" = run-os ] || put_gates build "$1"
+	[ "$world" = run-os ] || put_gates build "$1" ''
 	put_kept builder
 	inner_n=0
 	keep inner
@@ -469,7 +480,7 @@ put_build()
 	put_kept inner
 }
 
-# put_os LOG POLICY: all that stands before the program behind the gates.
+# put_os LOG POLICY USED: all that stands before the program behind the gates.
 put_os()
 {
 	find_helper environ
@@ -479,7 +490,7 @@ put_os()
 	keep front
 	put_frame
 	_at=$count
-	put_gates run "$1"
+	put_gates run "$1" "$3"
 	keep behind
 	put_kept front
 	put_build -P 3 -d "$_at" "$1"
@@ -506,23 +517,23 @@ put_none()
 	fi
 	put_build ''
 	put_frame
-	case $framed:$cpu:$mem$out in
-	*::|yes::*) return ;;
-	esac
+	has_limits || return 0
 	find_tool x07-limit || die "x07-limit is not installed" 1
 	put "$tool"
 	put_limits
+	[ -z "$3" ] || put -r "$3"
 	put --
 }
 
-# put_chain LOG POLICY: what stands before the program.
+# put_chain LOG POLICY USED: what stands before the program. LOG, and USED for
+# what x07-limit tells of limits, may be empty.
 put_chain()
 {
 	[ "$framed" = yes ] || put_kept feeder
 	case $backend in
 	os) put_os "$@" ;;
 	vm) put_vm "$@" ;;
-	none) put_none ;;
+	none) put_none "$@" ;;
 	esac
 }
 
@@ -539,6 +550,7 @@ put_report()
 		put -t "$_dir/${_name%.policy.json}.traced.policy.json"
 		put -x "$x07_policy" -C "$root"
 	fi
+	! has_limits || put -u 8
 	put -w "$world" -b "$backend"
 	[ -z "$profile" ] || put -f "$profile"
 	if [ "$world" = run-os-sandboxed ]; then
@@ -572,12 +584,12 @@ either words after -- or --input, --stdin, --input-b64"
 	gates=
 	[ "$backend" != os ] || gates=$("$x07_policy" plan) || exit $?
 	[ -z "$log" ] || open_log
-	put_chain "${log:+fd:9}" "$policy"
+	put_chain "${log:+fd:9}" "$policy" ''
 	[ "$verbose" = no ] || show "$@"
 	if [ -n "$report" ] || [ "$trace" = yes ]; then
 		words='' count=0
 		put_report "$@"
-		put_chain fd:9 /dev/fd/4
+		put_chain fd:9 /dev/fd/4 fd:8
 	fi
 	[ -z "$input_file" ] || exec <"$input_file"
 	eval "exec $words \"\$@\""

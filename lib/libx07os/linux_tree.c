@@ -45,7 +45,7 @@ static const int passed_on[] = {
 /* In a message to init: it may have waited while the supervisor was stopped. */
 #define LATE		0x100
 
-#define EXTRA_MAX	8	/* descriptors of the caller's */
+#define EXTRA_MAX	10	/* descriptors of the caller's */
 
 static void
 passed_set(sigset_t *set)

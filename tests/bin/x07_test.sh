@@ -398,6 +398,8 @@ report_once()
 	atf_check -o inline:"connect 127.0.0.1:$port net.allow_hosts --allow-host 127.0.0.1:$port\n" \
 	    jq -r '.denials[] | select(.verb == "connect") | "\(.verb) \(.object) \(.key) \(.hint)"' r.json
 	atf_check -o inline:'"curl"\n' jq -c '.program[0]' r.json
+	atf_check -o inline:"7 300000\n" jq -r \
+	    '"\(.limits.exit) \(.limits.limits.time.value)"' r.json
 	atf_check -o match:'"verb":"connect"' cat log
 	# The twin: nothing denied, nothing told; the file is replaced, no other is left.
 	atf_check $AS x07 run -q $sandbox --report r.json -- true

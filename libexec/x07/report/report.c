@@ -41,7 +41,7 @@ static struct {
 	const char	*policy;	/* -p */
 	int		 policy_fd;	/* -P: where the chain finds its bytes */
 	int		 audit_fd;	/* -a: where the chain finds its log */
-	const char	*usage;		/* -u: where x07-limit puts its report */
+	int		 usage_fd;	/* -u: where x07-limit puts its report */
 	const char	*world, *backend, *profile;
 	const char	*suggested;	/* -t: where --trace puts a policy */
 	const char	*x07_policy, *root;
@@ -49,10 +49,11 @@ static struct {
 	struct words	 gates, missing, unenforced;
 	const char	*const *program;
 	size_t		 nprogram;
-} run = { .policy_fd = -1, .audit_fd = -1 };
+} run = { .policy_fd = -1, .audit_fd = -1, .usage_fd = -1 };
 
 static char		 digest[SHA256_DIGEST_STRING_LENGTH];
 static int		 audit[2] = { -1, -1 }, log_fd = -1;
+static int		 used_fd = -1;	/* ours of usage_fd */
 static struct denials	*denials;
 static pid_t		 parent;
 
@@ -93,6 +94,20 @@ seal_policy(void)
 	free(bytes);
 }
 
+/* A file without a name, for what x07-limit tells. */
+static int
+open_usage(void)
+{
+	FILE *f = tmpfile();
+	int fd;
+
+	if (f == NULL)
+		refuse_errno("report");
+	fd = own_fd(dup(fileno(f)));
+	fclose(f);
+	return fd;
+}
+
 static void
 become_chain(void *arg)
 {
@@ -100,7 +115,8 @@ become_chain(void *arg)
 	/* No gate: where the platform cannot, the chain merely outlives us. */
 	if (os_die_with_parent(parent) == -1 && errno == ESRCH)
 		_exit(EXIT_REFUSED);
-	if (run.audit_fd != -1 && dup2(audit[1], run.audit_fd) == -1)
+	if ((run.audit_fd != -1 && dup2(audit[1], run.audit_fd) == -1) ||
+	    (used_fd != -1 && dup2(used_fd, run.usage_fd) == -1))
 		refuse_errno("descriptors");
 }
 
@@ -212,15 +228,11 @@ read_usage(void)
 {
 	struct json_error error;
 	struct json *doc = NULL;
-	char *text;
+	char *text = NULL;
 	size_t len;
-	int fd = run.usage != NULL ? open(run.usage, O_RDONLY | O_CLOEXEC) : -1;
 
-	if (fd == -1)
-		return NULL;
-	text = read_all(fd, USAGE_MAX, &len);
-	close(fd);
-	unlink(run.usage);
+	if (used_fd != -1 && lseek(used_fd, 0, SEEK_SET) == 0)
+		text = read_all(used_fd, USAGE_MAX, &len);
 	if (text != NULL)
 		doc = json_parse(text, len, &error);
 	free(text);
@@ -283,7 +295,7 @@ tell_trace(void)
 static _Noreturn void
 usage(int status)
 {
-	fputs("usage: report [-o FILE] [-l LOG -a FD] [-p POLICY -P FD] [-u FILE]\n"
+	fputs("usage: report [-o FILE] [-l LOG -a FD] [-p POLICY -P FD] [-u FD]\n"
 	    "              [-w WORLD] [-b BACKEND] [-f PROFILE] [-k] [-g GATE]... [-G GATE]...\n"
 	    "              [-e KEY]... [-t POLICY -x X07-POLICY -C ROOT]\n"
 	    "              [-n N] [--] program [argument ...]\n"
@@ -333,7 +345,7 @@ options(int argc, char *argv[])
 		case 'o': run.out = optarg; break;
 		case 'p': run.policy = optarg; break;
 		case 't': run.suggested = optarg; break;
-		case 'u': run.usage = optarg; break;
+		case 'u': run.usage_fd = number(optarg, 3); break;
 		case 'w': run.world = optarg; break;
 		case 'x': run.x07_policy = optarg; break;
 		default: usage(EXIT_REFUSED);
@@ -370,6 +382,8 @@ main(int argc, char *argv[])
 		audit[0] = own_fd(audit[0]);
 		audit[1] = own_fd(audit[1]);
 	}
+	if (run.usage_fd != -1)
+		used_fd = open_usage();
 	parent = getpid();
 	if (child_start(&child, argv + optind, become_chain, NULL) == -1)
 		refuse_errno("%s", argv[optind]);
