@@ -512,6 +512,7 @@ del d["threads"]; d["notes"] = "two\nlines"'
 	atf_check -s exit:2 -e match:'fs is an object.*fs.allow_glob' x07-policy get "$policy" fs
 	atf_check -s exit:2 -e match:'no key fs.read_root; did you mean read_roots' x07-policy get "$policy" fs.read_root
 	atf_check -s exit:2 -e match:'no key cpu_ms; did you mean limits.cpu_ms' x07-policy get "$policy" cpu_ms
+	atf_check -s exit:2 -e match:'no key limits.fsd; did you mean fds' x07-policy get "$policy" limits.fsd
 	atf_check -s exit:2 -e match:'no key zzz;' x07-policy get "$policy" zzz
 	atf_check -s exit:2 -e match:'usage' x07-policy get "$policy"
 	echo '{}' >bad.json
@@ -651,6 +652,17 @@ derive_base_body()
 	atf_check_equal "$(printf 'i%.0s' $(seq 64)).g$g.policy.json" "$(basename "$derived")"
 	atf_check_equal "$(printf 'i%.0s' $(seq 54)).g$g" "$(jq -r .policy_id "$derived")"
 	atf_check -o inline:'4090\n' jq '.notes | length' "$derived"
+	# 4096 bytes with what is added, and one more; the line is as long as its path.
+	line="Derived by x07 run from \`$(pwd -P)/$policy\` (g01234567)"
+	for n in 4096 4097; do
+		edit "d['notes'] = 'n' * ($n - 3 - ${#line}) + '\u00e9' if $n == 4097 else 'n' * ($n - 1 - ${#line})"
+		atf_check_equal $n $(($(jq -j .notes "$policy" | wc -c) + 1 + ${#line}))
+		derived --allow-host c.example:1
+		cp "$derived" "notes.$n"
+	done
+	atf_check -o inline:'4096\n' -x "jq -j .notes notes.4096 | wc -c"
+	atf_check -o match:'Derived by x07 run from' jq .notes notes.4096
+	atf_check -o not-match:'Derived' jq .notes notes.4097
 
 	edit 'd["net"]["allow_hosts"] = [{"host": "h%d" % i, "ports": [1]} for i in range(255)]
 d["fs"]["read_roots"] = ["r%d" % i for i in range(127)]'
@@ -869,6 +881,13 @@ d["fs"]["max_depth"] = 5'
 	# Roots are relative to a directory.
 	x07-policy compile old.json >old.form
 	mkdir sub
+	# A bare name is a program of PATH, or of that directory.
+	jq '.process.allow_execs += ["deps/x07/git", "git"]' old.json >bare.json
+	x07-policy compile bare.json >bare.form
+	atf_check x07-policy diff bare.form bare.json
+	atf_check -s exit:1 -o match:'^wider process.allow_execs: .*[+,] git$' x07-policy diff -C sub bare.form bare.json
+	jq '.process.allow_exec_prefixes += ["."]' old.json >prefix.json
+	atf_check -s exit:1 -o match:'^wider process.allow_execs: [+] git$' x07-policy diff prefix.json bare.json
 	atf_check -s exit:1 -o match:"^changed project_root" -o match:'^wider fs.write_roots: \+ out$' \
 	    x07-policy diff -C sub old.form old.json
 }
@@ -1030,6 +1049,14 @@ EOF
 	atf_check -s exit:1 -e match:'nothing for: .* spawn /bin/sh' x07-policy suggest log "$policy"
 	jq '.process.allow_execs = ["/bin/ls"]' "$policy" >lists.json
 	atf_check -o save:new.json -e match:'process.allow_spawn: false -> true' x07-policy suggest log lists.json
+	atf_check -o inline:'3\n' x07-policy get new.json process.max_spawns
+	# A fork and its exec are one process.
+	cat >log <<'EOF'
+{"verdict":"would-deny","verb":"spawn","object":"/bin/sh","key":"process.allow_spawn","times":2}
+{"verdict":"would-deny","verb":"exec","object":"/bin/ls","key":"process.allow_spawn"}
+{"verdict":"would-deny","verb":"exec","object":"/bin/cat","key":"process.allow_spawn","times":2}
+EOF
+	atf_check -o save:new.json -e ignore x07-policy suggest log "$policy"
 	atf_check -o inline:'3\n' x07-policy get new.json process.max_spawns
 	# DNS alone.
 	jq '.net.enabled = true | .net.allow_tcp = true | .net.allow_hosts = [{host: "c.example", ports: [1]}]' "$policy" >dns.json

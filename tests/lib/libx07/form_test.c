@@ -137,6 +137,7 @@ ATF_TC_BODY(refuses, tc)
 		{ "fs.read_roots z", "fs.read_roots z\x7f", "encoded" },
 		{ "fs.read_roots z", "fs.read_roots z%3B", "';'" },
 		{ "fs.read_roots z", "fs.read_roots ", "order" },
+		{ "fs.read_roots z", "fs.read_roots z\nfs.read_roots z", "order" },
 		{ "[2001:db8::/32]:80", "*.example.com:80", "" },
 		{ "db.net.require_tls", "db.net.allow_cidrs 10.0.0.0/33\ndb.net.require_tls",
 		    "db.net.allow_cidrs: " },
