@@ -892,6 +892,77 @@ d["fs"]["max_depth"] = 5'
 	    x07-policy diff -C sub old.form old.json
 }
 
+atf_test_case diff_keys
+diff_keys_head() { atf_set descr "diff: of every number and switch, which value grants more"; }
+diff_keys_body()
+{
+	base cli
+	x07-policy compile "$policy" >form
+	cat >keys.py <<'PY'
+import re, subprocess
+
+def names(text):
+    """a.{b,c} is a.b and a.c."""
+    for word in text.split():
+        head, _, tail = word.partition("{")
+        yield from (head + t for t in tail.rstrip("}").split(","))
+
+# From the description of the format, not from keys.c.
+UP = list(names("""db.{enabled} db.drivers.{mysql,postgres,redis,sqlite}
+    db.sqlite.{allow_create,allow_in_memory} env.{enabled}
+    fs.{enabled,allow_glob,allow_mkdir,allow_remove,allow_rename,allow_symlinks,allow_walk}
+    language.{allow_ffi,allow_unsafe} limits.{core_dumps}
+    net.{enabled,allow_dns,allow_tcp,allow_udp}
+    process.{enabled,allow_cwd,allow_exec,allow_exit,allow_spawn} threads.{enabled}
+    time.{enabled,allow_local_tzid,allow_monotonic,allow_sleep,allow_wall_clock}"""))
+DOWN = list(names("""db.net.{require_tls,require_verify} db.sqlite.{readonly_only}
+    fs.{deny_hidden} process.{kill_on_drop,kill_tree}"""))
+LIMIT = list(names("""limits.{cpu_ms,fds,mem_bytes,procs,wall_ms} threads.{max_blocking}
+    process.{max_arg_bytes,max_args,max_env,max_env_key_bytes,max_env_val_bytes}
+    process.{max_exe_bytes,max_live,max_spawns} time.{max_sleep_ms}"""))
+# 0 is no limit; 0 is what the one who enforces it chooses.
+NONE_AT_0 = list(names("""process.{max_runtime_ms,max_stderr_bytes,max_stdin_bytes}
+    process.{max_stdout_bytes,max_total_bytes}"""))
+ANY_AT_0 = list(names("""db.{connect_timeout_ms,max_live_conns,max_queries,max_resp_bytes}
+    db.{max_rows,max_sql_bytes,query_timeout_ms}
+    fs.{max_depth,max_entries,max_read_bytes,max_write_bytes} threads.{max_queue,max_workers}"""))
+form = open("form").read()
+lists = re.findall(r"^(\S+_(?:roots|hosts|keys|paths|execs|prefixes|lite|cidrs|ports)) ", form, re.M)
+scalars = set(re.findall(r"^(\S+) ", form.split("\n", 1)[1], re.M)) - set(lists)
+scalars -= {"policy_id", "project_root", "end"}
+assert sorted(UP + DOWN + LIMIT + NONE_AT_0 + ANY_AT_0) == sorted(scalars), \
+    scalars ^ set(UP + DOWN + LIMIT + NONE_AT_0 + ANY_AT_0)
+
+def write(name, key, value):
+    text, n = re.subn(r"^%s .*$" % re.escape(key), "%s %d" % (key, value), form, flags=re.M)
+    assert n == 1, key
+    open(name, "w").write(text)
+
+def check(key, less, more, either=False):
+    write("less", key, less)
+    write("more", key, more)
+    for old, new, want in (("less", "more", 1), ("more", "less", int(either))):
+        got = subprocess.run(["x07-policy", "diff", "-q", old, new]).returncode
+        assert got == want, (key, old, new, less, more, got)
+
+for k in UP:
+    check(k, 0, 1)
+for k in DOWN:
+    check(k, 1, 0)
+for k in LIMIT + NONE_AT_0 + ANY_AT_0:
+    low = 1 << 20 if k == "limits.mem_bytes" else 1
+    check(k, low, low + 1)
+for k in LIMIT:
+    if k not in ("limits.cpu_ms", "limits.mem_bytes", "limits.wall_ms"):
+        check(k, 0, 1)
+for k in NONE_AT_0:
+    check(k, 1, 0)
+for k in ANY_AT_0:
+    check(k, 1, 0, either=True)
+PY
+	atf_check python3 keys.py
+}
+
 atf_test_case diff_roots
 diff_roots_head() { atf_set descr "diff: a root inside a root may grant more than it: hidden, by a link, writable"; }
 diff_roots_body()
@@ -1324,6 +1395,7 @@ atf_init_test_cases()
 	atf_add_test_case derive_file
 	atf_add_test_case derive_refuses
 	atf_add_test_case diff
+	atf_add_test_case diff_keys
 	atf_add_test_case diff_roots
 	atf_add_test_case diff_trouble
 	atf_add_test_case properties
