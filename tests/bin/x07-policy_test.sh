@@ -1288,6 +1288,41 @@ page = open(src + "/man/x07-policy.1").read()
 for c in sys.argv[2:]:
     assert ".Cm %s\n" % c in page and ".It Cm %s\n" % c in page, c
 PY
+	# Who enforces it: as explain says of a policy that forbids whatever it can.
+	base worker-parallel
+	edit '
+for o in d.values():
+    if isinstance(o, dict):
+        o.update((k, False) for k in o if k.startswith("allow_") and isinstance(o[k], bool))
+        o.update((k, 1) for k in o if k.startswith("max_"))
+        o.update(enabled=True)
+d["fs"].update(read_roots=["."])
+d["env"].update(deny_keys=["B"])
+d["process"].update(allow_spawn=True, allow_args_regex_lite=["a"])
+d["db"] = {"enabled": True, "drivers": {"sqlite": True, "postgres": False, "mysql": False},
+    "sqlite": {"readonly_only": True}, "net": {}}
+del d["language"]["enabled"], d["limits"]["enabled"]'
+	atf_check -o save:explain.json x07-policy explain -j "$policy"
+	cat >gates.py <<'PY'
+import json, re, sys
+page = open(sys.argv[1] + "/man/x07-policy.5").read()
+page = page[page.index(".Ss Who enforces what"):page.index(".Ss Hosts")]
+page = page[:page.index(".El")]
+told = {}
+for item in page.split("\n.It ")[1:]:
+    name = item.split("\n")[0].split()
+    gate = name[1] if name[0] == "Xr" else None
+    for key in re.findall(r"^\.Cm (\S+)", item, re.M):
+        assert key not in told, key
+        told[key] = gate
+rows = json.load(open("explain.json"))["keys"]
+assert sorted(told) == sorted(r["key"] for r in rows), set(told) ^ {r["key"] for r in rows}
+for r in rows:
+    # A switch that is on forbids nothing, so nobody has to enforce it.
+    assert r["enforced"] == "nothing" or told[r["key"]] == r["by"], r
+assert sum(r["enforced"] != "nothing" for r in rows) > 75
+PY
+	atf_check python3 gates.py "$X07_SRC"
 	# shellcheck disable=SC2046 # words
 	atf_check python3 compare.py "$X07_SRC" $(x07-policy -h | sed -n 's/^  \([a-z]*\) .*/\1/p')
 	atf_check x07-policy check example.json
