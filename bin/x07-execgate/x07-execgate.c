@@ -104,19 +104,38 @@ options(int argc, char *argv[])
 	}
 }
 
+/* What the program may write, or may make itself able to. */
+static bool
+is_open_file(int fd, const struct stat *st)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/fd/%d", fd);
+	return S_ISREG(st->st_mode) &&
+	    (st->st_uid == geteuid() || access(path, W_OK) == 0);
+}
+
 /*
  * Whatever a descriptor of the caller opens is on the caller's mounts. A
- * directory there is a way round ours.
+ * directory there is a way round ours, and a file can be mapped as code.
  */
 static void
 check_stdio(void)
 {
 	struct stat st;
 
-	for (int fd = 0; fd < 3; fd++)
-		if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+	for (int fd = 0; fd < 3; fd++) {
+		if (fstat(fd, &st) == -1)
+			continue;
+		if (S_ISDIR(st.st_mode))
 			refuse("descriptor %d is a directory; redirect it to a "
 			    "file or /dev/null", fd);
+		if (plan.mdwe && is_open_file(fd, &st))
+			refuse("descriptor %d is a file that could be written and "
+			    "then mapped as code, against -w; put a pipe between "
+			    "(%s)", fd, fd == 0 ? "cat file | ..." :
+			    "... | cat >file");
+	}
 }
 
 static void

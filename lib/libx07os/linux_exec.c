@@ -8,8 +8,11 @@
  * be written can be neither executed nor mapped as code.
  */
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/sendfile.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -17,6 +20,7 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <linux/mount.h>
+#include <mntent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,7 +140,7 @@ needs_mount(const struct os_exec_plan *plan, size_t i)
 	const struct os_exec_item *it = &plan->items[i], *tree;
 
 	tree = tree_above(plan, i);
-	return tree == NULL || it->kind == OS_EXEC_LOADER ||
+	return tree == NULL || it->copied ||
 	    (tree->kind == OS_EXEC_TREE_RW) != (it->kind == OS_EXEC_TREE_RW);
 }
 
@@ -149,8 +153,8 @@ attach(int mount, int at)
 }
 
 /*
- * Copies of the loaders live on a tmpfs of their own. It is mounted under the
- * clone of a directory of libraries, where no path leads to it.
+ * Copies live on a tmpfs of their own. It is mounted under the clone of a
+ * directory of libraries, where no path leads to it.
  */
 static int
 bury(int tmpfs, const struct os_exec_plan *plan)
@@ -174,24 +178,76 @@ clone_item(struct os_exec_item *it, int fd)
 	return it->clone == -1 ? -1 : set_mount(it->clone, "", set, MS_PRIVATE);
 }
 
+/* ---- copies ---- */
+
 /*
- * For a loader the item's mount shows a copy that the kernel does not execute
- * by name. The copies are made before the tmpfs hides the loaders' directory,
- * and cloned after, because only an attached mount can be cloned.
+ * A mount makes one name of a file read-only. If it has others, and is the
+ * program's to write, it could be written by them.
+ */
+static bool
+has_open_names(const struct os_exec_item *it)
+{
+	struct stat st;
+
+	return fstat(it->fd, &st) == -1 || (st.st_nlink > 1 &&
+	    (st.st_uid == geteuid() ||
+	    faccessat(it->fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) == 0));
+}
+
+static int
+copy_bytes(int in, int out)
+{
+	ssize_t n;
+
+	while ((n = sendfile(out, in, NULL, 1 << 30)) > 0)
+		continue;
+	return (int)n;
+}
+
+/* Returns an O_PATH descriptor of the copy. */
+static int
+copy_file(int tmpfs, const struct os_exec_item *it)
+{
+	char name[32];
+	struct stat st;
+	int in, out, err, copy = -1;
+
+	snprintf(name, sizeof(name), "copy%d", it->fd);
+	in = open(it->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (in == -1)
+		return -1;
+	out = openat(tmpfs, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+	if (out != -1 && fstat(in, &st) == 0 && copy_bytes(in, out) == 0 &&
+	    fchmod(out, st.st_mode & 0555) == 0)
+		copy = openat(tmpfs, name, O_PATH | O_CLOEXEC);
+	err = errno;
+	/* A file still open for writing could not be executed. */
+	close(out);
+	close(in);
+	errno = err;
+	return copy;
+}
+
+/*
+ * The item's mount shows the copy; of a loader it is one that the kernel does
+ * not execute by name. The copies are made before the tmpfs hides the
+ * libraries' directory, and cloned after, because only an attached mount can be
+ * cloned.
  */
 static int
-clone_loaders(struct os_exec_plan *plan)
+clone_copies(struct os_exec_plan *plan)
 {
 	int tmpfs = -1;
 
 	for (size_t i = 0; i < plan->n; i++) {
 		struct os_exec_item *it = &plan->items[i];
 
-		if (it->kind != OS_EXEC_LOADER)
+		if (!it->copied)
 			continue;
 		if (tmpfs == -1 && (tmpfs = loader_tmpfs()) == -1)
 			return -1;
-		it->source = loader_guard(tmpfs, it->path);
+		it->source = it->kind == OS_EXEC_LOADER ?
+		    loader_guard(tmpfs, it->path) : copy_file(tmpfs, it);
 		if (it->source == -1)
 			return -1;
 	}
@@ -201,11 +257,34 @@ clone_loaders(struct os_exec_plan *plan)
 		return -1;
 	close(tmpfs);
 	for (size_t i = 0; i < plan->n; i++)
-		if (plan->items[i].kind == OS_EXEC_LOADER &&
+		if (plan->items[i].copied &&
 		    clone_item(&plan->items[i], plan->items[i].source) == -1)
 			return -1;
 	return 0;
 }
+
+/* The watcher has to know the copies, too: they are what runs. */
+static int
+list_copies(struct os_exec_plan *plan)
+{
+	for (size_t i = 0, n = plan->n; i < n; i++) {
+		struct os_exec_item *items, it = plan->items[i];
+		struct stat st;
+
+		if (!it.copied || it.kind != OS_EXEC_FILE)
+			continue;
+		items = reallocarray(plan->items, plan->n + 1, sizeof(*items));
+		if (items == NULL || fstat(it.source, &st) == -1)
+			return -1;
+		it.dev = st.st_dev;
+		it.ino = st.st_ino;
+		items[plan->n++] = it;
+		plan->items = items;
+	}
+	return 0;
+}
+
+/* ---- all mounts ---- */
 
 /*
  * Makes the detached mounts, while everything still is as executable as the
@@ -218,11 +297,10 @@ clone_items(struct os_exec_plan *plan)
 		struct os_exec_item *it = &plan->items[i];
 
 		it->source = it->fd;
-		if (it->mounted && it->kind != OS_EXEC_LOADER &&
-		    clone_item(it, it->fd) == -1)
+		if (it->mounted && !it->copied && clone_item(it, it->fd) == -1)
 			return -1;
 	}
-	return clone_loaders(plan);
+	return clone_copies(plan);
 }
 
 /*
@@ -282,25 +360,47 @@ step_over(void)
 	return chdir("/");
 }
 
+/*
+ * Through a mem file of /proc a process can write where it may not execute what
+ * it wrote, or into a child that has been judged. There may be more than
+ * one /proc, and some where nobody here gets.
+ */
+static int
+protect_proc(void)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+	int ret = 0;
+
+	if (f == NULL)
+		return -1;
+	while (ret == 0 && (m = getmntent(f)) != NULL)
+		if (strcmp(m->mnt_type, "proc") == 0 &&
+		    set_mount(AT_FDCWD, m->mnt_dir, MOUNT_ATTR_RDONLY, 0) == -1 &&
+		    errno != ENOENT && errno != EACCES && errno != EINVAL)
+			ret = -1;
+	endmntent(f);
+	return ret;
+}
+
 static int
 mount_layer(struct os_exec_plan *plan)
 {
 	qsort(plan->items, plan->n, sizeof(plan->items[0]), by_path);
-	for (size_t i = 0; i < plan->n; i++)
-		plan->items[i].mounted = needs_mount(plan, i);
+	for (size_t i = 0; i < plan->n; i++) {
+		struct os_exec_item *it = &plan->items[i];
+
+		it->copied = it->kind == OS_EXEC_LOADER ||
+		    (it->kind == OS_EXEC_FILE && has_open_names(it));
+		it->mounted = needs_mount(plan, i);
+	}
 	if (clone_items(plan) == -1)
 		return -1;
 	if (set_mount(AT_FDCWD, "/", MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID,
 	    MS_PRIVATE) == -1)
 		return -1;
-	/*
-	 * Through a mem file of /proc a process can write where it may not
-	 * execute what it wrote, or into a child that has been judged.
-	 */
-	if (set_mount(AT_FDCWD, "/proc", MOUNT_ATTR_RDONLY, 0) == -1 &&
-	    errno != ENOENT && errno != EINVAL)	/* not mounted there */
-		return -1;
-	if (attach_items(plan) == -1)
+	if (protect_proc() == -1 || attach_items(plan) == -1 ||
+	    list_copies(plan) == -1)
 		return -1;
 	return step_over();
 }
@@ -440,6 +540,18 @@ static const struct filter_row ask_spawn[] = {
 };
 
 /*
+ * What PR_SET_MDWE does not see: memory attached once to be written and once to
+ * be executed, and a heap that the personality makes executable.
+ */
+static const struct filter_row no_write_exec[] = {
+	{ SYS_shmat, { { 2, SHM_EXEC, SHM_EXEC }, { -1, 0, 0 } }, EACCES },
+	/* All ones only asks. */
+	{ SYS_personality, { { 0, ~0U, ~0U }, { -1, 0, 0 } }, 0 },
+	{ SYS_personality, { { 0, READ_IMPLIES_EXEC, READ_IMPLIES_EXEC },
+	    { -1, 0, 0 } }, EPERM },
+};
+
+/*
  * What is put to the watcher; row has the n static rows. When nothing may be
  * started, it hears only of what is denied, and nothing that is allowed
  * gets slower.
@@ -462,26 +574,31 @@ ask_rows(struct filter_row *row, size_t n, bool spawn)
 static int
 filter_layer(const struct os_exec_plan *plan, struct exec_args *args)
 {
-	struct filter_row rows[16];
+	struct filter_row rows[24], *row = rows;
 	size_t n = 0, nstatic;
 	int listener;
 
+	if (plan->mdwe && !plan->dry) {
+		memcpy(rows, no_write_exec, sizeof(no_write_exec));
+		row += sizeof(no_write_exec) / sizeof(no_write_exec[0]);
+	}
 	if (plan->once && !plan->dry) {
-		n = once_rows(rows, args);
+		n = once_rows(row, args);
 		if (n == 0)
 			return -1;
 	}
 	nstatic = n;
 	if (plan->watch != NULL)
-		n = ask_rows(rows, n, plan->once || plan->trace);
+		n = ask_rows(row, n, plan->once || plan->trace);
+	n += (size_t)(row - rows);
 	listener = plan->dry ? filter_install(rows, n) :
 	    confine(plan->deny | OS_SCOPED_ELSEWHERE, rows, n);
 	if (listener == -1 && errno == EBUSY && !plan->dry && !plan->trace) {
 		/* Somebody outside listens already: deny without a line. */
 		for (size_t i = 0; i < nstatic; i++)
-			rows[i].err = EACCES;
+			row[i].err = EACCES;
 		return confine(plan->deny | OS_SCOPED_ELSEWHERE, rows,
-		    nstatic);
+		    (size_t)(row - rows) + nstatic);
 	}
 	if (listener <= 0)
 		return listener;

@@ -261,6 +261,8 @@ static const struct filter_row deny_ptrace[] = {
 	ALWAYS(pidfd_getfd, EPERM),
 	ALWAYS(kcmp, EPERM),
 	ALWAYS(process_madvise, EPERM),
+	/* The limits of a supervisor that runs as the same user. */
+	ARG(prlimit64, 0 | FILTER_NOT, ALL32, 0, EPERM),
 };
 
 static const struct filter_row deny_threads[] = {

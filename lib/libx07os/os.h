@@ -65,7 +65,8 @@ enum {
 	OS_DENY_SYMLINK = 1 << 7,	/* symlink* */
 	OS_DENY_REMOVE = 1 << 8,	/* unlink*, rmdir */
 	OS_DENY_MKDIR = 1 << 9,		/* mkdir* */
-	OS_DENY_PTRACE = 1 << 10,	/* ptrace, process_vm_*, pidfd_getfd, kcmp altogether */
+	OS_DENY_PTRACE = 1 << 10,	/* ptrace, process_vm_*, pidfd_getfd, kcmp altogether,
+					 * the limits of other processes */
 	/*
 	 * Denies nothing: no Landlock domain here, because one with file rights and the
 	 * same scopes is entered as well, by this gate or by the one that follows. Any
@@ -130,9 +131,10 @@ struct os_exec_item {
 	bool	is_file;
 	bool	is_exec;	/* has an execute bit */
 	int	fd;
-	int	source;		/* these three are the platform's own */
+	int	source;		/* these four are the platform's own */
 	int	clone;
 	bool	mounted;
+	bool	copied;
 };
 
 struct os_watch;
