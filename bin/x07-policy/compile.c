@@ -41,7 +41,11 @@ put_form(const struct bytes *f, int fd)
 {
 	int sealed;
 
-	if ((sealed = os_seal(f->data, f->len)) == -1)
+	if ((sealed = os_seal(f->data, f->len)) == -1 && errno == EPERM)
+		die("cannot seal the policy: an outer x07-execgate forbids memory "
+		    "files and namespaces, so x07 run and the gates do not run "
+		    "inside it");
+	if (sealed == -1)
 		die_errno("cannot seal the policy");
 	/* Gates use pread(2), but a shell script may want to read it too. */
 	if (lseek(sealed, 0, SEEK_SET) == -1)

@@ -245,8 +245,8 @@ os_namespace_hint(int err)
 	if (err == ENOSPC || err == EUSERS)
 		return "too many namespaces: nested too deep, or more in use "
 		    "than user.max_user_namespaces allows";
-	return "the kernel, an outer x07-execgate or a container's filter "
-	    "forbids new user namespaces here; in a container allow "
+	return "the kernel, an outer x07-fsgate or x07-execgate, or a container's "
+	    "filter forbids new user namespaces here; in a container allow "
 	    "unshare(2) and mount(2) (docker: --security-opt seccomp=... "
 	    "apparmor=unconfined)";
 }

@@ -285,6 +285,31 @@ resolve_once()
 }
 resolve_body() { both resolve_once; }
 
+nested_once()
+{
+	free_policy
+	for tool in $GATES x07 x07-policy; do
+		tools="$tools -x $(command -v $tool)"
+	done
+	# x07 run and the gates want memory files and namespaces of their own.
+	atf_check -s exit:125 -e match:"outer x07-execgate forbids memory files" \
+	    $AS x07-execgate -q $tools -x /bin/sh -- x07-policy seal "$policy" -- true
+	for gate in $GATES; do
+		atf_check -s exit:125 -e match:"outer x07-execgate forbids memory files" \
+		    $AS x07-execgate -q $tools -x /bin/true -- \
+		    sh -c "$gate -p $policy -- true"
+		atf_check -s exit:125 -e match:"outer x07-fsgate or x07-execgate" \
+		    $AS x07-execgate -q $tools -x /bin/true -- sh -c "$gate -- true"
+		# The twin: without the outer gate.
+		atf_check $AS sh -c "$gate -- true"
+	done
+	rm -rf .x07 out
+}
+
+atf_test_case nested
+nested_head() { atf_set descr "what cannot run inside x07-execgate says why"; }
+nested_body() { both nested_once; }
+
 atf_init_test_cases()
 {
 	atf_add_test_case options
@@ -296,4 +321,5 @@ atf_init_test_cases()
 	atf_add_test_case leaks
 	atf_add_test_case setid
 	atf_add_test_case resolve
+	atf_add_test_case nested
 }
