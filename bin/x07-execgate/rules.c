@@ -93,6 +93,16 @@ rules_spawn(const struct os_event *ev, struct verdict *v)
 
 /* ---- with which arguments ---- */
 
+/* A file that could be written by another name runs from a copy, at its place. */
+static bool
+is_copy_of(const struct os_exec_item *it, const struct os_exec_item *file)
+{
+	const struct os_exec_item *a = find_item(it, OS_EXEC_FILE);
+	const struct os_exec_item *b = find_item(file, OS_EXEC_FILE);
+
+	return a != NULL && b != NULL && strcmp(a->path, b->path) == 0;
+}
+
 static bool
 same_file(const char *path, const struct os_exec_item *it)
 {
@@ -101,7 +111,8 @@ same_file(const char *path, const struct os_exec_item *it)
 
 	if (path == NULL || os_exec_open(&other, path) == -1)
 		return false;
-	same = other.dev == it->dev && other.ino == it->ino;
+	same = (other.dev == it->dev && other.ino == it->ino) ||
+	    is_copy_of(it, &other);
 	close(other.fd);
 	free(other.path);
 	return same;

@@ -415,9 +415,14 @@ rules_body()
 {
 	mkdir -p sub
 	printf '#!/bin/sh\necho job "$@"\n' >job
-	chmod 755 job
+	# An interpreter with two names runs from a copy, where we may write it.
+	cp /bin/sh own-sh
+	ln own-sh own-sh2
+	printf '#!%s/own-sh\necho job "$@"\n' "$PWD" >own-job
+	chmod 755 job own-job
 	ls='"/bin/ls","/bin/sleep","/usr/bin/env"'
-	policy args.json "allow_execs=[$ls,\"/bin/sh\",\"job\"]" \
+	policy args.json \
+	    "allow_execs=[$ls,\"/bin/sh\",\"job\",\"own-sh\",\"own-job\"]" \
 	    'allow_args_regex_lite=["-d","/","a.c\\.*","word","x*y"]'
 	policy few.json "allow_execs=[$ls]" max_args=2 max_arg_bytes=5
 	policy env.json "allow_execs=[$ls]" 'allow_env_keys=["WANTED"]'
@@ -453,6 +458,8 @@ rules_run()
 	# A script brings its own name, which is no argument of anybody's.
 	passes "$PWD/job word" args.json
 	passes "$PWD/job xxxy" args.json
+	passes "$PWD/own-job word" args.json
+	killed "$PWD/own-job other" args.json 'argument other matches'
 	killed "$PWD/job other" args.json 'argument other matches'
 	killed "sh -c word" args.json 'argument -c matches'
 	killed "sh $PWD/job -c" args.json 'argument -c matches'
