@@ -4,6 +4,8 @@
 # the gates, libexec/x07 holds the front end's own tools, and the gates enforce.
 # See x07(1), x07(7).
 set -u
+# cd must not look elsewhere.
+unset CDPATH
 
 version=0.1.0
 
@@ -98,11 +100,12 @@ put_kept()
 
 # ---- where things are ----
 
-# find_tool NAME: its path in $tool: beside this script, else on PATH.
+# find_tool NAME: its path in $tool, beside this script: what else PATH holds is
+# none of ours.
 find_tool()
 {
 	tool=$bindir/$1
-	[ -x "$tool" ] || tool=$(command -v "$1")
+	[ -x "$tool" ]
 }
 
 # find_helper NAME: the same for a tool of our own, in $tool.
@@ -110,6 +113,12 @@ find_helper()
 {
 	tool=${bindir%/*}/libexec/x07/$1
 	[ -x "$tool" ] || die "the installation is not complete: no $tool" 1
+}
+
+# directory NAME: its real path in $directory, with the newlines it may end in.
+directory()
+{
+	directory=$(cd -- "$1" && pwd -P && echo .) && directory=${directory%??}
 }
 
 # absolute PATH BASE: in $absolute.
@@ -183,8 +192,12 @@ choose_entry()
 # The X07 compiler's command line, for the entry $1.
 put_compiler()
 {
-	compiler=$(command -v x07-os-runner) || die "${1##*/} is an X07 program, \
-and x07-os-runner of the X07 toolchain is not on PATH"
+	compiler=$(command -v x07-os-runner) || compiler=
+	case $compiler in
+	/*) ;;
+	*) die "${1##*/} is an X07 program, and x07-os-runner of the X07 toolchain \
+is not on PATH (x07 doctor tells what is there)" ;;
+	esac
 	put "$compiler" --world "$world" --compile-only --compiled-out "$built"
 	if [ -n "$manifest" ]; then
 		put --project "$manifest"
@@ -194,13 +207,16 @@ and x07-os-runner of the X07 toolchain is not on PATH"
 	if [ "$world" = run-os-sandboxed ]; then
 		put --policy "$policy" --sandbox-backend os --i-accept-weaker-isolation
 	fi
-	[ -z "$fuel" ] || put --solve-fuel "$fuel"
 	[ -z "$mem" ] || put --max-memory-bytes "$mem"
 	[ -z "$out" ] || put --max-output-bytes "$out"
 	case $compiler_words:$profile_ffi in
 	*--auto-ffi*|*--no-auto-ffi*) ;;
 	*:yes) put --auto-ffi ;;
 	*:no) put --no-auto-ffi ;;
+	esac
+	case $compiler_words in
+	*--solve-fuel*) ;;
+	*) [ -z "$profile_fuel" ] || put --solve-fuel "$profile_fuel" ;;
 	esac
 	eval "put $compiler_words"
 }
@@ -364,17 +380,22 @@ check_policy()
 	3) exit 3 ;;
 	*) exit 2 ;;
 	esac
-	while read -r _row; do
+	# No here-document: some shells want a file for it, and go on without.
+	_ifs=$IFS IFS='
+'
+	set -f
+	for _row in $_rows; do
 		case $framed:$_row in
-		yes:*'only programs built by X07'*) continue ;;
+		yes:*'only programs built by X07'*|\
+		yes:*'the compiler of X07 programs'*) continue ;;
 		*' no       - '*) ;;
 		*) continue ;;
 		esac
 		unenforced="$unenforced ${_row%% *}"
 		_shown="${_shown:+$_shown, }${_row%% *}"
-	done <<END
-$_rows
-END
+	done
+	set +f
+	IFS=$_ifs
 	[ -n "$unenforced" ] || return 0
 	[ "$strict" = no ] || die "--strict: nothing enforces $_shown of $policy \
 under sandbox_backend=$backend (x07-policy explain tells why)"
@@ -585,6 +606,9 @@ either words after -- or --input, --stdin, --input-b64"
 	[ "$backend" != os ] || gates=$("$x07_policy" plan) || exit $?
 	[ -z "$log" ] || open_log
 	put_chain "${log:+fd:9}" "$policy" ''
+	case $words:$1 in
+	:-*) die "program $1: a name that begins with - needs its directory: ./$1" ;;
+	esac
 	[ "$verbose" = no ] || show "$@"
 	if [ -n "$report" ] || [ "$trace" = yes ]; then
 		words='' count=0
@@ -639,7 +663,7 @@ run()
 {
 	project='' profile='' world='' single='' artifact='' policy='' backend=''
 	log='' report='' overrides='' named='' input='' input_kind='' cpu='' mem=''
-	out='' fuel='' compiler_words=''
+	out='' compiler_words=''
 	accept=no verbose=no quiet=no strict=no trace=no
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -649,7 +673,8 @@ run()
 			set -- "$_flag" "$_arg" "$@"
 			case $_flag in
 			--i-accept-weaker-isolation|--verbose|--quiet|--help|\
-			--stdin|--strict|--trace|--auto-ffi|--no-auto-ffi)
+			--stdin|--strict|--trace|--os|--host|\
+			--auto-ffi|--no-auto-ffi|--debug-borrow-checks)
 				die "$_flag takes no argument" ;;
 			esac ;;
 		esac
@@ -658,7 +683,7 @@ run()
 		--project|--profile|--world|--program|--artifact|--policy|\
 		--sandbox-backend|--log|--report|--report-out|--input|--input-b64|\
 		--cpu-time-limit-seconds|--max-memory-bytes|--max-output-bytes|\
-		--solve-fuel|--module-root|--compat|\
+		--solve-fuel|--module-root|--compat|--cc-profile|--max-c-bytes|--runner|\
 		--allow-host|--allow-host-file|--deny-host|--deny-host-file|\
 		--allow-read-root|--allow-write-root)
 			[ $# -ge 2 ] || die "$1 needs an argument"
@@ -668,8 +693,10 @@ run()
 		--stdin) take_input stdin ''; shift ;;
 		--strict) strict=yes; shift ;;
 		--trace) trace=yes; shift ;;
-		--auto-ffi|--no-auto-ffi)
+		--auto-ffi|--no-auto-ffi|--debug-borrow-checks)
 			compiler_words="$compiler_words $1"; shift ;;
+		--os) [ -n "$world" ] || world=run-os; shift ;;
+		--host) die "--host: the host runner cannot run an OS world" ;;
 		-q|--quiet) quiet=yes; shift ;;
 		-v|--verbose) verbose=yes; shift ;;
 		-h|--help) usage; exit 0 ;;
@@ -685,9 +712,10 @@ run()
 	[ -n "$cpu" ] || cpu=$profile_cpu
 	[ -n "$mem" ] || mem=$profile_mem
 	[ -n "$out" ] || out=$profile_out
-	[ -n "$fuel" ] || fuel=$profile_fuel
 	[ "$cpu" != 0 ] || cpu=
 	choose_program || [ $# -gt 0 ] || no_program
+	[ "$framed" = yes ] || [ -z "$compiler_words" ] ||
+	    die "${compiler_words# } is for X07 programs, and this is none"
 	[ "$world" = run-os ] || check_policy
 	start "$@"
 }
@@ -709,8 +737,16 @@ take_option()
 	--cpu-time-limit-seconds) number "$1" "$2"; cpu=$2 ;;
 	--max-memory-bytes) number "$1" "$2"; mem=$2 ;;
 	--max-output-bytes) number "$1" "$2"; out=$2 ;;
-	--solve-fuel) number "$1" "$2"; fuel=$2 ;;
-	--module-root|--compat)
+	--solve-fuel|--max-c-bytes)
+		number "$1" "$2"
+		compiler_words="$compiler_words $1 $2" ;;
+	--runner)
+		case $2 in
+		auto|os) ;;
+		host) die "--runner host: the host runner cannot run an OS world" ;;
+		*) die "--runner $2: must be auto, os or host" ;;
+		esac ;;
+	--module-root|--compat|--cc-profile)
 		quote "$2"
 		compiler_words="$compiler_words $1 $quoted" ;;
 	*)
@@ -800,6 +836,20 @@ init()
 	exec "$tool" init "$@"
 }
 
+# What a sandboxed run would get here decides whether it can run.
+doctor()
+{
+	world=run-os-sandboxed backend='' accept=no
+	if _why=$(choose_backend 2>&1); then
+		choose_backend
+		set -- -b "$backend" "$@"
+	else
+		set -- -W "${_why#x07 doctor: }" "$@"
+	fi
+	find_helper doctor
+	exec "$tool" -B "$bindir" -L "${tool%/*}" "$@"
+}
+
 command=
 self=$0
 case $self in
@@ -807,9 +857,13 @@ case $self in
 *) self=$(command -v -- "$0") || self=/ ;;
 esac
 # Started through a link: the suite is where it leads.
-[ ! -h "$self" ] || self=$(readlink -f -- "$self")
-bindir=$(cd -- "${self%/*}/" && pwd -P) || exit 2
-here=$(pwd -P) || exit 2
+if [ -h "$self" ]; then
+	self=$(readlink -f -- "$self" && echo .) && self=${self%??}
+fi
+directory "${self%/*}/" || exit 2
+bindir=$directory
+directory . || exit 2
+here=$directory
 find_tool x07-policy || die "x07-policy is not installed"
 x07_policy=$tool
 
@@ -831,8 +885,7 @@ bundle)
 doctor)
 	command=doctor
 	shift
-	find_helper doctor
-	exec "$tool" -B "$bindir" -L "${tool%/*}" "$@" ;;
+	doctor "$@" ;;
 version|--version) printf 'x07 %s\n' "$version" ;;
 help|-h|--help) usage ;;
 '') usage >&2; exit 2 ;;

@@ -73,7 +73,7 @@ wait_keeping(struct child *c, int from, char *buf, size_t *len)
 	return wstatus;
 }
 
-/* Runs the build; returns its exit status. */
+/* Runs the build; returns its wait status. */
 static int
 run_build(char *const argv[], bool quiet)
 {
@@ -97,9 +97,7 @@ run_build(char *const argv[], bool quiet)
 		/* Nobody is left to tell. */
 	}
 	free(buf);
-	if (WIFSIGNALED(wstatus))
-		child_imitate(wstatus);
-	return child_status(wstatus);
+	return wstatus;
 }
 
 /* argv with "-t LEFTms" behind its word at. */
@@ -162,7 +160,7 @@ main(int argc, char *argv[])
 	const char *built = NULL, *target = NULL;
 	bool quiet = false, deadline = false;
 	char **build;
-	int ch, status;
+	int ch, status, wstatus;
 
 	setprogname("x07 run");
 	while ((ch = getopt(argc, argv, "+P:d:f:hqt:")) != -1)
@@ -201,9 +199,12 @@ main(int argc, char *argv[])
 	if (build == NULL)
 		refuse_errno("build");
 	memcpy(build, argv, words * sizeof(*build));
-	status = run_build(build, quiet);
+	wstatus = run_build(build, quiet);
+	status = child_status(wstatus);
 	if (status != 0 && built != NULL)
 		unlink(built);
+	if (WIFSIGNALED(wstatus))
+		child_imitate(wstatus);
 	if (status == EXIT_TIMELIMIT || status == EXIT_REFUSED)
 		return status;		/* a gate has said why */
 	if (status != 0) {

@@ -171,26 +171,17 @@ examine_guest_kit(void)
 
 /* ---- the result ---- */
 
-/* The backend that a run without flags would get: "vm" or "os", NULL: none. */
-static const char *
-configured_backend(void)
-{
-	const char *b = getenv("X07_SANDBOX_BACKEND");
-	const char *accept = getenv("X07_I_ACCEPT_WEAKER_ISOLATION");
-	bool yes = accept != NULL && (strcmp(accept, "1") == 0 ||
-	    strcasecmp(accept, "true") == 0 || strcasecmp(accept, "yes") == 0);
-
-	if (b == NULL || *b == '\0' || strcasecmp(b, "auto") == 0 ||
-	    strcasecmp(b, "vm") == 0)
-		return "vm";
-	return yes ? "os" : NULL;
-}
+/* What a sandboxed run without flags would get, as the environment stands. */
+struct result {
+	const char	*backend;	/* "vm" or "os"; NULL: none, and why */
+	const char	*why;
+	bool		 vm, os;	/* which can run here */
+	bool		 can;		/* the one that it would get */
+};
 
 static void
-print_text(const char *configured, bool vm, bool os)
+print_text(const struct result *v)
 {
-	bool can = configured != NULL && (strcmp(configured, "vm") == 0 ? vm : os);
-
 	for (const struct json_value *c = checks->child; c != NULL; c = c->next) {
 		const struct json_value *fix = json_member(c, "fix");
 		char vis[TEXT_MAX];
@@ -202,38 +193,35 @@ print_text(const char *configured, bool vm, bool os)
 		if (fix->type == JSON_STRING)
 			printf("%25s fix: %s\n", "", fix->string);
 	}
-	printf("\nsandbox_backend=vm: %s\n", vm ? "can run" : "cannot run here");
-	printf("sandbox_backend=os: %s\n", os ?
+	printf("\nsandbox_backend=vm: %s\n", v->vm ? "can run" : "cannot run here");
+	printf("sandbox_backend=os: %s\n", v->os ?
 	    "can run (weaker: needs --i-accept-weaker-isolation)" :
 	    "cannot run here");
-	if (can)
+	if (v->can)
 		printf("The sandbox profile can run (sandbox_backend=%s).\n",
-		    configured);
-	else if (configured == NULL)
-		printf("The sandbox profile cannot run: X07_SANDBOX_BACKEND wants a "
-		    "weaker backend\nthat X07_I_ACCEPT_WEAKER_ISOLATION=1 does not "
-		    "accept.\n");
+		    v->backend);
+	else if (v->backend == NULL)
+		printf("The sandbox profile cannot run: %s.\n", v->why);
 	else
-		printf("The sandbox profile cannot run as it is%s\n", os ?
-		    "; it can with --sandbox-backend os\n"
-		    "--i-accept-weaker-isolation." : ".");
+		printf("The sandbox profile cannot run as it is%s.\n", v->os ?
+		    "; it can with\n--sandbox-backend os --i-accept-weaker-isolation"
+		    : "");
 }
 
 static void
-print_json(const char *configured, bool vm, bool os)
+print_json(const struct result *v)
 {
 	struct json_value *root = json_root(doc);
 	struct json_value *b = json_new(doc, JSON_OBJECT);
-	bool can = configured != NULL && (strcmp(configured, "vm") == 0 ? vm : os);
 
 	json_set(doc, root, "schema_version", json_new_string(doc, SCHEMA));
 	json_set(doc, root, "checks", checks);
-	json_set(doc, b, "vm", json_new_bool(doc, vm));
-	json_set(doc, b, "os", json_new_bool(doc, os));
+	json_set(doc, b, "vm", json_new_bool(doc, v->vm));
+	json_set(doc, b, "os", json_new_bool(doc, v->os));
 	json_set(doc, root, "backends", b);
-	json_set(doc, root, "sandbox_backend", configured != NULL ?
-	    json_new_string(doc, configured) : json_new(doc, JSON_NULL));
-	json_set(doc, root, "sandbox_profile_can_run", json_new_bool(doc, can));
+	json_set(doc, root, "sandbox_backend", v->backend != NULL ?
+	    json_new_string(doc, v->backend) : json_new(doc, JSON_NULL));
+	json_set(doc, root, "sandbox_profile_can_run", json_new_bool(doc, v->can));
 	json_write(stdout, root, JSON_PRETTY);
 }
 
@@ -247,19 +235,26 @@ usage(int status)
 int
 main(int argc, char *argv[])
 {
-	const char *configured = configured_backend();
+	struct result v = { .backend = "vm" };
 	struct json_error error;
-	bool json = false, vm, os;
+	bool json = false;
 	int ch;
 
 	setprogname("x07 doctor");
-	while ((ch = getopt(argc, argv, "B:L:hj")) != -1)
+	while ((ch = getopt(argc, argv, "B:L:W:b:hj")) != -1)
 		switch (ch) {
 		case 'B':
 			bindir = optarg;
 			break;
 		case 'L':
 			libexec = optarg;
+			break;
+		case 'W':
+			v.backend = NULL;
+			v.why = optarg;
+			break;
+		case 'b':
+			v.backend = optarg;
 			break;
 		case 'h':
 			usage(0);
@@ -277,15 +272,15 @@ main(int argc, char *argv[])
 	checks = json_new(doc, JSON_ARRAY);
 	os_examine(tell_finding, NULL, geteuid() == 0);
 	examine_programs(geteuid() == 0);
-	os = try_gates();
+	v.os = try_gates();
 	examine_guest_kit();
-	vm = try_machines();
+	v.vm = try_machines();
+	v.can = v.backend != NULL && (strcmp(v.backend, "vm") == 0 ? v.vm : v.os);
 	if (json)
-		print_json(configured, vm, os);
+		print_json(&v);
 	else
-		print_text(configured, vm, os);
+		print_text(&v);
 	if (fflush(stdout) == EOF)
 		refuse_errno("standard output");
-	return configured != NULL && (strcmp(configured, "vm") == 0 ? vm : os) ?
-	    EXIT_CAN : EXIT_CANNOT;
+	return v.can ? EXIT_CAN : EXIT_CANNOT;
 }

@@ -17,6 +17,8 @@
 #include "doctor.h"
 #include "x07.h"
 
+#define TRY_SECONDS	10
+
 enum manager { APT, APK, PKG, NMANAGERS };
 
 static const struct {
@@ -33,25 +35,29 @@ static const struct program {
 	const char	*places[4];
 	const char	*what;			/* it is for */
 	const char	*package[NMANAGERS];	/* NULL: there is none */
+	const char	*try;			/* its argument that needs its daemon */
+	const char	*elsewhere;		/* when there is no package */
 } programs[] = {
 	{ "QEMU", { "qemu-system-x86_64", "qemu-system-aarch64", NULL },
 	    "virtual machines",
-	    { "qemu-system-x86", "qemu-system-x86_64", "qemu" } },
+	    { "qemu-system-x86", "qemu-system-x86_64", "qemu" }, NULL, NULL },
 	{ "virtiofsd", { "/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd",
 	    "virtiofsd", NULL }, "directories in virtual machines",
-	    { "qemu-system-common", "virtiofsd", NULL } },
+	    { "qemu-system-common", "virtiofsd", NULL }, NULL, NULL },
 	{ "podman", { "podman", NULL }, "virtual machines and containers",
-	    { "podman", "podman", "podman" } },
+	    { "podman", "podman", "podman" }, "info", NULL },
 	{ "docker", { "docker", NULL }, "containers",
-	    { "docker.io", "docker", NULL } },
+	    { "docker.io", "docker", NULL }, "info", NULL },
 	{ "containerd", { "containerd", NULL }, "the firecracker-ctr backend",
-	    { "containerd", "containerd", NULL } },
+	    { "containerd", "containerd", NULL }, NULL, NULL },
 	{ "firecracker", { "firecracker-ctr", "firecracker", NULL },
-	    "the firecracker-ctr backend", { NULL, "firecracker", NULL } },
+	    "the firecracker-ctr backend", { NULL, "firecracker", NULL }, NULL,
+	    "build it: https://github.com/firecracker-microvm/firecracker-containerd" },
 	{ "C compiler", { "cc", NULL }, "entries that end in .c",
-	    { "gcc", "gcc", NULL } },
+	    { "gcc", "gcc", NULL }, NULL, NULL },
 	{ "X07 toolchain", { "x07-os-runner", NULL },
-	    "entries that end in .x07.json", { NULL, NULL, NULL } },
+	    "entries that end in .x07.json", { NULL, NULL, NULL }, NULL,
+	    "put the x07-os-runner of an X07 toolchain on PATH" },
 };
 
 static const char *
@@ -124,6 +130,52 @@ examine_guest_kernel(bool root)
 	globfree(&g);
 }
 
+/* What makes an installed program answer, or NULL. */
+static const char *
+wake_command(const struct program *p, const char *said, bool root,
+    char text[TEXT_MAX])
+{
+	const char *sudo = root ? "" : "sudo ";
+	struct stat st;
+	char *daemon;
+
+	if (strcmp(p->name, "docker") != 0)
+		return NULL;
+	daemon = chain_lookup("dockerd");
+	if (strstr(said, "permission denied") != NULL)
+		snprintf(text, TEXT_MAX, "%susermod -aG docker \"$USER\", and log in "
+		    "again", sudo);
+	else if (daemon == NULL)
+		return install_command(p->package, root, text);
+	else if (stat("/run/systemd/system", &st) == 0)
+		snprintf(text, TEXT_MAX, "%ssystemctl start docker", sudo);
+	else
+		snprintf(text, TEXT_MAX, "%s%s", sudo, daemon);
+	free(daemon);
+	return text;
+}
+
+/* Installed is not enough for what talks to a daemon. */
+static void
+try_program(const struct program *p, const char *found, bool root)
+{
+	char *argv[] = { strdup(found), NULL, NULL }, said[TEXT_MAX] = "";
+	char text[TEXT_MAX * 2], fix[TEXT_MAX];
+	int status = 0;
+
+	if (p->try != NULL) {
+		argv[1] = strdup(p->try);
+		status = run_quietly(argv, TRY_SECONDS, said);
+	}
+	if (status == 0) {
+		tell(p->name, OS_STATE_OK, found, NULL);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s is installed, but not usable: %s", found,
+	    status == EXIT_TIMELIMIT ? "it does not answer" : said);
+	tell(p->name, STATE_ABSENT, text, wake_command(p, said, root, fix));
+}
+
 void
 examine_programs(bool root)
 {
@@ -131,15 +183,16 @@ examine_programs(bool root)
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
 		const struct program *p = &programs[i];
-		const char *found = find(p->places);
+		const char *found = find(p->places), *command;
 
 		if (found != NULL) {
-			tell(p->name, OS_STATE_OK, found, NULL);
+			try_program(p, found, root);
 			continue;
 		}
 		snprintf(text, sizeof(text), "not installed; for %s", p->what);
+		command = install_command(p->package, root, fix);
 		tell(p->name, STATE_ABSENT, text,
-		    install_command(p->package, root, fix));
+		    command != NULL ? command : p->elsewhere);
 	}
 	examine_guest_kernel(root);
 }

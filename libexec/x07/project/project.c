@@ -118,6 +118,10 @@ check_strings(const struct json_value *v, const char *path, bool paths)
 		if (e->type != JSON_STRING || (paths && !is_relative(e->string)))
 			fault(e->at, "%s: must hold only %s", path,
 			    paths ? "relative paths without .." : "strings");
+	for (const struct json_value *e = v->child; e != NULL && paths; e = e->next)
+		for (const struct json_value *f = v->child; f != e; f = f->next)
+			if (strcmp(e->string, f->string) == 0)
+				fault(e->at, "%s: must hold each path once", path);
 }
 
 static void
@@ -178,15 +182,22 @@ check_members(const struct json_value *object, const char *prefix,
 	}
 }
 
+/* The word is one of a list that ends in NULL. */
+static bool
+is_one_of(const char *word, const char *const *list)
+{
+	while (*list != NULL && strcmp(*list, word) != 0)
+		list++;
+	return *list != NULL;
+}
+
 static void
 check_world(const struct json_value *v, const char *path)
 {
 	if (v == NULL)
 		return;
-	for (const char *const *w = worlds; *w != NULL; w++)
-		if (strcmp(v->string, *w) == 0)
-			return;
-	fault(v->at, "%s: unknown world '%s'", path, v->string);
+	if (!is_one_of(v->string, worlds))
+		fault(v->at, "%s: unknown world '%s'", path, v->string);
 }
 
 static bool
@@ -204,8 +215,10 @@ profile_name_ok(const char *s)
 static void
 check_profile(const struct json_value *p)
 {
+	static const char *const runners[] = { "auto", "host", "os", NULL };
+	static const char *const cc_profiles[] = { "default", "size", NULL };
 	char prefix[128], path[160];
-	const struct json_value *world, *policy, *runner;
+	const struct json_value *world, *policy, *runner, *cc;
 	bool sandboxed;
 
 	if (!profile_name_ok(p->key))
@@ -224,9 +237,11 @@ check_profile(const struct json_value *p)
 		fault(p->at, "%spolicy: missing; run-os-sandboxed needs one", prefix);
 	if (!sandboxed && policy != NULL)
 		fault(policy->key_at, "%spolicy: only for run-os-sandboxed", prefix);
+	cc = json_member(p, "cc_profile");
+	if (cc != NULL && !is_one_of(cc->string, cc_profiles))
+		fault(cc->at, "%scc_profile: must be default or size", prefix);
 	runner = json_member(p, "runner");
-	if (runner != NULL && strcmp(runner->string, "auto") != 0 &&
-	    strcmp(runner->string, "host") != 0 && strcmp(runner->string, "os") != 0)
+	if (runner != NULL && !is_one_of(runner->string, runners))
 		fault(runner->at, "%srunner: must be auto, host or os", prefix);
 	if (runner != NULL && strcmp(runner->string, "host") == 0 &&
 	    strncmp(world->string, "run-os", 6) == 0)
@@ -234,15 +249,31 @@ check_profile(const struct json_value *p)
 		    prefix);
 }
 
+/*
+ * An X07 project says where its modules are. One that is not made by the X07
+ * toolchain says what is run instead.
+ */
+static void
+check_required(const struct json_value *root, const struct json_value *profiles)
+{
+	static const char *const names[] = { "entry", "module_roots" };
+	const struct json_value *p = profiles != NULL ? profiles->child : NULL;
+
+	while (p != NULL && json_member(p, "program") == NULL)
+		p = p->next;
+	for (size_t i = 0; i < 2 && p == NULL; i++)
+		if (json_member(root, names[i]) == NULL)
+			fault(root->at, "%s: missing", names[i]);
+}
+
 static void
 check_manifest(const struct json_value *root)
 {
 	static const char *const versions[] = {
 		"x07.project@0.2.0", "x07.project@0.3.0", "x07.project@0.4.0",
-		"x07.project@0.5.0",
+		"x07.project@0.5.0", NULL,
 	};
 	const struct json_value *v, *profiles;
-	size_t i = 0;
 
 	if (root->type != JSON_OBJECT)
 		fault(root->at, "must be an object");
@@ -250,15 +281,16 @@ check_manifest(const struct json_value *root)
 	v = json_member(root, "schema_version");
 	if (v == NULL)
 		fault(root->at, "schema_version: missing");
-	while (i < 4 && strcmp(v->string, versions[i]) != 0)
-		i++;
-	if (i == 4)
+	if (!is_one_of(v->string, versions))
 		fault(v->at, "schema_version: must be x07.project@0.2.0 to "
 		    "x07.project@0.5.0");
 	v = json_member(root, "world");
 	if (v == NULL)
 		fault(root->at, "world: missing");
 	check_world(v, "world");
+	v = json_member(root, "default_profile");
+	if (v != NULL && !profile_name_ok(v->string))
+		fault(v->at, "default_profile: '%s' is no profile name", v->string);
 	profiles = json_member(root, "profiles");
 	if (profiles != NULL)
 		for (v = profiles->child; v != NULL; v = v->next) {
@@ -266,6 +298,7 @@ check_manifest(const struct json_value *root)
 				fault(v->key_at, "profiles.%s: a second time", v->key);
 			check_profile(v);
 		}
+	check_required(root, profiles);
 }
 
 /* ---- finding it ---- */
@@ -302,6 +335,23 @@ manifest_in(const char *dir)
 	return found;
 }
 
+/*
+ * Above us a directory may be open to others, /tmp for one: what they put there
+ * says what is run only when it is named.
+ */
+static void
+check_owner(const char *path)
+{
+	struct stat link, file;
+
+	if (lstat(path, &link) == -1 || stat(path, &file) == -1)
+		die("%s: %s", path, strerror(errno));
+	if ((link.st_uid != 0 && link.st_uid != geteuid()) ||
+	    (file.st_uid != 0 && file.st_uid != geteuid()))
+		die("%s belongs to another user; if you trust it: --project %s",
+		    path, path);
+}
+
 static char *
 find_upwards(void)
 {
@@ -311,8 +361,10 @@ find_upwards(void)
 		die("working directory: %s", strerror(errno));
 	for (;;) {
 		found = manifest_in(dir);
-		if (found != NULL)
+		if (found != NULL) {
+			check_owner(found);
 			return found;
+		}
 		slash = strrchr(dir, '/');
 		if (slash == NULL || dir[1] == '\0')
 			return NULL;
