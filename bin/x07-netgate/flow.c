@@ -67,15 +67,17 @@ pending_find(const struct os_flow *f)
 
 /* ---- ends ---- */
 
-/* Closes with RST instead of FIN: whoever reads learns that bytes are missing. */
+/*
+ * With on the socket ends with RST instead of FIN, however this process ends:
+ * whoever reads learns that bytes are missing.
+ */
 static void
-reset(struct watch *w)
+end_by_reset(int fd, bool on)
 {
-	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	struct linger now = { .l_onoff = on, .l_linger = 0 };
 
-	if (w->fd >= 0)
-		setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	watch_close(w);
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
 static void
@@ -95,9 +97,9 @@ flow_end(struct relay *r, struct flow *f, bool abort_it)
 	}
 	if (f->is_pending)
 		LIST_REMOVE(f, pending);
-	if (abort_it) {
-		reset(&f->in);
-		reset(&f->out);
+	if (!abort_it) {
+		end_by_reset(f->in.fd, false);
+		end_by_reset(f->out.fd, false);
 	}
 	watch_close(&f->in);
 	watch_close(&f->out);
@@ -169,11 +171,16 @@ flow_event(struct relay *r, struct flow *f, unsigned what, struct half *reads,
 
 /* ---- opening ---- */
 
-/* Nothing waits for more, a dead peer is noticed, urgent bytes keep their place. */
+/*
+ * Nothing waits for more, a dead peer is noticed, urgent bytes keep their place, and no
+ * end is an orderly one before flow_end says so.
+ */
 static void
 prepare(int fd)
 {
 	int on = 1;
+
+	end_by_reset(fd, true);
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
@@ -462,17 +469,16 @@ void
 flow_serve(struct relay *r, int fd, const struct os_flow *flow,
     const struct entry *entry, int64_t until)
 {
-	struct watch stray = { .fd = fd };
 	struct flow *f;
 
+	prepare(fd);
 	if (!room(r, flow, entry, NULL)) {
-		reset(&stray);
+		close(fd);
 		return;
 	}
 	f = flow_new(r, flow, entry, NULL);
 	f->state = KNOCKING;
 	f->until = until;
-	prepare(fd);
 	watch_add(r, &f->out, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE, on_out);
 	report_flow(r, "accept", flow, NULL, false, "");
 	knock(r, &f->timer);
@@ -509,14 +515,13 @@ flow_of_socket(int fd, const struct sockaddr_in6 *peer, struct os_flow *f)
 static void
 pair(struct relay *r, int fd, const struct sockaddr_in6 *peer)
 {
-	struct watch stray = { .fd = fd };
 	struct os_flow key;
 	struct flow *f = NULL;
 
 	if (flow_of_socket(fd, peer, &key))
 		f = pending_find(&key);
 	if (f == NULL || f->state != ADMITTED) {
-		reset(&stray);
+		close(fd);
 		return;
 	}
 	LIST_REMOVE(f, pending);
@@ -531,12 +536,12 @@ pair(struct relay *r, int fd, const struct sockaddr_in6 *peer)
 static void
 refuse_one(struct relay *r, int listener)
 {
-	struct watch w;
+	int fd;
 
 	close(r->reserve);
-	w.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	if (w.fd >= 0)
-		reset(&w);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
 	r->reserve = dup(STDERR_FILENO);
 }
 

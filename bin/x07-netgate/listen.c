@@ -388,13 +388,16 @@ void
 listen_stop(struct relay *r, int family, const unsigned char *addr)
 {
 	unsigned char key[16] = { 0 };
+	struct judgement j;
 
 	memcpy(key, addr, addr_len(family));
 	for (size_t i = 0; i < BUCKETS; i++) {
 		struct listener *l, *next;
 
 		LIST_FOREACH_SAFE(l, &r->listeners->bucket[i], link, next) {
-			if (l->family != family || memcmp(l->addr, key, 16) != 0)
+			if (l->family != family || memcmp(l->addr, key, 16) != 0 ||
+			    rules_addr(r->rules, family, key, l->port,
+			    l->type == SOCK_DGRAM, &j))
 				continue;
 			LIST_REMOVE(l, link);
 			watch_close(&l->watch);

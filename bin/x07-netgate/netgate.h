@@ -173,7 +173,7 @@ void	listen_adopt(struct relay *, int fd);
  */
 int	listen_on(struct relay *, int type, int family,
 	    const unsigned char *addr, uint16_t port);
-/* Stops listening on an address, all ports. */
+/* Stops listening on an address, on all ports but those it is listed with itself. */
 void	listen_stop(struct relay *, int family, const unsigned char *addr);
 /* The descriptor with which the relay listens there, or -1. */
 int	listening(const struct relay *, int type, int family,

@@ -16,6 +16,7 @@
 
 #define QUERY_MAX	512	/* bytes of a query, more than any real one */
 #define LOOKUPS_MAX	64	/* at once, outside */
+#define WAITING_MAX	512	/* questions that wait for those */
 #define NAMES_MAX	4096	/* more than any list has; for dry runs */
 #define CONNS_MAX	16	/* of DNS over TCP */
 #define IDLE_MS		10000
@@ -68,7 +69,7 @@ struct outside {
 
 struct resolver {
 	struct watch		stub[2];		/* UDP, TCP */
-	size_t			nstubs, nconns, running, nlookups;
+	size_t			nstubs, nconns, running, nlookups, waiting;
 	bool			started;
 	ares_channel		channel;
 	struct timespec		config;		/* of resolv.conf */
@@ -287,6 +288,7 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 		ares_freeaddrinfo(info);
 	while ((a = SLIST_FIRST(&l->askers)) != NULL) {
 		SLIST_REMOVE_HEAD(&l->askers, link);
+		r->resolver->waiting--;
 		answer(r, a, l->answer.rcode, &l->answer);
 		free(a);
 	}
@@ -418,13 +420,15 @@ look_up(struct relay *r, const char *name, int family, struct asker *a)
 		free(a);
 		return;
 	}
-	if (!l->running && (r->resolver->running >= LOOKUPS_MAX ||
-	    r->resolver->nlookups > NAMES_MAX || start(r) == -1)) {
+	if (r->resolver->waiting >= WAITING_MAX || (!l->running &&
+	    (r->resolver->running >= LOOKUPS_MAX ||
+	    r->resolver->nlookups > NAMES_MAX || start(r) == -1))) {
 		answer(r, a, DNS_SERVFAIL, NULL);
 		free(a);
 		return;
 	}
 	SLIST_INSERT_HEAD(&l->askers, a, link);
+	r->resolver->waiting++;
 	if (l->running)
 		return;
 	l->running = true;
@@ -467,6 +471,18 @@ refuse_name(struct relay *r, const struct dns_query *q, const struct judgement *
 	report_deny(r, "resolve", q->name, j->why, j->key, hintable ? hint : NULL);
 }
 
+/* The program's own loopback, whatever is listed: RFC 6761, 6.3. */
+static const struct dns_answer *
+localhost(uint16_t type)
+{
+	static const struct dns_answer four = { .family = AF_INET, .naddrs = 1,
+	    .addrs = { { 127, 0, 0, 1 } }, .ttl = TTL_MAX };
+	static const struct dns_answer six = { .family = AF_INET6, .naddrs = 1,
+	    .addrs = { { [15] = 1 } }, .ttl = TTL_MAX };
+
+	return type == DNS_A ? &four : type == DNS_AAAA ? &six : NULL;
+}
+
 /* Takes the asker over. rcode is what the parser said. */
 static void
 ask(struct relay *r, struct asker *a, int rcode)
@@ -474,8 +490,8 @@ ask(struct relay *r, struct asker *a, int rcode)
 	const struct dns_query *q = &a->query;
 	struct judgement j;
 
-	if (rcode != DNS_OK) {
-		answer(r, a, rcode, NULL);
+	if (rcode != DNS_OK || strcmp(q->name, "localhost") == 0) {
+		answer(r, a, rcode, rcode == DNS_OK ? localhost(q->type) : NULL);
 		free(a);
 		return;
 	}

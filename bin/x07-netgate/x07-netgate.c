@@ -4,6 +4,8 @@
  * The process becomes the program itself; the relay that stays outside is
  * nobody's child by then, so status, signals and terminal pass untouched.
  */
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -241,6 +243,41 @@ hold_stdio(void)
 			_exit(EXIT_REFUSED);
 }
 
+/* A Unix socket that is connected, and stays so: what is behind it was chosen. */
+static bool
+leads_one_way(int fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa), typelen = sizeof(int);
+	int type;
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) == -1 ||
+	    sa.ss_family != AF_UNIX)
+		return false;
+	len = sizeof(sa);
+	return getpeername(fd, (struct sockaddr *)&sa, &len) == 0 &&
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &typelen) == 0 &&
+	    type != SOCK_DGRAM;
+}
+
+/*
+ * A socket belongs to the network it was made in, and a connected one can be
+ * connected to somewhere else (AF_UNSPEC): passed on, it would be a way out.
+ */
+static void
+check_stdio(const struct chain *c)
+{
+	static const char *const name[] = { "input", "output", "error" };
+	struct stat st;
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (!c->dry_run && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		    !leads_one_way(fd))
+			refuse("standard %s is a socket of the network outside, which "
+			    "the program could connect anywhere; put a pipe in "
+			    "between (cat | x07-netgate ... | cat)", name[fd]);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -263,6 +300,7 @@ main(int argc, char *argv[])
 	}
 	argv += optind;
 	chain_program(&chain, argv - optind, argv);
+	check_stdio(&chain);
 	settle(&rules, &options, chain.form);
 	report_command(argv[0]);
 	serve_plan(&rules);

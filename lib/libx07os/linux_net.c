@@ -17,6 +17,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netlink/netlink.h>
+#include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/route.h>
 #include <netlink/route/rule.h>
@@ -93,6 +94,48 @@ loopback_up(struct nl_sock *nl, int lo)
 	return err;
 }
 
+/*
+ * An address that is not loopback, on lo: getaddrinfo(3) with AI_ADDRCONFIG knows no
+ * addresses of a family that has none. Dummies of RFC 7600 and RFC 6666.
+ */
+static int
+add_dummy(struct nl_sock *nl, int lo, int family)
+{
+	static const unsigned char four[4] = { 192, 0, 0, 8 },
+	    six[16] = { 1, [15] = 1 };
+	bool v4 = family == AF_INET;
+	struct rtnl_addr *a = rtnl_addr_alloc();
+	struct nl_addr *local = nl_addr_build(family, v4 ? four : six,
+	    v4 ? sizeof(four) : sizeof(six));
+	int err = -NLE_NOMEM;
+
+	if (a != NULL && local != NULL) {
+		nl_addr_set_prefixlen(local, v4 ? 32 : 128);
+		rtnl_addr_set_ifindex(a, lo);
+		err = rtnl_addr_set_local(a, local);
+	}
+	if (err == 0)
+		err = rtnl_addr_add(nl, a, 0);
+	nl_addr_put(local);
+	rtnl_addr_put(a);
+	return err;
+}
+
+/* Is there a way out for IPv6? Connecting a datagram socket sends nothing. */
+static bool
+routes_ipv6(void)
+{
+	struct sockaddr_in6 sa = { .sin6_family = AF_INET6, .sin6_port = htons(9),
+	    .sin6_addr.s6_addr = { 0x20, 0x01, [15] = 1 } };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool routed = fd != -1 &&
+	    connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
+
+	if (fd != -1)
+		close(fd);
+	return routed;
+}
+
 static int
 have_ipv6(void)
 {
@@ -152,9 +195,9 @@ make_open_routes(struct nl_sock *nl, int lo)
 	return err == 0 ? add_rule(nl, NULL, false, NET_ADMIT_MARK) : err;
 }
 
-/* Sets *ipv6 to whether this network has it. */
+/* Sets *ipv6 to whether this network has it; routed says whether it leads anywhere. */
 static int
-make_routes(bool open, bool *ipv6)
+make_routes(bool open, bool routed, bool *ipv6)
 {
 	struct nl_sock *nl = nl_socket_alloc();
 	int lo = (int)if_nametoindex("lo"), err = -NLE_NOMEM;
@@ -163,12 +206,15 @@ make_routes(bool open, bool *ipv6)
 	if (nl != NULL)
 		nl_socket_disable_msg_peek(nl);
 	if (nl != NULL && (err = nl_connect(nl, NETLINK_ROUTE)) == 0 &&
-	    (err = loopback_up(nl, lo)) == 0)
+	    (err = loopback_up(nl, lo)) == 0 &&
+	    (err = add_dummy(nl, lo, AF_INET)) == 0)
 		err = open ? make_open_routes(nl, lo) :
 		    add_route(nl, lo, AF_INET, RT_TABLE_LOCAL, RTN_LOCAL);
 	/* Without IPv6 (switched off) nothing there is reachable, which is safe. */
 	*ipv6 = err == 0 && have_ipv6() &&
 	    add_route(nl, lo, AF_INET6, RT_TABLE_LOCAL, RTN_LOCAL) == 0;
+	if (*ipv6 && routed)
+		err = add_dummy(nl, lo, AF_INET6);
 	nl_socket_free(nl);
 	if (err == 0)
 		return 0;
@@ -207,11 +253,11 @@ open_ns(const char *name)
 int
 os_net_enter(struct os_net *net, bool open)
 {
-	bool ipv6;
+	bool ipv6, routed = routes_ipv6();
 
 	if (ns_unshare(CLONE_NEWNET | CLONE_NEWNS) == -1 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == -1 ||
-	    make_routes(open, &ipv6) == -1)
+	    make_routes(open, routed, &ipv6) == -1)
 		return -1;
 	net->userns = open_ns("user");
 	net->netns = open_ns("net");

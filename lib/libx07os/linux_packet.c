@@ -223,6 +223,7 @@ os_net_listen(int fd, const struct sockaddr *sa, bool hold)
 {
 	socklen_t len = sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
 	    sizeof(struct sockaddr_in);
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
 	int on = 1, type;
 	socklen_t typelen = sizeof(type);
 
@@ -240,7 +241,8 @@ os_net_listen(int fd, const struct sockaddr *sa, bool hold)
 	/* The sockets that are accepted inherit it. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
-	if (hold && ATTACH(fd, hold_filter) == -1)
+	if (hold && (ATTACH(fd, hold_filter) == -1 || setsockopt(fd, SOL_SOCKET,
+	    SO_LINGER, &now, sizeof(now)) == -1))
 		return -1;
 	return bind(fd, sa, len) == -1 ? -1 : listen(fd, 4096);
 }

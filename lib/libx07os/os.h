@@ -586,7 +586,8 @@ int	os_net_sockets(const struct os_net *, int family, int type, int *fds,
 
 /*
  * Binds a socket of the network to any address and port and listens. With
- * hold no connection is let in but through os_net_admit. A datagram socket for
+ * hold no connection is let in but through os_net_admit, and one that is closed ends
+ * with a reset (SO_LINGER of 0) unless that is taken back. A datagram socket for
  * all addresses may stand beside others for one.
  */
 struct sockaddr;

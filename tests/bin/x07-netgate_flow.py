@@ -199,6 +199,26 @@ def told(port, path, how):
     print(open(path).read())
 
 
+def cut(port, path):
+    """The relay dies in the middle: an error, on both sides, and no end of file."""
+    idle = dial(port, "told " + path)
+    s = dial(port, "flood")
+    s.recv(1 << 20)
+    print("started", flush=True)
+    try:
+        while s.recv(1 << 20):
+            pass
+        print("end of file")
+    except OSError as e:
+        print(errno.errorcode[e.errno])
+    try:
+        print("idle", idle.recv(1))
+    except OSError as e:
+        print("idle", errno.errorcode[e.errno])
+    wait_for(path)
+    print(open(path).read())
+
+
 def slow(port):
     """The server reads nothing for a while: our writes must block."""
     s = dial(port, "slow")

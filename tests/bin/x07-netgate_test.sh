@@ -54,7 +54,7 @@ world()
 	cd w
 	LIB
 	echo "$1" >>world.sh
-	find w -mindepth 1 ! -name names ! -name '*.py' -delete
+	find w -mindepth 1 ! -name names ! -name hosts ! -name '*.py' -delete
 	merged $AS "$X07_TESTS/networld.sh" "$PWD/w" "$PWD/world.sh"
 }
 
@@ -297,6 +297,42 @@ no_such_name_as()
 	unsaid deny
 }
 
+# A name is found when programs ask for what this machine has addresses for, too; IPv6
+# comes first where it leads out.
+atf_test_case configured
+configured_body()
+{
+	both configured_as
+}
+configured_as()
+{
+	mkdir -p w
+	echo "$NAMES" >w/names
+	cat >w/look.py <<-'EOF'
+	import socket
+	for family in socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6:
+	    for name in "good.example", "localhost":
+	        try:
+	            print(name, *[i[4][0] for i in socket.getaddrinfo(name, 80, family,
+	                  socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)])
+	        except OSError as e:
+	            print(name, e)
+	EOF
+	printf '127.0.0.1 localhost\n::1 localhost\n' >w/hosts
+	world '
+	python3 look.py >without
+	x07-netgate -a good.example:80 -- python3 look.py >with
+	diff without with && cat with
+	ip -6 route del default
+	x07-netgate -a good.example:80 -- python3 look.py | grep -c 203.0.113.5
+	x07-netgate -a good.example:80 -- python3 look.py | grep 2001 || :'
+	said '^good.example 2001:db8:5::5 203.0.113.5$'
+	said '^good.example 203.0.113.5$'
+	said '^good.example 2001:db8:5::5$'
+	said '^2$'
+	rm -f w/hosts
+}
+
 # ---- nesting ----
 
 atf_test_case nested cleanup
@@ -429,6 +465,33 @@ relay_dies_cleanup()
 	stop_servers
 }
 
+# In the middle of a transfer: nobody may take that for the end of it.
+atf_test_case relay_dies_midway cleanup
+relay_dies_midway_body()
+{
+	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve flow.port &
+	echo $! >server.pids
+	wait_for 20 test -s flow.port
+	p=$(cat flow.port)
+	both relay_dies_midway_as
+}
+relay_dies_midway_as()
+{
+	rm -f told
+	$AS x07-netgate -a 127.0.0.1:"$p" -- \
+	    python3 "$X07_TESTS/bin/x07-netgate_flow.py" cut "$p" "$PWD/told" >out &
+	prog=$!
+	wait_for 20 grep -q started out
+	kill -KILL "$(pgrep -f "^x07-netgate -a 127.0.0.1:$p ")"
+	wait "$prog" || atf_fail "the program failed"
+	atf_check -o inline:'started\nECONNRESET\nidle ECONNRESET\nRST\n' cat out
+	rm -f told
+}
+relay_dies_midway_cleanup()
+{
+	stop_servers
+}
+
 atf_test_case program_killed
 program_killed_body()
 {
@@ -475,6 +538,9 @@ dns_as()
 	    evil.example/TXT data.good.example/A good.example/A/3 \
 	    5.113.0.203.in-addr.arpa/PTR "good.example\\0/A" "good\\056example/A" \
 	    "good.example\\n/A" ./NS
+	echo "== itself"
+	x07-netgate -- python3 "$X07_TESTS/dns_client.py" 127.0.0.1 udp \
+	    localhost/A LOCALHOST/AAAA localhost/MX a.localhost/A
 	echo "== malformed"
 	x07-netgate -a good.example:80 -- \
 	    python3 "$X07_TESTS/dns_client.py" 127.0.0.1 udp \
@@ -498,8 +564,12 @@ dns_as()
 		[ "$(grep -c "^good.example/$t NOERROR\$" said)" -eq 2 ] ||
 		    atf_fail "$t"
 	done
-	sed -n '/^== refused/,/^== malformed/p' said >part
+	sed -n '/^== refused/,/^== itself/p' said >part
 	[ "$(grep -c ' REFUSED$' part)" -eq 9 ] || atf_fail "not all refused"
+	said '^localhost/A NOERROR 127.0.0.1 ttl 86400$'
+	said '^LOCALHOST/AAAA NOERROR ::1 ttl 86400$'
+	said '^localhost/MX NOERROR$'
+	said '^a.localhost/A REFUSED$'
 	said 'deny resolve 5.113.0.203.in-addr.arpa \(not in net.allow_hosts\)'
 	sed -n '/^== malformed/,/^== elsewhere/p' said >part
 	[ "$(grep -c ' silence$' part)" -eq 3 ] || atf_fail "not silent"
@@ -592,6 +662,54 @@ expiry_body()
 	said 'Connection refused'
 	said 'deny connect moving.example:80 \[203.0.113.5\] \(the name does not answer this address any more'
 	said '^3$'
+}
+
+# Questions that wait for a server outside take no more memory than there is for them.
+atf_test_case dns_flood
+dns_flood_body()
+{
+	both dns_flood_as
+}
+dns_flood_as()
+{
+	mkdir -p w
+	cat >w/flood.py <<-'EOF'
+	import os, socket, time
+	question = (b"\1\0\0\1\0\0\0\0\0\0\4slow\7example\0\0\1\0\1")
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	s.connect(("127.0.0.1", 53))
+	s.settimeout(20)
+	for i in range(100000):
+	    s.send(bytes([i >> 8 & 255, i & 255]) + question)
+	    if i == 100:
+	        open("started", "w")
+	        while not os.path.exists("on"):
+	            time.sleep(0.01)
+	# The answers to the last ones: no more can wait.
+	print("failed" if s.recv(512)[3] & 15 == 2 else "strange")
+	open("done", "w")
+	while not os.path.exists("off"):
+	    time.sleep(0.01)
+	EOF
+	world '
+	$INET python3 -c "import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((\"10.77.0.1\", 53))
+time.sleep(100)" & pids="$pids $!"
+	echo nameserver 10.77.0.1 >resolv.conf
+	x07-netgate -a slow.example:80 -- python3 flood.py &
+	rss() { awk "/^VmRSS/ { print \$2 }" "/proc/$(pgrep -o -f "^x07-netgate -a slow.example:80 ")/status"; }
+	until [ -f started ]; do sleep 0.05; done
+	before=$(rss)
+	touch on
+	until [ -f done ]; do sleep 0.05; done
+	after=$(rss)
+	touch off
+	wait $!
+	echo "before $before kB, after $after"
+	[ "$after" -lt $((before + 4000)) ] && echo flat'
+	said '^failed$'
+	said '^flat$'
 }
 
 # ---- datagrams ----
@@ -1444,13 +1562,15 @@ atf_init_test_cases()
 	atf_add_test_case name
 	atf_add_test_case rebinding
 	atf_add_test_case no_such_name
+	atf_add_test_case configured
 	atf_add_test_case nested
 	atf_add_test_case status
 	atf_add_test_case refusals
 	atf_add_test_case relay_dies
+	atf_add_test_case relay_dies_midway
 	atf_add_test_case program_killed
 	atf_add_test_case policy
-	for t in dns no_dns expiry udp udp_range serve serve_private serve_later \
+	for t in dns dns_flood no_dns expiry udp udp_range serve serve_private serve_later \
 	    limits dry_run audit flood flow few_pipes load clients completions terminal no_namespaces; do
 		atf_add_test_case $t
 	done

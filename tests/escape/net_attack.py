@@ -264,6 +264,20 @@ def inherited(fd):
     return fetch(s)
 
 
+def elsewhere(fd, addr, port):
+    """A socket that was open before, connected to somewhere else."""
+    check(libc.connect(int(fd), b"\0" * 16, 16))
+    s = socket.socket(fileno=int(fd))
+    s.settimeout(WAIT)
+    s.connect((addr, int(port)))
+    return fetch(s)
+
+
+def stdio(fd):
+    """Whatever is behind it says something."""
+    return os.read(int(fd), 100).decode()
+
+
 # ---- the relay ----
 
 def relay():

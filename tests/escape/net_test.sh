@@ -358,6 +358,64 @@ namespaces_cleanup()
 	stop_servers
 }
 
+# Standard descriptors are passed on: a socket of the network outside is refused there.
+atf_test_case stdio cleanup
+stdio_body()
+{
+	echo content >index.html
+	http_server 127.0.0.1
+	# with.py KIND FD COMMAND...: the command with such a socket.
+	cat >with.py <<-'EOF'
+	import os, socket, subprocess, sys
+	kind, fd, port = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+	if kind == "tcp":
+	    s = socket.create_connection(("127.0.0.1", port))
+	elif kind == "tcp-fresh":
+	    s = socket.socket()
+	elif kind == "udp":
+	    s = socket.socket(type=socket.SOCK_DGRAM)
+	elif kind == "tcp6":
+	    s = socket.socket(socket.AF_INET6)
+	elif kind == "unix-fresh":
+	    s = socket.socket(socket.AF_UNIX)
+	elif kind == "unix-datagram":
+	    s, t = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+	elif kind == "unix":
+	    s, t = socket.socketpair()
+	    t.send(b"hello")
+	pid = os.fork()
+	if pid == 0:
+	    os.dup2(s.fileno(), fd)
+	    os.execvp(sys.argv[4], sys.argv[4:])
+	sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+	EOF
+	both stdio_as
+}
+stdio_as()
+{
+	p=$SERVER_PORT
+	with="$AS $PY with.py"
+	# shellcheck disable=SC2086
+	atf_check -o match:'^got 200' $with tcp 0 "$p" $ATTACK elsewhere 0 127.0.0.1 "$p"
+	for k in tcp tcp-fresh tcp6 udp unix-fresh unix-datagram; do
+		# shellcheck disable=SC2086
+		atf_check -s exit:125 -e match:'standard input is a socket of the network' \
+		    $with $k 0 "$p" x07-netgate -- $ATTACK elsewhere 0 127.0.0.1 "$p"
+	done
+	# shellcheck disable=SC2086
+	atf_check -s exit:125 -e match:'standard output is a socket' \
+	    $with tcp 1 "$p" x07-netgate -- true
+	# shellcheck disable=SC2086
+	atf_check -s exit:125 $with tcp 2 "$p" x07-netgate -- true
+	# What is connected for good is passed on.
+	# shellcheck disable=SC2086
+	atf_check -o match:'^got hello' $with unix 0 "$p" x07-netgate -- $ATTACK stdio 0
+}
+stdio_cleanup()
+{
+	stop_servers
+}
+
 # ---- 24 to 26: the relay ----
 
 atf_test_case relay
@@ -401,7 +459,7 @@ print(ctypes.CDLL(None).syscall(444, None, 0, 1))')
 
 atf_init_test_cases()
 {
-	for t in names numbers addresses families paths datagrams namespaces relay; do
+	for t in names numbers addresses families paths datagrams namespaces stdio relay; do
 		atf_add_test_case $t
 	done
 }
