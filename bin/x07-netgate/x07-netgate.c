@@ -249,7 +249,7 @@ leads_one_way(int fd)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa), typelen = sizeof(int);
-	int type;
+	int type = SOCK_DGRAM;
 
 	if (getsockname(fd, (struct sockaddr *)&sa, &len) == -1 ||
 	    sa.ss_family != AF_UNIX)

@@ -209,11 +209,11 @@ name_as()
 	web 203.0.113.5 80
 	web 203.0.113.6 80
 	web 2001:db8:5::5 80
-	get() { l=$1; shift; x07-netgate "$@" -- curl -sS -m 10 "http://$l/" || echo "curl $?"; }
+	get() { l=$1; shift; x07-netgate "$@" -- curl -4 -sS -m 10 "http://$l/" || echo "curl $?"; }
 	get good.example -a good.example:80
 	get GOOD.Example. -a Good.EXAMPLE.:80
 	get alias.example -a alias.example:80
-	x07-netgate -a good.example:80 -- curl -6 -sS http://good.example/
+	x07-netgate -a good.example:80 -- curl -sS http://good.example/
 	cp asked before
 	get evil.example -a good.example:80
 	get secret-data.good.example -a good.example:80
