@@ -33,6 +33,8 @@ pid_t	ns_fork(int flags);
 
 struct os_group;
 
+/* fork(2), for a child that goes on to enter the group, or none when NULL. */
+pid_t	group_fork(struct os_group *);
 /* Puts this process into the group; its children follow. */
 int	group_enter(const struct os_group *);
 /* The descriptors that the group needs kept open; returns their number. */

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <linux/mount.h>
+#include <linux/sched.h>
 
 #include "linux.h"
 #include "os.h"
@@ -336,7 +337,9 @@ make_pair(struct part *p, const char *name)
 		put(p->outer, "memory.use_hierarchy", "1");
 	if (mkdirat(p->outer, INNER, 0755) == -1)
 		return -1;
-	p->procs = openat(p->outer, INNER "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	/* Moving one thread, itself, spares version 1 a lock that waits for all. */
+	p->procs = openat(p->outer, p->kind->controller != NULL ? INNER "/tasks" :
+	    INNER "/cgroup.procs", O_WRONLY | O_CLOEXEC);
 	return p->procs == -1 ? -1 : 0;
 }
 
@@ -553,11 +556,45 @@ os_group_usage(const struct os_group *g, struct os_usage *u)
 	return 0;
 }
 
+/* A child that starts inside a version 2 group; -1: it has to enter it. */
+static pid_t
+fork_into(struct part *p)
+{
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP,
+	    .exit_signal = SIGCHLD };
+	int fd = openat(p->outer, INNER, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	pid_t pid;
+
+	if (fd == -1)
+		return -1;
+	args.cgroup = (__u64)fd;
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	close(fd);
+	if (pid == 0) {
+		close(p->procs);
+		p->procs = -1;
+	}
+	return pid;
+}
+
+pid_t
+group_fork(struct os_group *g)
+{
+	pid_t pid;
+
+	/* Entering a group later takes a lock that waits for all processors. */
+	for (size_t i = 0; g != NULL && i < g->n; i++)
+		if (g->part[i].kind->controller == NULL &&
+		    (pid = fork_into(&g->part[i])) != -1)
+			return pid;
+	return fork();
+}
+
 int
 group_enter(const struct os_group *g)
 {
 	for (size_t i = 0; i < g->n; i++)
-		if (write(g->part[i].procs, "0", 1) != 1)
+		if (g->part[i].procs != -1 && write(g->part[i].procs, "0", 1) != 1)
 			return -1;
 	return 0;
 }

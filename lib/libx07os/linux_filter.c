@@ -47,6 +47,7 @@
 	((high) ? HIGH_HALF : 4 - HIGH_HALF))
 
 #define PROG_MAX	BPF_MAXINSNS
+#define BLOCK_ROWS	8
 
 struct prog {
 	struct sock_filter	insn[PROG_MAX];
@@ -139,16 +140,57 @@ install(const struct sock_fprog *fprog, bool listener)
 	return ret;
 }
 
-int
-filter_install(const struct filter_row *row, size_t n)
+/* By number; those of one number stay in their order, as the first match decides. */
+static int
+by_number(const void *a, const void *b)
 {
-	struct prog *p = calloc(1, sizeof(*p));
-	struct sock_fprog fprog;
-	bool listener = false;
-	long ret;
+	const struct filter_row *x = *(const struct filter_row *const *)a;
+	const struct filter_row *y = *(const struct filter_row *const *)b;
 
-	if (p == NULL)
-		return -1;
+	if (x->nr != y->nr)
+		return x->nr < y->nr ? -1 : 1;
+	return (x > y) - (x < y);
+}
+
+/* The rows of a block that begins with the first of n, all of one number together. */
+static size_t
+block_rows(const struct filter_row *const *row, size_t n)
+{
+	size_t k = n < BLOCK_ROWS ? n : BLOCK_ROWS;
+
+	while (k < n && row[k]->nr == row[k - 1]->nr)
+		k++;
+	return k;
+}
+
+/*
+ * The rows, sorted, in blocks that a larger number jumps over: the kernel tries
+ * a new filter on each number it has, and many calls are made later.
+ */
+static void
+emit_rows(struct prog *p, const struct filter_row *const *row, size_t n)
+{
+	for (size_t k; n > 0; row += k, n -= k) {
+		unsigned insns = 1;
+
+		k = block_rows(row, n);
+		for (size_t i = 0; i < k; i++)
+			insns += cond_insns(row[i]) + 2 + (cond_insns(row[i]) > 0);
+		/* Offsets are bytes; too long a block is refused as E2BIG. */
+		if (insns > UINT8_MAX)
+			p->len = PROG_MAX;
+		if (k < n)
+			emit(p, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)row[k]->nr,
+			    insns, 0);
+		for (size_t i = 0; i < k; i++)
+			emit_row(p, row[i]);
+		emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
+	}
+}
+
+static void
+emit_all(struct prog *p, const struct filter_row *const *row, size_t n)
+{
 	emit(p, BPF_LD | BPF_W | BPF_ABS, LOAD_ARCH, 0, 0);
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
 	emit(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
@@ -157,21 +199,38 @@ filter_install(const struct filter_row *row, size_t n)
 	emit(p, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
 	emit(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 #endif
+	emit_rows(p, row, n);
+	emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
+}
+
+int
+filter_install(const struct filter_row *row, size_t n)
+{
+	struct prog *p = calloc(1, sizeof(*p));
+	const struct filter_row **sorted = calloc(n + 1, sizeof(*sorted));
+	struct sock_fprog fprog;
+	bool listener = false;
+	int ret = -1;
+
+	if (p == NULL || sorted == NULL)
+		goto out;
 	for (size_t i = 0; i < n; i++) {
-		emit_row(p, &row[i]);
+		sorted[i] = &row[i];
 		listener = listener || row[i].err == FILTER_NOTIFY;
 	}
-	emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
+	qsort(sorted, n, sizeof(*sorted), by_number);
+	emit_all(p, sorted, n);
 	if (p->len > PROG_MAX) {
-		free(p);
 		errno = E2BIG;
-		return -1;
+		goto out;
 	}
 	fprog.len = (unsigned short)p->len;
 	fprog.filter = p->insn;
-	ret = install(&fprog, listener);
+	ret = (int)install(&fprog, listener);
+out:
+	free(sorted);
 	free(p);
-	return (int)ret;
+	return ret;
 }
 
 /* ---- what os_confine(3) can refuse ---- */

@@ -284,7 +284,7 @@ start_inside(unsigned flags, struct init *in, const sigset_t *old)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	in->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (in->signals == -1 || prepare(flags, in->group) == -1 ||
-	    (in->program = fork()) == -1)
+	    (in->program = group_fork(in->group)) == -1)
 		err = errno;
 	else if (in->program == 0) {
 		close(in->signals);
