@@ -139,7 +139,7 @@ read_project()
 	program='' build='' entry='' manifest='' profile_policy=''
 	profile_input='' profile_fuel='' profile_cpu='' profile_mem=''
 	profile_out='' profile_ffi=''
-	if [ -z "$single" ]; then
+	if [ -z "$single$artifact" ]; then
 		find_helper project
 		set -- "$tool"
 		[ -z "$project" ] || set -- "$@" -f "$project"
