@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/fib_rules.h>
+#include <linux/if_addr.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netlink/netlink.h>
@@ -112,6 +113,8 @@ add_dummy(struct nl_sock *nl, int lo, int family)
 	if (a != NULL && local != NULL) {
 		nl_addr_set_prefixlen(local, v4 ? 32 : 128);
 		rtnl_addr_set_ifindex(a, lo);
+		/* Usable at once. */
+		rtnl_addr_set_flags(a, v4 ? 0 : IFA_F_NODAD);
 		err = rtnl_addr_set_local(a, local);
 	}
 	if (err == 0)

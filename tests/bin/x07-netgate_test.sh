@@ -213,7 +213,7 @@ name_as()
 	get good.example -a good.example:80
 	get GOOD.Example. -a Good.EXAMPLE.:80
 	get alias.example -a alias.example:80
-	x07-netgate -a good.example:80 -- curl -sS http://good.example/
+	x07-netgate -a good.example:80 -- curl -6 -sS http://good.example/
 	cp asked before
 	get evil.example -a good.example:80
 	get secret-data.good.example -a good.example:80
