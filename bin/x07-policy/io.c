@@ -103,6 +103,15 @@ write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
+/* Owner and mode of the file that is replaced; only root can keep a foreign owner. */
+static int
+keep_owner(int fd, const struct stat *st)
+{
+	if (fchown(fd, st->st_uid, st->st_gid) == -1 && errno != EPERM)
+		return -1;
+	return fchmod(fd, st->st_mode & 0777);
+}
+
 void
 replace_file(const char *path, const char *data, size_t len)
 {
@@ -119,7 +128,7 @@ replace_file(const char *path, const char *data, size_t len)
 	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd == -1)
 		die_errno("cannot create %s", temp);
-	if ((stat(path, &st) == 0 && fchmod(fd, st.st_mode & 0777) == -1) ||
+	if ((stat(path, &st) == 0 && keep_owner(fd, &st) == -1) ||
 	    write_all(fd, data, len) == -1 || fsync(fd) == -1 ||
 	    close(fd) == -1 || rename(temp, path) == -1) {
 		error = errno;

@@ -473,6 +473,12 @@ print(json.dumps(d, indent=2, sort_keys=True, ensure_ascii=False))' "$policy" >e
 	atf_check cmp expected "$policy"
 	atf_check test -L link
 	atf_check -o inline:'640\n' stat -c %a "$policy"
+	if [ -n "$AS_USER" ]; then
+		cp before "$policy"
+		chown "$TEST_USER" "$policy"
+		atf_check x07-policy fmt -w "$policy"
+		atf_check -o inline:"$TEST_USER 640\n" stat -c '%U %a' "$policy"
+	fi
 	inode=$(stat -c %i "$policy")
 	atf_check x07-policy fmt -w "$policy"
 	atf_check_equal "$inode" "$(stat -c %i "$policy")"
