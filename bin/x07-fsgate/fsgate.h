@@ -46,6 +46,12 @@ bool	view_is_bound(const struct view *, const char *path);
  */
 struct os_view_item	*view_finish(struct view *, size_t *n);
 
+/*
+ * Writes the items in the form of x07-vm-driver(8), THE VIEW; without those that a
+ * guest's kernel makes itself. Refuses when they cannot be written.
+ */
+void	view_write(const struct os_view_item *, size_t n, FILE *);
+
 /* ---- roots.c: -r, -w, fs.read_roots, fs.write_roots ---- */
 
 struct root {

@@ -1,6 +1,11 @@
 /* The list of what the program will see. */
+#include <sys/stat.h>
+
+#include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fsgate.h"
 
@@ -135,4 +140,64 @@ view_finish(struct view *v, size_t *n)
 		items[(*n)++] = e->item;
 	}
 	return items;
+}
+
+/* ---- the list for a virtual machine ---- */
+
+static void
+write_word(const char *s, FILE *to)
+{
+	putc(' ', to);
+	for (; *s != '\0'; s++) {
+		if (*s > ' ' && *s <= '~' && *s != '%')
+			putc(*s, to);
+		else
+			fprintf(to, "%%%02X", (unsigned)(unsigned char)*s);
+	}
+}
+
+/* Where the file or tree of an item lies on this machine, and which one it is. */
+static void
+write_source(const struct os_view_item *it, FILE *to)
+{
+	char link[64], path[PATH_MAX];
+	struct stat st;
+	ssize_t n = 0;
+
+	if (it->fd != -1) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", it->fd);
+		n = readlink(link, path, sizeof(path) - 1);
+	}
+	path[n > 0 ? n : 0] = '\0';
+	if (n == -1 || (it->fd != -1 ? fstat(it->fd, &st) :
+	    lstat(it->path, &st)) == -1)
+		refuse_errno("%s", it->path);
+	write_word(it->fd != -1 ? path : it->path, to);
+	fprintf(to, " %ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+}
+
+void
+view_write(const struct os_view_item *items, size_t n, FILE *to)
+{
+	static const char *const names[] = {
+		[OS_VIEW_READ] = "read", [OS_VIEW_WRITE] = "write",
+		[OS_VIEW_LINK] = "link", [OS_VIEW_TEXT] = "text",
+		[OS_VIEW_EMPTY] = "empty", [OS_VIEW_HIDE] = "hide",
+	};
+
+	for (size_t i = 0; i < n; i++) {
+		const struct os_view_item *it = &items[i];
+
+		if (it->kind > OS_VIEW_HIDE)
+			continue;
+		fputs(names[it->kind], to);
+		write_word(it->path, to);
+		if (it->kind == OS_VIEW_READ || it->kind == OS_VIEW_WRITE)
+			write_source(it, to);
+		else if (it->text != NULL)
+			write_word(it->text, to);
+		fputs(it->root ? " root\n" : "\n", to);
+	}
+	if (fflush(to) == EOF)
+		refuse_errno("the list of files");
 }

@@ -21,7 +21,7 @@
 #define WRITE_BYTES	(INT64_C(16) << 20)	/* fs.max_write_bytes of 0 */
 
 enum {
-	OPT_CLOSURE = CHAIN_OPT_OWN, OPT_DENY_HIDDEN, OPT_MAX_WRITE, OPT_NO_LIST,
+	OPT_CLOSURE = CHAIN_OPT_OWN, OPT_DENY_HIDDEN, OPT_LIST, OPT_MAX_WRITE, OPT_NO_LIST,
 	OPT_NO_MKDIR, OPT_NO_PROC, OPT_NO_REMOVE, OPT_NO_RENAME, OPT_NO_SYMLINKS, OPT_TMP_SIZE,
 	OPT_WITH,
 };
@@ -32,6 +32,7 @@ static const struct option longopts[] = {
 	{ "write",		required_argument, NULL, 'w' },
 	{ "closure",		required_argument, NULL, OPT_CLOSURE },
 	{ "deny-hidden",	no_argument, NULL, OPT_DENY_HIDDEN },
+	{ "list",		no_argument, NULL, OPT_LIST },
 	{ "max-write",		required_argument, NULL, OPT_MAX_WRITE },
 	{ "no-list",		no_argument, NULL, OPT_NO_LIST },
 	{ "no-mkdir",		no_argument, NULL, OPT_NO_MKDIR },
@@ -55,6 +56,7 @@ struct gate {
 	unsigned	may;		/* OS_MAY_* */
 	bool		deny_hidden;
 	bool		no_proc;
+	bool		list;		/* run nothing, write the view */
 	char		*cwd;		/* NULL: cannot be named */
 	const char	*project;	/* NULL without a policy */
 };
@@ -73,6 +75,7 @@ static const char usage_text[] =
 "  --max-write SIZE       cap the size of a file written\n"
 "  --tmp-size SIZE        size of the private /tmp and /dev/shm (512M)\n"
 "  --no-proc              run without /proc\n"
+"  --list                 run nothing; write the view, for a virtual machine\n"
 "  -p FILE, -P FD         policy\n"
 "  -l FILE|fd:N           audit log\n"
 "  -n                     dry run: deny nothing (--i-accept-weaker-isolation)\n"
@@ -134,6 +137,9 @@ own_option(struct gate *g, int opt, const char *arg)
 		break;
 	case OPT_DENY_HIDDEN:
 		g->deny_hidden = true;
+		break;
+	case OPT_LIST:
+		g->list = true;
 		break;
 	case OPT_MAX_WRITE:
 		g->max_write = size_option("--max-write", arg);
@@ -561,6 +567,20 @@ dry_run(struct gate *g, char **argv)
 	chain_exec_failed(argv[0]);
 }
 
+/* Instead of running: what would be seen, for a server that shows it to a guest. */
+static _Noreturn void
+list_view(struct gate *g, char **argv)
+{
+	struct view v = { NULL, 0, 0 };
+	struct os_view_item *items;
+	size_t n;
+
+	free(fill_view(g, &v, argv));
+	items = view_finish(&v, &n);
+	view_write(items, n, stdout);
+	exit(0);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -582,6 +602,8 @@ main(int argc, char *argv[])
 		g.tmp_size = g.max_write != -1 ? g.max_write : SCRATCH_BYTES;
 	find_cwd(&g);
 	close_foreign(&g.chain);
+	if (g.list)
+		list_view(&g, argv + optind);
 	if (g.chain.dry_run)
 		dry_run(&g, argv + optind);
 	switch (os_tree_spawn(&tree, OS_TREE_MOUNT)) {
