@@ -501,12 +501,16 @@ confine(unsigned deny, const struct filter_row *more, size_t n)
 	    0)) == -1)
 		return -1;
 	/*
-	 * A Landlock domain also keeps ptrace(2) inside itself. Where Landlock
-	 * is too old for a domain without file rights, the filter says no.
+	 * A Landlock domain also keeps ptrace(2) inside itself, and one with file
+	 * rights does on every kernel. Where Landlock is too old for a domain
+	 * without them, and no other comes, the filter says no. It must not when
+	 * a gate follows: x07-execgate's watcher has to trace.
 	 */
-	if (scope == 0) {
+	if ((deny & (OS_SCOPED_ELSEWHERE | OS_GATE_FOLLOWS)) != 0) {
+		;
+	} else if (scope == 0) {
 		deny |= OS_DENY_PTRACE;
-	} else if ((deny & (OS_SCOPED_ELSEWHERE | OS_GATE_FOLLOWS)) == 0) {
+	} else {
 		ruleset = landlock_ruleset(0, 0, scope);
 		if (ruleset == -1)
 			return -1;
