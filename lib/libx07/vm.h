@@ -56,8 +56,25 @@ bool	vm_label_valid(const char *);
 /* True for "sha256:" and 64 lower-case hexadecimal digits. */
 bool	vm_digest_valid(const char *);
 
+/*
+ * The path of a program of the suite, bin or libexec, in malloced memory. When there is
+ * none the first returns NULL, the second refuses.
+ */
+char	*vm_find_tool(const char *name);
+char	*vm_tool(const char *name);
+
 /* The whole of a sealed file, in malloced memory, a NUL behind it. Refuses. */
 char	*vm_load_fd(int fd, size_t *len);
+
+/* ---- jobs ---- */
+
+/*
+ * Ends what is left of the job in DIR: asks its driver to kill it, and removes the
+ * directory. -1 when the driver cannot, or something stays.
+ */
+int	vm_job_end(const char *dir, int64_t grace_ms);
+/* The same for every job below state whose x07-vmrun and reaper are both gone. */
+void	vm_job_sweep(const char *state);
 
 /* ---- the view ---- */
 

@@ -112,6 +112,8 @@ add_item(struct view *v, char *field[], int n)
 	struct vm_item *it;
 	size_t k;
 
+	if (n < 2 || field[0] == NULL || field[1] == NULL)
+		refuse(DAMAGED);
 	for (k = 0; k < NKINDS; k++)
 		if (strcmp(field[0], kinds[k].name) == 0)
 			break;
@@ -140,7 +142,7 @@ struct vm_item *
 vm_view_load(int fd, size_t *n)
 {
 	struct view v = { NULL, 0, 0 };
-	char *field[FIELDS], *line, *p, *text;
+	char *field[FIELDS] = { NULL }, *line, *p, *text;
 	size_t len;
 	int fields;
 
@@ -198,21 +200,21 @@ add_mount(struct mounts *m, const char *source, const char *target, bool ro)
 	m->list[m->n++] = (struct vm_mount){ source, target, ro };
 }
 
-/*
- * Our own static programs: installed, libexec and bin are two directories; in the
- * source tree each program has one.
- */
-static const char *
-tool(const char *name)
+char *
+vm_find_tool(const char *name)
 {
+	/* Installed, bin and libexec are two directories; in the source tree each
+	 * program has its own. */
 	static const struct {
 		const char	*up;
 		bool		own_dir;
 	} places[] = {
-		{ "", false }, { "../", true }, { "../../bin/", false },
+		{ "", false }, { "../libexec/x07/", false }, { "../../bin/", false },
+		{ "../", true }, { "../../libexec/x07/", true },
 		{ "../../../bin/", true },
 	};
 	char *given, *path;
+	struct stat st;
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		if (asprintf(&path, "%s%s%s%s", places[i].up, name,
@@ -223,20 +225,31 @@ tool(const char *name)
 		free(path);
 		path = given != NULL ? realpath(given, NULL) : NULL;
 		free(given);
-		if (path != NULL)
+		if (path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode))
 			return path;
+		free(path);
 	}
-	refuse("the installation is not complete: no %s", name);
+	return NULL;
+}
+
+char *
+vm_tool(const char *name)
+{
+	char *path = vm_find_tool(name);
+
+	if (path == NULL)
+		refuse("the installation is not complete: no %s", name);
+	return path;
 }
 
 static void
 add_tools(struct mounts *m, const struct vm_run *r)
 {
 	for (size_t i = 0; i < r->gates.n; i++)
-		add_mount(m, tool(r->gates.list[i]),
+		add_mount(m, vm_tool(r->gates.list[i]),
 		    format("/x07/bin/", r->gates.list[i]), true);
-	add_mount(m, tool("guestrun"), "/x07/bin/guestrun", true);
-	add_mount(m, tool("netmux"), "/x07/bin/netmux", true);
+	add_mount(m, vm_tool("guestrun"), "/x07/bin/guestrun", true);
+	add_mount(m, vm_tool("netmux"), "/x07/bin/netmux", true);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,7 +131,7 @@ is_own(const char *name)
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (strcmp(name, own[i]) == 0)
 			return true;
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+	return false;
 }
 
 static void
@@ -161,23 +162,29 @@ bind_entry(const char *from, const char *to)
 		fail_errno("bind %s", from);
 }
 
+/* Shows what the shared tree has in dir ("" is its top). */
 static void
-bind_entries(void)
+bind_entries(const char *dir, bool but_own)
 {
-	char from[PATH_MAX], to[PATH_MAX];
-	DIR *dir = opendir(SHARE);
+	char share[PATH_MAX], from[PATH_MAX * 2], to[PATH_MAX * 2];
 	struct dirent *de;
+	DIR *d;
 
-	if (dir == NULL)
-		fail_errno(SHARE);
-	while ((de = readdir(dir)) != NULL) {
-		if (is_own(de->d_name))
+	snprintf(share, sizeof(share), SHARE "%s", dir);
+	d = opendir(share);
+	if (d == NULL && errno == ENOENT)
+		return;
+	if (d == NULL)
+		fail_errno("%s", share);
+	while ((de = readdir(d)) != NULL) {
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0 ||
+		    (but_own && is_own(de->d_name)))
 			continue;
-		snprintf(from, sizeof(from), SHARE "/%s", de->d_name);
-		snprintf(to, sizeof(to), NEW "/%s", de->d_name);
+		snprintf(from, sizeof(from), "%s/%s", share, de->d_name);
+		snprintf(to, sizeof(to), NEW "%s/%s", dir, de->d_name);
 		bind_entry(from, to);
 	}
-	closedir(dir);
+	closedir(d);
 }
 
 /* x07-limit finds its control groups there; the program never does. */
@@ -232,9 +239,12 @@ files_root(const struct request *r)
 
 	mount_share(r->share);
 	mount_fs(&root, "");
-	bind_entries();
+	bind_entries("", true);
 	for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++)
 		mount_fs(&inner[i], NEW);
+	/* Roots of the policy that lie below those two. */
+	bind_entries("/tmp", false);
+	bind_entries("/run", false);
 	bind_entry("/dev", NEW "/dev");
 	mount_fs(&pts, NEW);
 	bind_entry("/x07", NEW "/x07");

@@ -15,6 +15,7 @@
 /* Where the image has things. */
 #define GUEST_MODULES	"/modules"	/* NN-NAME.ko, loaded in that order */
 #define GUEST_GATES	"/x07/bin"
+#define GUEST_CHANNEL	"/x07/net"	/* socket of netmux, for x07-netgate */
 
 /* ---- guestinit.c ---- */
 
@@ -57,6 +58,7 @@ struct request {
 	gid_t		gid;
 	const char	*cwd, *share, *seed;
 	int64_t		clock;		/* -1: leave it */
+	int64_t		wall_ms;	/* 0: as the policy says */
 	bool		tty, audit, net;
 	int		policy;		/* sealed copy of the normal form */
 	struct frame_size size;
@@ -78,7 +80,9 @@ void	files_root(const struct request *);
 
 struct program {
 	pid_t	pid;
-	int	in, out, err;	/* our ends; with a terminal in is out, err is -1 */
+	int	in;		/* our ends; with a terminal in is out, err is -1 */
+	int	out, err;
+	int	audit;		/* -1: gates do not log */
 };
 
 void	program_start(struct program *, const struct request *);

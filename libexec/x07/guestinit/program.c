@@ -39,36 +39,37 @@ static char **
 chain(const struct request *r)
 {
 	static char policy[] = "-P", three[] = "3", log[] = "-l", four[] = "fd:4",
-	    channel[] = "--channel", port[] = "/dev/vport0p6", dashes[] = "--";
+	    channel[] = "--channel", socket[] = GUEST_CHANNEL, dashes[] = "--",
+	    wall[] = "-t", ms[32];
 	char **argv = calloc(r->gates.n * 8 + r->args.n + 1, sizeof(*argv));
 	size_t n = 0;
 
 	if (argv == NULL)
 		fail("the guest is out of memory");
+	snprintf(ms, sizeof(ms), "%jdms", (intmax_t)r->wall_ms);
 	for (size_t i = 0; i < r->gates.n; i++) {
-		argv[n++] = gate_path(r->gates.list[i]);
+		const char *name = r->gates.list[i];
+
+		argv[n++] = gate_path(name);
 		argv[n++] = policy;
 		argv[n++] = three;
 		if (r->audit) {
 			argv[n++] = log;
 			argv[n++] = four;
 		}
-		if (r->net && strcmp(r->gates.list[i], "x07-netgate") == 0) {
+		if (r->net && strcmp(name, "x07-netgate") == 0) {
 			argv[n++] = channel;
-			argv[n++] = port;
+			argv[n++] = socket;
+		}
+		if (r->wall_ms > 0 && strcmp(name, "x07-limit") == 0) {
+			argv[n++] = wall;
+			argv[n++] = ms;
 		}
 		argv[n++] = dashes;
 	}
 	for (size_t i = 0; i < r->args.n; i++)
 		argv[n++] = r->args.list[i];
 	return argv;
-}
-
-static void
-put_fd(int fd, int at)
-{
-	if (fd == at ? fcntl(fd, F_SETFD, 0) == -1 : dup2(fd, at) == -1)
-		_exit(EXIT_REFUSED);
 }
 
 static void
@@ -89,37 +90,42 @@ enter_group(void)
 static _Noreturn void
 become(const struct request *r, char **argv)
 {
-	/* The same as on the host: kept when it can be entered, else the root. */
+	static char *none[] = { NULL };
+
 	enter_group();
 	if (setgroups(r->ngroups, r->groups) == -1 ||
 	    setresgid(r->gid, r->gid, r->gid) == -1 ||
 	    setresuid(r->uid, r->uid, r->uid) == -1)
 		refuse_errno("cannot become user %u", (unsigned)r->uid);
+	/* x07-fsgate says it when the directory is not one of the policy's. */
 	if (chdir(r->cwd) == -1 && chdir("/") == -1)
 		refuse_errno("/");
 	signal(SIGPIPE, SIG_DFL);
 	if (argv[0] == NULL)
-		refuse("the request names no program");
-	execve(argv[0], argv, r->env.list != NULL ? r->env.list : &argv[0] + 0);
+		refuse("no program");
+	execve(argv[0], argv, r->env.n > 0 ? r->env.list : none);
 	chain_exec_failed(argv[0]);
 }
 
-static void
-child_fds(const struct request *r, const int std[3])
-{
-	/* From high numbers down, so that none is overwritten before its turn. */
-	int policy = fcntl(r->policy, F_DUPFD_CLOEXEC, 64);
-	int audit = r->audit ? fcntl(port_fd(PORT_AUDIT), F_DUPFD_CLOEXEC, 64) : -1;
-	int high[3], keep[2] = { POLICY_FD, AUDIT_FD };
+/* The program's ends; audit and policy are the gates'. */
+struct ends {
+	int	std[3], audit;
+};
 
-	for (int i = 0; i < 3; i++)
-		high[i] = fcntl(std[i], F_DUPFD_CLOEXEC, 64);
-	for (int i = 0; i < 3; i++)
-		put_fd(high[i], i);
-	put_fd(policy, POLICY_FD);
-	if (audit != -1)
-		put_fd(audit, AUDIT_FD);
-	if (os_close_fds(keep, audit != -1 ? 2 : 1) == -1)
+static void
+child_fds(const struct request *r, const struct ends *e)
+{
+	const int want[] = { e->std[0], e->std[1], e->std[2], r->policy, e->audit };
+	static const int at[] = { 0, 1, 2, POLICY_FD, AUDIT_FD };
+	int high[5], n = e->audit != -1 ? 5 : 4;
+
+	/* Out of the way first, so that none is overwritten before its turn. */
+	for (int i = 0; i < n; i++)
+		high[i] = fcntl(want[i], F_DUPFD_CLOEXEC, 64);
+	for (int i = 0; i < n; i++)
+		if (high[i] == -1 || dup2(high[i], at[i]) == -1)
+			_exit(EXIT_REFUSED);
+	if (os_close_fds(at + 3, (size_t)n - 3) == -1)
 		refuse_errno("descriptors");
 }
 
@@ -131,73 +137,103 @@ make_pipe(int p[2])
 }
 
 static void
-nonblocking(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	if (fd != -1 && (flags == -1 ||
-	    fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1))
-		fail_errno("a stream of the program");
-}
-
-/* Makes our ends and the program's: three pipes, or one terminal. */
-static void
-make_streams(struct program *p, const struct request *r, int std[3])
+make_terminal(struct program *p, const struct request *r, struct ends *e)
 {
 	struct winsize ws = { .ws_row = r->size.rows, .ws_col = r->size.columns };
-	int in[2], out[2], err[2], master, slave;
+	int master, slave;
 
-	if (r->tty) {
-		if (openpty(&master, &slave, NULL, NULL, &ws) == -1)
-			fail_errno("terminal");
-		if (fchown(slave, r->uid, r->gid) == -1)
-			fail_errno("terminal");
-		p->in = p->out = master;
-		p->err = -1;
-		std[0] = std[1] = std[2] = slave;
-		return;
-	}
+	if (openpty(&master, &slave, NULL, NULL, &ws) == -1)
+		fail_errno("terminal");
+	p->in = p->out = master;
+	e->std[0] = e->std[1] = e->std[2] = slave;
+}
+
+static void
+make_pipes(struct program *p, struct ends *e)
+{
+	int in[2], out[2], err[2];
+
 	make_pipe(in);
 	make_pipe(out);
 	make_pipe(err);
 	p->in = in[1];
 	p->out = out[0];
 	p->err = err[0];
-	std[0] = in[0];
-	std[1] = out[1];
-	std[2] = err[1];
+	e->std[0] = in[0];
+	e->std[1] = out[1];
+	e->std[2] = err[1];
+}
+
+static void
+make_streams(struct program *p, const struct request *r, struct ends *e)
+{
+	int audit[2];
+
+	if (r->tty)
+		make_terminal(p, r, e);
+	else
+		make_pipes(p, e);
 	/* The program opens them again through /dev/stdout: they are its own. */
 	for (int i = 0; i < 3; i++)
-		if (fchown(std[i], r->uid, r->gid) == -1)
+		if (fchown(e->std[i], r->uid, r->gid) == -1)
 			fail_errno("a stream of the program");
+	if (r->audit) {
+		make_pipe(audit);
+		p->audit = audit[0];
+		e->audit = audit[1];
+	}
+}
+
+static void
+close_ends(const struct ends *e)
+{
+	close(e->std[0]);
+	/* With a terminal all three are one. */
+	if (e->std[1] != e->std[0]) {
+		close(e->std[1]);
+		close(e->std[2]);
+	}
+	if (e->audit != -1)
+		close(e->audit);
+}
+
+static void
+nonblocking(int fd)
+{
+	int flags;
+
+	if (fd == -1)
+		return;
+	flags = fcntl(fd, F_GETFL);
+	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
+		fail_errno("a stream of the program");
 }
 
 void
 program_start(struct program *p, const struct request *r)
 {
+	struct ends e = { .audit = -1 };
 	char **argv = chain(r);
-	int std[3];
 
-	make_streams(p, r, std);
+	*p = (struct program){ .in = -1, .out = -1, .err = -1, .audit = -1 };
+	make_streams(p, r, &e);
 	if (r->net && chown(port_release(PORT_NET), r->uid, r->gid) == -1)
 		fail_errno("network port");
 	p->pid = fork();
 	if (p->pid == -1)
 		fail_errno("fork");
 	if (p->pid == 0) {
+		setprogname("guestinit");
 		setsid();
-		if (r->tty && ioctl(std[0], TIOCSCTTY, 0) == -1)
+		if (r->tty && ioctl(e.std[0], TIOCSCTTY, 0) == -1)
 			_exit(EXIT_REFUSED);
-		child_fds(r, std);
+		child_fds(r, &e);
 		become(r, argv);
 	}
-	close(std[0]);
-	if (!r->tty) {
-		close(std[1]);
-		close(std[2]);
-	}
+	close_ends(&e);
 	nonblocking(p->in);
 	nonblocking(p->out);
 	nonblocking(p->err);
+	nonblocking(p->audit);
 	frame_send(FRAME_STARTED, NULL, 0);
 }

@@ -65,14 +65,14 @@ add_group(struct request *r, const char *value)
 
 enum key {
 	KEY_ARG, KEY_AUDIT, KEY_CLOCK, KEY_CWD, KEY_ENV, KEY_GATE, KEY_GID,
-	KEY_GROUP, KEY_NET, KEY_SEED, KEY_SHARE, KEY_TTY, KEY_UID, KEY_COUNT,
+	KEY_GROUP, KEY_NET, KEY_SEED, KEY_SHARE, KEY_TTY, KEY_UID, KEY_WALL, KEY_COUNT,
 };
 static const char *const names[KEY_COUNT] = {
 	[KEY_ARG] = "arg", [KEY_AUDIT] = "audit", [KEY_CLOCK] = "clock",
 	[KEY_CWD] = "cwd", [KEY_ENV] = "env", [KEY_GATE] = "gate",
 	[KEY_GID] = "gid", [KEY_GROUP] = "group", [KEY_NET] = "net",
 	[KEY_SEED] = "seed", [KEY_SHARE] = "share", [KEY_TTY] = "tty",
-	[KEY_UID] = "uid",
+	[KEY_UID] = "uid", [KEY_WALL] = "wall",
 };
 
 static void
@@ -117,6 +117,9 @@ take(struct request *r, enum key key, const char *value)
 		break;
 	case KEY_UID:
 		r->uid = (uid_t)number("uid", value, UINT32_MAX - 1);
+		break;
+	case KEY_WALL:
+		r->wall_ms = number("wall", value, INT64_MAX);
 		break;
 	default:
 		break;

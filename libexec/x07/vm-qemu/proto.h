@@ -84,6 +84,7 @@ struct frame_size {
  *	seed	32 bytes in hexadecimal for the random number generator
  *	tty	"1" when the program gets a terminal
  *	audit	"1" when gates log
+ *	wall	milliseconds that the program has, when not what the policy says
  *	net	"1" when there is a host relay behind PORT_NET
  */
 

@@ -1,0 +1,174 @@
+/* The directory of a job, and the process that removes it when we cannot. */
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmrun.h"
+
+#define CLEANUP_MS	30000
+#define AFTER_MS	5000	/* the reaper acts that long after our own deadline */
+
+/* Held by us alone: when we are gone the reaper reads its end. */
+static int alive = -1;
+
+static char *
+state_dir(void)
+{
+	const char *given = getenv("X07_VM_STATE_DIR"), *home = getenv("HOME");
+	char *dir;
+	int n;
+
+	if (given != NULL && *given != '\0') {
+		if (*given != '/')
+			refuse("X07_VM_STATE_DIR=%s: must be absolute", given);
+		n = asprintf(&dir, "%s", given);
+	} else if (home != NULL && *home == '/' && access(home, W_OK) == 0) {
+		n = asprintf(&dir, "%s/.x07/vm/jobs", home);
+	} else {
+		n = asprintf(&dir, "/tmp/x07-%u/vm/jobs", (unsigned)getuid());
+	}
+	if (n == -1)
+		refuse_errno("memory");
+	make_dirs(dir);
+	return dir;
+}
+
+static void
+check_owner(const char *dir)
+{
+	struct stat st;
+
+	if (lstat(dir, &st) == -1)
+		refuse_errno("%s", dir);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & 022) != 0)
+		refuse("%s must be a directory of yours that nobody else can "
+		    "write to (X07_VM_STATE_DIR names another)", dir);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+write_text(int dir, const char *name, const char *text)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd == -1 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
+	    close(fd) == -1)
+		refuse_errno("the job's directory: %s", name);
+}
+
+/* For people, and locked for as long as somebody cares for the job. */
+static void
+write_job(struct job *j, int dir)
+{
+	static const char name[] = "job.json", temporary[] = ".job.json";
+
+	j->lock_fd = openat(dir, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+	    0600);
+	if (j->lock_fd == -1 || flock(j->lock_fd, LOCK_EX | LOCK_NB) == -1)
+		refuse_errno("the job's directory: %s", name);
+	if (dprintf(j->lock_fd, "{\"schema_version\":\"x07.vm.job@0.1.0\","
+	    "\"run_id\":\"%s\",\"backend\":\"vm.%s\",\"container_id\":\"x07-%s\","
+	    "\"pid\":%ld,\"created_unix_ms\":%" PRId64 ",\"deadline_unix_ms\":%"
+	    PRId64 ",\"grace_ms\":%" PRId64 ",\"cleanup_ms\":%d}\n", j->id,
+	    j->backend.name, j->id, (long)getpid(), now_ms(), j->deadline_ms,
+	    j->grace_ms, CLEANUP_MS) < 0 ||
+	    renameat(dir, temporary, dir, name) == -1)
+		refuse_errno("the job's directory: %s", name);
+}
+
+static _Noreturn void
+become_reaper(const struct job *j, int end)
+{
+	char *job, fd[16], deadline[24], grace[24], cleanup[24];
+	char *tool = vm_tool("vm-reaper");
+	const int keep[] = { end, j->lock_fd };
+	int null = open("/dev/null", O_RDWR);
+
+	if (asprintf(&job, "%s/job.json", j->dir) == -1)
+		refuse_errno("memory");
+	snprintf(fd, sizeof(fd), "%d", end);
+	snprintf(deadline, sizeof(deadline), "%" PRId64, j->deadline_ms + AFTER_MS);
+	snprintf(grace, sizeof(grace), "%" PRId64, j->grace_ms);
+	snprintf(cleanup, sizeof(cleanup), "%d", CLEANUP_MS);
+	for (int i = 0; i <= 2; i++)
+		dup2(null, i);
+	if (os_keep_fds(keep, 2) == -1)
+		_exit(EXIT_REFUSED);
+	execl(tool, tool, "--job", job, "--alive", fd, "--deadline", deadline,
+	    "--grace", grace, "--cleanup", cleanup, (char *)NULL);
+	_exit(EXIT_REFUSED);
+}
+
+/* Twice removed, so that nobody has to wait for it. */
+static void
+start_reaper(const struct job *j)
+{
+	int pair[2], wstatus;
+	pid_t pid;
+
+	if (pipe2(pair, O_CLOEXEC) == -1 || (pid = fork()) == -1)
+		refuse_errno("the reaper");
+	if (pid == 0) {
+		close(pair[1]);
+		pid = fork();
+		if (pid == 0)
+			become_reaper(j, pair[0]);
+		_exit(pid == -1 ? EXIT_REFUSED : 0);
+	}
+	close(pair[0]);
+	alive = pair[1];
+	if (waitpid(pid, &wstatus, 0) == -1 || wstatus != 0)
+		refuse("the reaper: too many processes");
+}
+
+void
+dir_make(struct job *j)
+{
+	static const char *const parts[] = { "in", "out", "net" };
+	int fd;
+
+	j->state = state_dir();
+	check_owner(j->state);
+	vm_job_sweep(j->state);
+	backend_sweep(&j->backend);
+	snprintf(j->id, sizeof(j->id), "%" PRId64 "-%ld-run", now_ms(),
+	    (long)getpid());
+	if (asprintf(&j->dir, "%s/%s", j->state, j->id) == -1)
+		refuse_errno("memory");
+	if (mkdir(j->dir, 0700) == -1 ||
+	    (fd = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		refuse_errno("%s", j->dir);
+	write_text(fd, "driver", j->backend.name);
+	write_job(j, fd);
+	start_reaper(j);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if ((i < 2 || (j->net && j->backend.net_socket)) &&
+		    mkdirat(fd, parts[i], 0700) == -1)
+			refuse_errno("%s/%s", j->dir, parts[i]);
+	close(fd);
+}
+
+void
+dir_remove(struct job *j)
+{
+	if (vm_job_end(j->dir, 0) == -1)
+		note("%s cannot be removed; the reaper goes on trying", j->dir);
+	close(alive);
+}

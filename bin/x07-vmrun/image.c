@@ -1,0 +1,458 @@
+/*
+ * Guest images: a directory with a kernel, an initramfs that holds guestinit, the
+ * gates and the modules, the kernel's command line, and a manifest. Same input,
+ * same bytes.
+ */
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <sha2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmrun.h"
+
+#define MODULES_MAX	64
+
+/* What the driver needs of a kernel; those it depends on come before them. */
+static const char *const wanted[] = { "virtio_pci", "virtio_console" };
+static const char *const wanted_virtiofs[] = { "virtiofs" };
+static const char *const wanted_9p[] = { "9pnet_virtio", "9p" };
+
+static const char *const tools[] = { "x07-limit", "x07-netgate", "x07-fsgate",
+    "x07-execgate" };
+
+/*
+ * panic=-1 ends the machine, because QEMU is not to reboot. Of the security
+ * modules only what the gates use, for a faster start.
+ */
+static const char cmdline[] = "quiet panic=-1 reboot=t lsm=landlock "
+    "no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1 "
+    "i8042.noaux i8042.nokbd 8250.nr_uarts=1 audit=0\n";
+
+/* ---- modules ---- */
+
+struct packed {
+	char	*name[MODULES_MAX];
+	char	*path[MODULES_MAX];
+	size_t	n;
+};
+
+/* The name of a module's "depends=" list inside its file. */
+static const char *
+dependencies(const struct file *f)
+{
+	static const char key[] = "\0depends=";
+	const char *at = memmem(f->data, f->len, key, sizeof(key) - 1);
+
+	return at != NULL ? at + sizeof(key) - 1 : "";
+}
+
+struct unpack {
+	const char	*program, *path;
+};
+
+static void
+become_unpacker(const void *arg)
+{
+	const struct unpack *u = arg;
+
+	execlp(u->program, u->program, "-dc", u->path, (char *)NULL);
+	refuse_errno("%s", u->program);
+}
+
+/* The bytes of a module, decompressed by the program that its suffix names. */
+static void
+load_module(struct file *f, const char *path)
+{
+	static const struct {
+		const char	*suffix, *program;
+	} packers[] = { { ".xz", "xz" }, { ".zst", "zstd" }, { ".gz", "gzip" } };
+	struct unpack u = { NULL, path };
+
+	for (size_t i = 0; i < sizeof(packers) / sizeof(packers[0]); i++)
+		if (strcmp(strrchr(path, '.'), packers[i].suffix) == 0)
+			u.program = packers[i].program;
+	if (u.program == NULL)
+		file_load(f, path);
+	else if (output_of(f, become_unpacker, &u) != 0)
+		refuse("%s: %s cannot read it", path, u.program);
+}
+
+/* Appends a module behind all that it depends on. */
+static void
+pack_module(struct packed *p, const struct kernel *k, const char *name)
+{
+	char *path = kernel_module(k, name), *list, *one;
+	struct file f;
+
+	if (path == NULL)
+		refuse("%s has no module %s", k->modules, name);
+	for (size_t i = 0; i < p->n; i++)
+		if (strcmp(p->path[i], path) == 0) {
+			free(path);
+			return;
+		}
+	if (*path == '\0') {		/* built in */
+		free(path);
+		return;
+	}
+	load_module(&f, path);
+	list = strdup(dependencies(&f));
+	free(f.data);
+	if (list == NULL)
+		refuse_errno("memory");
+	for (char *rest = list; (one = strsep(&rest, ",")) != NULL;)
+		if (*one != '\0')
+			pack_module(p, k, one);
+	free(list);
+	if (p->n == MODULES_MAX || (p->name[p->n] = strdup(name)) == NULL)
+		refuse("too many modules");
+	p->path[p->n++] = path;
+}
+
+static void
+pack_modules(struct packed *p, const struct kernel *k)
+{
+	bool virtiofs = strcmp(k->share, "virtiofs") == 0;
+	const char *const *more = virtiofs ? wanted_virtiofs : wanted_9p;
+	size_t n = virtiofs ? 1 : 2;
+
+	p->n = 0;
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		pack_module(p, k, wanted[i]);
+	for (size_t i = 0; i < n; i++)
+		pack_module(p, k, more[i]);
+}
+
+/* ---- the initramfs ---- */
+
+static void
+add_tool(struct cpio *c, const char *as, const char *name)
+{
+	char *path = vm_tool(name);
+	struct file f;
+
+	file_load(&f, path);
+	cpio_file(c, as, &f);
+	free(f.data);
+	free(path);
+}
+
+static void
+make_initramfs(struct file *out, const struct kernel *k)
+{
+	static const char *const dirs[] = { "dev", "proc", "sys", "share", "new",
+	    "modules", "x07", "x07/bin" };
+	struct cpio c = { NULL, 0, 0 };
+	struct packed p;
+	struct file f;
+	char name[128];
+
+	pack_modules(&p, k);
+	c.to = open_memstream(&out->data, &out->len);
+	if (c.to == NULL)
+		refuse_errno("memory");
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		cpio_dir(&c, dirs[i]);
+	add_tool(&c, "init", "guestinit");
+	for (size_t i = 0; i < p.n; i++) {
+		snprintf(name, sizeof(name), "modules/%02zu-%s.ko", i, p.name[i]);
+		load_module(&f, p.path[i]);
+		cpio_file(&c, name, &f);
+		free(f.data);
+	}
+	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
+		snprintf(name, sizeof(name), "x07/bin/%s", tools[i]);
+		add_tool(&c, name, tools[i]);
+	}
+	cpio_end(&c);
+	if (fclose(c.to) == EOF)
+		refuse_errno("memory");
+}
+
+/* ---- the directory ---- */
+
+struct image {
+	struct file	manifest, kernel, initramfs, cmdline;
+	char		digest[8 + SHA256_DIGEST_STRING_LENGTH];
+};
+
+/* As the driver computes it: names and contents, in this order. */
+static void
+take_digest(struct image *im)
+{
+	static const char *const names[] = { "manifest", "kernel", "initramfs",
+	    "cmdline" };
+	const struct file *files[] = { &im->manifest, &im->kernel, &im->initramfs,
+	    &im->cmdline };
+	char hex[SHA256_DIGEST_STRING_LENGTH];
+	SHA2_CTX c;
+
+	SHA256Init(&c);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		SHA256Update(&c, (const uint8_t *)names[i], strlen(names[i]) + 1);
+		SHA256Update(&c, (const uint8_t *)files[i]->data, files[i]->len);
+	}
+	SHA256End(&c, hex);
+	snprintf(im->digest, sizeof(im->digest), "sha256:%s", hex);
+}
+
+static void
+make_image(struct image *im, const struct kernel *k)
+{
+	struct utsname u;
+	int n;
+
+	if (uname(&u) == -1)
+		refuse_errno("uname");
+	file_load(&im->kernel, k->path);
+	make_initramfs(&im->initramfs, k);
+	im->cmdline.data = strdup(cmdline);
+	im->cmdline.len = strlen(cmdline);
+	n = asprintf(&im->manifest.data, "x07-vm-image 1\nmachine %s\nrelease %s\n"
+	    "share %s\nsuite %s\n", u.machine, k->release, k->share, X07_VERSION);
+	if (n == -1 || im->cmdline.data == NULL)
+		refuse_errno("memory");
+	im->manifest.len = (size_t)n;
+	take_digest(im);
+}
+
+static void
+write_file(int dir, const char *name, const struct file *f)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	size_t at = 0;
+	ssize_t n;
+
+	if (fd == -1)
+		refuse_errno("guest image: %s", name);
+	while (at < f->len) {
+		n = write(fd, f->data + at, f->len - at);
+		if (n == -1)
+			refuse_errno("guest image: %s", name);
+		at += (size_t)n;
+	}
+	if (close(fd) == -1)
+		refuse_errno("guest image: %s", name);
+}
+
+/* Ours that is left when we are stopped half-way, removed by atexit(3). */
+static char *unfinished;
+
+static void
+remove_image(const char *dir)
+{
+	static const char *const names[] = { "manifest", "kernel", "initramfs",
+	    "cmdline", "digest" };
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && fd != -1; i++)
+		unlinkat(fd, names[i], 0);
+	if (fd != -1)
+		close(fd);
+	rmdir(dir);
+}
+
+static void
+write_image(const struct image *im, const char *dir)
+{
+	struct file digest = { NULL, 0 };
+	int fd, n;
+
+	if (asprintf(&unfinished, "%s.XXXXXX", dir) == -1)
+		refuse_errno("memory");
+	if (mkdtemp(unfinished) == NULL)
+		refuse_errno("guest image: %s", unfinished);
+	fd = open(unfinished, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1 || fchmod(fd, 0755) == -1)
+		refuse_errno("guest image: %s", unfinished);
+	write_file(fd, "manifest", &im->manifest);
+	write_file(fd, "kernel", &im->kernel);
+	write_file(fd, "initramfs", &im->initramfs);
+	write_file(fd, "cmdline", &im->cmdline);
+	n = asprintf(&digest.data, "%s\n", im->digest);
+	if (n == -1)
+		refuse_errno("memory");
+	digest.len = (size_t)n;
+	write_file(fd, "digest", &digest);
+	close(fd);
+	if (rename(unfinished, dir) == -1) {
+		int err = errno;
+
+		remove_image(unfinished);
+		/* Somebody else made the same one meanwhile. */
+		if (err != EEXIST && err != ENOTEMPTY) {
+			errno = err;
+			refuse_errno("guest image: %s", dir);
+		}
+	}
+	free(unfinished);
+	unfinished = NULL;
+}
+
+/* ---- the cache ---- */
+
+void
+make_dirs(char *path)
+{
+	for (char *p = path + 1;; p++) {
+		char saved = *p;
+
+		if (saved != '/' && saved != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(path, 0700) == -1 && errno != EEXIST)
+			refuse_errno("%s", path);
+		*p = saved;
+		if (saved == '\0')
+			return;
+	}
+}
+
+static char *
+cache_dir(void)
+{
+	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	char *dir;
+	int n;
+
+	if (xdg != NULL && *xdg == '/')
+		n = asprintf(&dir, "%s/x07/vm", xdg);
+	else if (home != NULL && *home == '/' && access(home, W_OK) == 0)
+		n = asprintf(&dir, "%s/.cache/x07/vm", home);
+	else
+		n = asprintf(&dir, "/tmp/x07-%u/vm", (unsigned)getuid());
+	if (n == -1)
+		refuse_errno("memory");
+	make_dirs(dir);
+	return dir;
+}
+
+/* A directory that others can write to could hold anybody's kernel. */
+static void
+check_owner(const char *dir)
+{
+	struct stat st;
+
+	if (lstat(dir, &st) == -1)
+		refuse_errno("%s", dir);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & 022) != 0)
+		refuse("%s must be a directory of yours that nobody else can "
+		    "write to", dir);
+}
+
+static void
+stamp(SHA2_CTX *c, const char *path)
+{
+	struct stat st;
+	char text[128];
+	int n;
+
+	if (stat(path, &st) == -1)
+		refuse_errno("%s", path);
+	n = snprintf(text, sizeof(text), "%jd %jd.%09ld", (intmax_t)st.st_size,
+	    (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	SHA256Update(c, (const uint8_t *)path, strlen(path) + 1);
+	SHA256Update(c, (const uint8_t *)text, (size_t)n + 1);
+}
+
+/* A name for what the image would be made of: sizes and times, not contents. */
+static void
+make_key(const struct kernel *k, char hex[SHA256_DIGEST_STRING_LENGTH])
+{
+	char *path = vm_tool("guestinit");
+	SHA2_CTX c;
+
+	SHA256Init(&c);
+	SHA256Update(&c, (const uint8_t *)cmdline, sizeof(cmdline));
+	stamp(&c, k->path);
+	stamp(&c, k->modules);
+	stamp(&c, path);
+	free(path);
+	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
+		path = vm_tool(tools[i]);
+		stamp(&c, path);
+		free(path);
+	}
+	SHA256End(&c, hex);
+}
+
+char *
+image_get(bool progress)
+{
+	char hex[SHA256_DIGEST_STRING_LENGTH], *cache, *dir, *file;
+	struct kernel k;
+	struct image im;
+
+	kernel_find(&k);
+	cache = cache_dir();
+	check_owner(cache);
+	make_key(&k, hex);
+	if (asprintf(&dir, "%s/%.32s", cache, hex) == -1 ||
+	    asprintf(&file, "%s/digest", dir) == -1)
+		refuse_errno("memory");
+	if (access(file, R_OK) == -1) {
+		if (progress)
+			note("making the guest image (once)");
+		make_image(&im, &k);
+		write_image(&im, dir);
+	}
+	check_owner(dir);
+	free(cache);
+	free(file);
+	return dir;
+}
+
+/* ---- the subcommand ---- */
+
+static _Noreturn void
+usage(FILE *to, int status)
+{
+	fputs("usage: x07-vmrun image [-o DIR]\n"
+	    "Makes the guest image of the backend qemu and prints its digest.\n"
+	    "  -o DIR   make it there (must not exist), not in the cache\n", to);
+	exit(status);
+}
+
+int
+image_main(int argc, char *argv[])
+{
+	const char *out = NULL;
+	struct kernel k;
+	struct image im;
+	char *dir, *path;
+	struct file f;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "+ho:")) != -1) {
+		if (opt == 'h')
+			usage(stdout, 0);
+		if (opt != 'o')
+			usage(stderr, EXIT_REFUSED);
+		out = optarg;
+	}
+	if (optind != argc)
+		usage(stderr, EXIT_REFUSED);
+	if (out == NULL) {
+		dir = image_get(false);
+		if (asprintf(&path, "%s/digest", dir) == -1)
+			refuse_errno("memory");
+		file_load(&f, path);
+		printf("%s%s\n", f.data, dir);
+		return 0;
+	}
+	if (access(out, F_OK) == 0)
+		refuse("%s exists", out);
+	kernel_find(&k);
+	make_image(&im, &k);
+	write_image(&im, out);
+	printf("%s\n%s\n", im.digest, out);
+	return 0;
+}

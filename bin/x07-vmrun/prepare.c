@@ -1,0 +1,156 @@
+/* What the driver is handed: files, environment, the way to the network. */
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmrun.h"
+
+extern char **environ;
+
+static int
+seal(const char *data, size_t len)
+{
+	int fd = os_seal(data, len);
+
+	if (fd == -1)
+		refuse_errno("cannot keep in memory what the driver needs");
+	return fd;
+}
+
+/* ---- the files ---- */
+
+static void
+become_lister(const void *arg)
+{
+	static char P[] = "-P", list[] = "--list", dashes[] = "--", quiet[] = "-q";
+	const struct job *j = arg;
+	char *tool = vm_tool("x07-fsgate"), fd[16], **argv;
+	size_t n = 0, k = 0;
+
+	while (j->argv[n] != NULL)
+		n++;
+	argv = calloc(n + 8, sizeof(*argv));
+	if (argv == NULL || os_keep_fds(&j->chain.policy_fd, 1) == -1)
+		refuse_errno("x07-fsgate");
+	snprintf(fd, sizeof(fd), "%d", j->chain.policy_fd);
+	argv[k++] = tool;
+	argv[k++] = P;
+	argv[k++] = fd;
+	argv[k++] = list;
+	if (j->chain.quiet)
+		argv[k++] = quiet;
+	argv[k++] = dashes;
+	for (size_t i = 0; i < n; i++)
+		argv[k++] = j->argv[i];
+	execv(tool, argv);
+	refuse_errno("%s", tool);
+}
+
+int
+prepare_view(const struct job *j)
+{
+	struct file f;
+	int status = output_of(&f, become_lister, j);
+
+	/* It has said what is wrong, and its statuses are ours. */
+	if (status != 0)
+		exit(status > 0 ? status : EXIT_REFUSED);
+	return seal(f.data, f.len);
+}
+
+/* ---- the environment ---- */
+
+/* Ours and the drivers': no business of the program. */
+static bool
+is_ours(const char *variable)
+{
+	static const char *const names[] = { "X07_VM_", "X07_SANDBOX_BACKEND=",
+	    "X07_I_ACCEPT_WEAKER_ISOLATION=" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(variable, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+int
+prepare_environment(void)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *to = open_memstream(&text, &len);
+
+	if (to == NULL)
+		refuse_errno("memory");
+	for (char **p = environ; *p != NULL; p++)
+		if (!is_ours(*p))
+			fwrite(*p, 1, strlen(*p) + 1, to);
+	if (fclose(to) == EOF)
+		refuse_errno("memory");
+	return seal(text, len);
+}
+
+/* ---- the network ---- */
+
+/*
+ * x07-netgate -P FD -- netmux host: the relay of the byte channel is a program
+ * that may reach what the policy lists, and nothing else, whatever the guest asks
+ * it for.
+ */
+static _Noreturn void
+become_relay(const struct job *j, int end, pid_t parent)
+{
+	char *gate = vm_tool("x07-netgate"), *mux = vm_tool("netmux");
+	char policy[16];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	snprintf(policy, sizeof(policy), "%d", j->chain.policy_fd);
+	/* Of what is open the gate leaves the first three, so it is one of them. */
+	if (os_die_with_parent(parent) == -1 || dup2(end, STDIN_FILENO) == -1 ||
+	    dup2(null, STDOUT_FILENO) == -1 ||
+	    os_keep_fds(&j->chain.policy_fd, 1) == -1)
+		refuse_errno("the relay");
+	execl(gate, gate, "-P", policy, "--", mux, "host", (char *)NULL);
+	refuse_errno("%s", gate);
+}
+
+/* The listening socket in the job's directory, for a backend with mounts only. */
+static int
+listen_at(const struct job *j)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int n = snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/net/channel",
+	    j->dir);
+
+	if (n >= (int)sizeof(sun.sun_path))
+		refuse("%s is too long for a socket; X07_VM_STATE_DIR names "
+		    "another", j->dir);
+	if (fd == -1 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
+	    listen(fd, 1) == -1)
+		refuse_errno("%s", sun.sun_path);
+	return fd;
+}
+
+int
+prepare_network(struct job *j)
+{
+	int pair[2] = { -1, -1 };
+	pid_t parent = getpid();
+
+	if (j->backend.net_socket)
+		pair[1] = listen_at(j);
+	else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
+		refuse_errno("socketpair");
+	j->relay = fork();
+	if (j->relay == -1)
+		refuse_errno("the relay");
+	if (j->relay == 0)
+		become_relay(j, pair[1], parent);
+	close(pair[1]);
+	return pair[0];
+}

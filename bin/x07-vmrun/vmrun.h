@@ -1,0 +1,130 @@
+/*
+ * vmrun.h - the parts of x07-vmrun.
+ */
+#ifndef VMRUN_H
+#define VMRUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "os.h"
+#include "vm.h"
+#include "x07.h"
+
+/* ---- kernel.c: the guest's kernel ---- */
+
+struct file {
+	char	*data;		/* a NUL behind it */
+	size_t	len;
+};
+
+/* The whole file, in malloced memory. Refuses. */
+void	file_load(struct file *, const char *path);
+
+/* ---- output.c ---- */
+
+/*
+ * Takes what become() and the program it becomes write to standard output; a NUL
+ * behind it. Returns the exit status, -1 when it was killed.
+ */
+int	output_of(struct file *, void (*become)(const void *), const void *arg);
+
+struct kernel {
+	char		*path, *release, *modules;
+	char		*order, *builtin;	/* lists of its modules' paths */
+	const char	*share;			/* "virtiofs" or "9p" */
+};
+
+/* X07_VM_KERNEL, or the newest one here that can be a guest. Refuses. */
+void	kernel_find(struct kernel *);
+/*
+ * The path of a module's file, "" when the kernel has it built in, NULL when it has
+ * none. In malloced memory.
+ */
+char	*kernel_module(const struct kernel *, const char *name);
+
+/* ---- cpio.c: an initramfs ---- */
+
+struct cpio {
+	FILE		*to;
+	size_t		at;
+	unsigned	members;
+};
+
+void	cpio_dir(struct cpio *, const char *name);
+void	cpio_file(struct cpio *, const char *name, const struct file *);
+void	cpio_end(struct cpio *);
+
+/* ---- image.c: kernel and initramfs of a guest ---- */
+
+/*
+ * The directory of an image of this machine's kernel and this suite, in malloced memory;
+ * made when it is not in the cache. Refuses.
+ */
+char	*image_get(bool progress);
+/* The subcommand: makes one in DIR (or the cache), prints its digest. */
+int	image_main(int argc, char *argv[]);
+/* mkdir -p, mode 0700; path is changed and restored. Refuses. */
+void	make_dirs(char *path);
+
+/* ---- backend.c: which driver ---- */
+
+struct backend {
+	const char	*name;		/* "qemu" */
+	char		*tool;		/* path of the driver */
+	bool		container;	/* no kernel of its own */
+	bool		takes_directory, takes_oci;	/* what --image is */
+	bool		net_fd, net_socket;
+	int64_t		boot_ms;
+};
+
+/*
+ * The backend that is asked for (NULL or "auto": the first of this platform that
+ * can be used). Refuses, telling for each what is missing.
+ */
+void	backend_choose(struct backend *, const char *asked, bool weaker,
+	    bool verbose);
+/* Runs "vm-NAME sweep"; what it says goes to standard error. */
+void	backend_sweep(const struct backend *);
+
+/* ---- run.c: one job ---- */
+
+struct job {
+	struct chain	chain;
+	struct backend	backend;
+	const char	*image, *digest;
+	char		**argv;
+	bool		net;			/* the policy lists hosts */
+	int64_t		wall_ms, memory, cpus;
+	int64_t		deadline_ms, grace_ms;	/* since 1970; the latter a span */
+	int64_t		not_after_ms;		/* --deadline, 0: none */
+	char		id[96];
+	char		*state, *dir;		/* of all jobs, of this one */
+	int		view_fd, env_fd, net_fd;
+	int		lock_fd;		/* job.json */
+	pid_t		relay;			/* host's netgate, or 0 */
+};
+
+/* Whether the backend can do what the policy says. Refuses, before anything is made. */
+void	job_check(struct job *);
+/* Runs it; returns the exit status. */
+int	job_run(struct job *);
+
+/* ---- dir.c: the job's directory ---- */
+
+/* Makes it, sweeps what others left, starts the reaper. Refuses. */
+void	dir_make(struct job *);
+/* Everything is over: nothing stays. */
+void	dir_remove(struct job *);
+
+/* ---- prepare.c: what the driver is handed ---- */
+
+/* Sealed: the files the program sees, and its environment. Refuse. */
+int	prepare_view(const struct job *);
+int	prepare_environment(void);
+/* Starts the relay on this side of the byte channel. Returns its end. Refuses. */
+int	prepare_network(struct job *);
+
+#endif

@@ -1,0 +1,162 @@
+/*
+ * x07-vmrun - run a program in a machine of its own, behind the gates of its policy.
+ *
+ * It chooses a backend, puts together what its driver needs, and watches over it. The
+ * boundary is the driver's machine; inside, the same policy is enforced again by the
+ * same gates. See x07-vmrun(1), x07-vm-driver(8).
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmrun.h"
+
+enum { OPT_IMAGE = CHAIN_OPT_OWN, OPT_DIGEST, OPT_DEADLINE };
+
+static const struct option longopts[] = {
+	CHAIN_LONGOPTS,
+	{ "backend",	required_argument, NULL, 'b' },
+	{ "image",	required_argument, NULL, OPT_IMAGE },
+	{ "image-digest", required_argument, NULL, OPT_DIGEST },
+	{ "deadline",	required_argument, NULL, OPT_DEADLINE },
+	{ NULL, 0, NULL, 0 },
+};
+
+static _Noreturn void
+usage(void)
+{
+	fputs(
+"usage: x07-vmrun [options] -p POLICY [--] program [argument ...]\n"
+"       x07-vmrun image [-o DIR]\n"
+"Runs a program in a virtual machine, behind the gates that its policy asks for.\n"
+"\n"
+"  -b, --backend NAME     auto, firecracker-ctr, qemu, apple-container, vz, podman,\n"
+"                         docker (X07_VM_BACKEND)\n"
+"  --image DIR|REF        the guest: a directory made by x07-vmrun image, or an OCI\n"
+"                         reference (X07_VM_GUEST_IMAGE)\n"
+"  --image-digest sha256:HEX  what it must be (X07_VM_GUEST_IMAGE_DIGEST)\n"
+"  --deadline UNIX_MS     end then at the latest, whatever the policy says\n"
+"  -p, --policy FILE      policy\n"
+"  -P, --policy-fd FD     the same, compiled, on a descriptor\n"
+"  -l, --log FILE|fd:N    audit log of the gates in the guest, JSON lines\n"
+"  --i-accept-weaker-isolation  let podman and docker do: no kernel of its own\n"
+"  -q, -v                 less, more messages\n"
+"  -h, --help    --version\n", stdout);
+	exit(0);
+}
+
+static bool
+is_yes(const char *name)
+{
+	static const char *const yes[] = { "1", "true", "TRUE", "yes", "YES" };
+	static const char *const no[] = { "", "0", "false", "FALSE", "no", "NO" };
+	const char *value = getenv(name);
+
+	for (size_t i = 0; value != NULL && i < sizeof(yes) / sizeof(yes[0]); i++)
+		if (strcmp(value, yes[i]) == 0)
+			return true;
+	for (size_t i = 0; value != NULL && i < sizeof(no) / sizeof(no[0]); i++)
+		if (strcmp(value, no[i]) == 0)
+			return false;
+	if (value != NULL)
+		refuse("%s=%s: must be 1, true, yes, 0, false or no", name, value);
+	return false;
+}
+
+static void
+hold_stdio(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) != fd)
+			_exit(EXIT_REFUSED);
+}
+
+/* The guest's image, and what it must be: options, then variables. */
+static void
+choose_image(struct job *j)
+{
+	if (j->image == NULL)
+		j->image = getenv("X07_VM_GUEST_IMAGE");
+	if (j->digest == NULL)
+		j->digest = getenv("X07_VM_GUEST_IMAGE_DIGEST");
+	if (j->digest != NULL && *j->digest == '\0')
+		j->digest = NULL;
+	if (j->digest != NULL && !vm_digest_valid(j->digest))
+		refuse("%s is no digest: sha256: and 64 lower-case hexadecimal "
+		    "digits (--image-digest, X07_VM_GUEST_IMAGE_DIGEST)",
+		    j->digest);
+	if (j->image != NULL && *j->image == '\0')
+		j->image = NULL;
+	if (j->image != NULL && j->backend.takes_directory && *j->image != '/' &&
+	    (j->image = path_normalise(getcwd(NULL, 0), j->image)) == NULL)
+		refuse_errno("--image");
+	if (j->image == NULL && j->backend.takes_directory)
+		j->image = image_get(!j->chain.quiet);
+}
+
+static int64_t
+milliseconds(const char *arg)
+{
+	const char *why;
+	int64_t n = strtonum(arg, 1, INT64_MAX, &why);
+
+	if (why != NULL)
+		refuse("--deadline %s: must be milliseconds since 1970", arg);
+	return n;
+}
+
+static void
+own_option(struct job *j, const char **backend, int opt, const char *arg)
+{
+	switch (opt) {
+	case 'b':
+		*backend = arg;
+		break;
+	case OPT_IMAGE:
+		j->image = arg;
+		break;
+	case OPT_DIGEST:
+		j->digest = arg;
+		break;
+	case OPT_DEADLINE:
+		j->not_after_ms = milliseconds(arg);
+		break;
+	case 'h':
+		usage();
+	default:
+		/* getopt(3) has said what is wrong, in one line. */
+		exit(EXIT_REFUSED);
+	}
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct job j = { .chain = CHAIN_INIT };
+	const char *backend = NULL;
+	int opt;
+
+	setprogname("x07-vmrun");
+	hold_stdio();
+	if (argc > 1 && strcmp(argv[1], "image") == 0)
+		return image_main(argc - 1, argv + 1);
+	while ((opt = getopt_long(argc, argv, "+b:" CHAIN_SHORTOPTS, longopts,
+	    NULL)) != -1)
+		if (!chain_option(&j.chain, opt, optarg))
+			own_option(&j, &backend, opt, optarg);
+	j.argv = argv + optind;
+	if (is_yes("X07_I_ACCEPT_WEAKER_ISOLATION"))
+		j.chain.weaker_ok = true;
+	if (j.chain.dry_run)
+		refuse("-n is not possible in a machine; try the policy with "
+		    "x07 run --trace --sandbox-backend os");
+	chain_program(&j.chain, argv, j.argv);
+	if (j.chain.form == NULL)
+		refuse("a policy is needed: -p FILE (make one: x07 policy init)");
+	backend_choose(&j.backend, backend, j.chain.weaker_ok, j.chain.verbose);
+	job_check(&j);
+	choose_image(&j);
+	return job_run(&j);
+}

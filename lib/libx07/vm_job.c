@@ -1,0 +1,158 @@
+/*
+ * vm_job.c - the directory of a job, and its end.
+ *
+ * job.json is locked by x07-vmrun and, through the same open file, by the reaper:
+ * a job whose lock can be had belongs to nobody any more. No process number
+ * and no clock is asked, so nothing that is alive is ever taken for dead.
+ */
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vm.h"
+#include "x07.h"
+
+#define NEW_S		60	/* a directory this young may still be in the making */
+#define FDS_OF_WALK	16
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)ftw;
+	if (type == FTW_D || type == FTW_DNR)
+		(void)chmod(path, 0700);
+	return remove(path) == -1 && errno != ENOENT ? -1 : 0;
+}
+
+/* A directory that its owner made unreadable is opened first. */
+static int
+open_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)ftw;
+	if (type == FTW_D || type == FTW_DNR)
+		(void)chmod(path, 0700);
+	return 0;
+}
+
+static int
+remove_tree(const char *dir)
+{
+	(void)nftw(dir, open_one, FDS_OF_WALK, FTW_PHYS | FTW_MOUNT);
+	return nftw(dir, remove_one, FDS_OF_WALK, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static char *
+path_in(const char *dir, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", dir, name) == -1)
+		refuse_errno("memory");
+	return path;
+}
+
+/* The name of the job's driver, "qemu"; NULL when it is not to be had. */
+static char *
+driver_of(const char *dir)
+{
+	char *path = path_in(dir, "driver"), name[64];
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n;
+
+	free(path);
+	n = fd == -1 ? -1 : read(fd, name, sizeof(name) - 1);
+	if (fd != -1)
+		close(fd);
+	if (n <= 0)
+		return NULL;
+	name[n] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+	return strchr(name, '/') == NULL ? strdup(name) : NULL;
+}
+
+/* vm-NAME kill --id ID --dir DIR --grace MS. Returns its status. */
+static int
+run_kill(const char *driver, const char *id, const char *dir, int64_t grace_ms)
+{
+	char name[80], grace[24], *tool;
+	int wstatus = -1;
+	pid_t pid;
+
+	snprintf(name, sizeof(name), "vm-%s", driver);
+	snprintf(grace, sizeof(grace), "%lld", (long long)grace_ms);
+	pid = fork();
+	if (pid == 0) {
+		tool = vm_tool(name);
+		execl(tool, name, "kill", "--id", id, "--dir", dir, "--grace",
+		    grace, (char *)NULL);
+		refuse_errno("%s", tool);
+	}
+	while (pid > 0 && waitpid(pid, &wstatus, 0) == -1 && errno == EINTR)
+		continue;
+	return pid > 0 && WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : -1;
+}
+
+int
+vm_job_end(const char *dir, int64_t grace_ms)
+{
+	const char *id = strrchr(dir, '/');
+	char *driver = driver_of(dir);
+	int status = 0;
+
+	if (id != NULL && driver != NULL)
+		status = run_kill(driver, id + 1, dir, grace_ms);
+	free(driver);
+	if (status != 0)
+		return -1;
+	return remove_tree(dir);
+}
+
+/* ---- what others left ---- */
+
+static bool
+is_orphan(const char *dir)
+{
+	char *path = path_in(dir, "job.json");
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	bool free_to_take;
+
+	free(path);
+	if (fd == -1)
+		return errno == ENOENT && stat(dir, &st) == 0 &&
+		    time(NULL) - st.st_mtime > NEW_S;
+	free_to_take = flock(fd, LOCK_EX | LOCK_NB) == 0;
+	close(fd);
+	return free_to_take;
+}
+
+void
+vm_job_sweep(const char *state)
+{
+	struct dirent *de;
+	DIR *d = opendir(state);
+	char *path;
+
+	while (d != NULL && (de = readdir(d)) != NULL) {
+		if (!vm_id_valid(de->d_name))
+			continue;
+		path = path_in(state, de->d_name);
+		if (is_orphan(path) && vm_job_end(path, 0) == -1)
+			note("%s: left by an earlier run, and cannot be "
+			    "removed", path);
+		free(path);
+	}
+	if (d != NULL)
+		closedir(d);
+}

@@ -1,0 +1,378 @@
+/*
+ * The machine: QEMU, and the server of files when the guest's kernel has virtiofs.
+ *
+ * Both live in a process tree that dies with this process, in an empty network, with
+ * no more of the file system than they need; what they are to talk to they
+ * get as descriptors.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vm-qemu.h"
+
+/* Beside what the program may have: kernel, initramfs, gates and their tables. */
+#define GUEST_BYTES	(INT64_C(192) << 20)
+#define MEMORY_MIN	(INT64_C(256) << 20)
+#define ROUND_BYTES	(INT64_C(2) << 20)
+#define CPUS_MAX	8
+#define WORDS_MAX	96
+
+/* ---- tails ---- */
+
+bool
+tail_read(struct tail *t, int fd)
+{
+	ssize_t n;
+
+	if (t->len > sizeof(t->buf) / 2) {
+		memmove(t->buf, t->buf + t->len - sizeof(t->buf) / 2,
+		    sizeof(t->buf) / 2);
+		t->len = sizeof(t->buf) / 2;
+	}
+	n = read(fd, t->buf + t->len, sizeof(t->buf) - t->len);
+	if (n == -1)
+		return errno == EAGAIN || errno == EINTR;
+	t->len += (size_t)n;
+	return n > 0;
+}
+
+const char *
+tail_line(const struct tail *t, const char *word)
+{
+	static char line[512];
+	const char *p = t->buf, *end = t->buf + t->len;
+	size_t len;
+
+	line[0] = '\0';
+	for (; p < end; p += len + 1) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+
+		len = (size_t)((nl != NULL ? nl : end) - p);
+		if (len < 2 || (word != NULL &&
+		    memmem(p, len, word, strlen(word)) == NULL))
+			continue;
+		snprintf(line, sizeof(line), "%.*s", (int)strnlen(p, len), p);
+		line[strcspn(line, "\r")] = '\0';
+	}
+	return line;
+}
+
+/* ---- words of a command line ---- */
+
+struct words {
+	char	*list[WORDS_MAX + 1];
+	size_t	n;
+	int	keep[WORDS_MAX];	/* descriptors that are handed on */
+	size_t	nkeep;
+};
+
+static void	add(struct words *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+add(struct words *w, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (w->n == WORDS_MAX)
+		abort();
+	va_start(ap, fmt);
+	n = vasprintf(&w->list[w->n++], fmt, ap);
+	va_end(ap);
+	if (n == -1)
+		refuse_errno("memory");
+	w->list[w->n] = NULL;
+}
+
+static int
+hand(struct words *w, int fd)
+{
+	if (w->nkeep == WORDS_MAX)
+		abort();
+	w->keep[w->nkeep++] = fd;
+	return fd;
+}
+
+/* ---- the guest's ends ---- */
+
+struct ends {
+	int	port[PORT_LAST + 1];
+	int	console, errors;
+	int	files[2];	/* virtiofsd's listener, QEMU's connection; -1 */
+};
+
+static void
+make_pair(int *ours, int *theirs)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
+		refuse_errno("socketpair");
+	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == -1)
+		refuse_errno("socketpair");
+	*ours = pair[0];
+	*theirs = pair[1];
+}
+
+static void
+make_ends(struct machine *m, struct ends *e, const struct vm_run *r)
+{
+	for (int p = PORT_CONTROL; p <= PORT_LAST; p++) {
+		m->port[p] = e->port[p] = -1;
+		if (p == PORT_NET)
+			e->port[p] = r->net_fd;
+		else if (p != PORT_AUDIT || r->audit_fd != -1)
+			make_pair(&m->port[p], &e->port[p]);
+	}
+	make_pair(&m->console, &e->console);
+	make_pair(&m->errors, &e->errors);
+	e->files[0] = e->files[1] = -1;
+}
+
+/*
+ * A listener for the server of files, and the one connection to it; the name is
+ * gone before either of them starts.
+ */
+static void
+make_file_socket(struct ends *e, const char *dir)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+
+	if (chdir(dir) == -1)
+		refuse_errno("%s", dir);
+	strlcpy(sun.sun_path, "files", sizeof(sun.sun_path));
+	for (int i = 0; i < 2; i++) {
+		e->files[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (e->files[i] == -1)
+			refuse_errno("socket");
+	}
+	if (bind(e->files[0], (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
+	    listen(e->files[0], 1) == -1 ||
+	    connect(e->files[1], (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
+	    unlink(sun.sun_path) == -1)
+		refuse_errno("%s/files", dir);
+}
+
+/* ---- the server of files ---- */
+
+static void
+start_virtiofsd(const struct ends *e, const char *root)
+{
+	struct words w = { .n = 0 };
+	char *path = find_virtiofsd();
+	pid_t pid;
+
+	if (path == NULL)
+		refuse("virtiofsd is not installed (Debian 12: it comes with "
+		    "qemu-system-common; later: apt-get install virtiofsd)");
+	add(&w, "%s", path);
+	add(&w, "--fd=%d", hand(&w, e->files[0]));
+	add(&w, "-o");
+	/* Only we write while the guest runs, and others' changes show in a second. */
+	add(&w, "source=%s,sandbox=chroot,cache=auto,log_level=err,"
+	    "no_posix_lock,no_flock", root);
+	add(&w, "-f");
+	pid = fork();
+	if (pid == -1)
+		refuse_errno("fork");
+	if (pid != 0)
+		return;
+	if (os_keep_fds(w.keep, w.nkeep) == -1)
+		refuse_errno("descriptors");
+	umask(0);
+	execv(path, w.list);
+	refuse_errno("%s", path);
+}
+
+/* ---- QEMU ---- */
+
+static void
+add_channel(struct words *w, const char *id, int fd)
+{
+	add(w, "-chardev");
+	add(w, "socket,id=%s,fd=%d", id, hand(w, fd));
+}
+
+static void
+add_ports(struct words *w, const struct ends *e)
+{
+	char id[16];
+
+	add(w, "-device");
+	add(w, "virtio-serial-pci,max_ports=%d", PORT_LAST + 1);
+	for (int p = PORT_CONTROL; p <= PORT_LAST; p++) {
+		if (e->port[p] == -1) {
+			add(w, "-chardev");
+			add(w, "null,id=p%d", p);
+		} else {
+			snprintf(id, sizeof(id), "p%d", p);
+			add_channel(w, id, e->port[p]);
+		}
+		add(w, "-device");
+		add(w, "virtserialport,chardev=p%d,nr=%d", p, p);
+	}
+}
+
+static void
+add_files(struct words *w, const struct ends *e, const char *root)
+{
+	if (e->files[1] != -1) {
+		add_channel(w, "files", e->files[1]);
+		add(w, "-device");
+		add(w, "vhost-user-fs-pci,chardev=files,tag=root");
+	} else {
+		add(w, "-fsdev");
+		add(w, "local,id=files,path=%s,security_model=none,"
+		    "multidevs=remap", root);
+		add(w, "-device");
+		add(w, "virtio-9p-pci,fsdev=files,mount_tag=root");
+	}
+}
+
+static int64_t
+memory_of(const struct vm_run *r)
+{
+	int64_t bytes = r->memory + GUEST_BYTES;
+
+	if (bytes < MEMORY_MIN)
+		bytes = MEMORY_MIN;
+	return (bytes + ROUND_BYTES - 1) / ROUND_BYTES * ROUND_BYTES;
+}
+
+static void
+add_machine(struct words *w, const struct vm_run *r, const struct image *im,
+    const struct arch *a, bool kvm)
+{
+	int64_t memory = memory_of(r);
+	int64_t cpus = r->cpus < 1 ? 1 : r->cpus > CPUS_MAX ? CPUS_MAX : r->cpus;
+
+	add(w, "-nodefaults");
+	add(w, "-no-user-config");
+	add(w, "-no-reboot");
+	add(w, "-display");
+	add(w, "none");
+	add(w, "-sandbox");
+	add(w, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
+	    "resourcecontrol=deny");
+	add(w, "-machine");
+	add(w, "%s,accel=%s,memory-backend=memory,usb=off,dump-guest-core=off",
+	    a->type, kvm ? "kvm" : "tcg");
+	add(w, "-cpu");
+	add(w, "%s", kvm ? "host" : "max");
+	add(w, "-smp");
+	add(w, "%" PRId64, cpus);
+	add(w, "-m");
+	add(w, "%" PRId64 "M", memory >> 20);
+	add(w, "-object");
+	add(w, "memory-backend-memfd,id=memory,size=%" PRId64 "M,share=on",
+	    memory >> 20);
+	add(w, "-kernel");
+	add(w, "/proc/self/fd/%d", hand(w, im->kernel));
+	add(w, "-initrd");
+	add(w, "/proc/self/fd/%d", hand(w, im->initramfs));
+	add(w, "-append");
+	/* Between programs in one guest an emulated processor leaks nothing. */
+	add(w, "console=%s %s%s", a->console, im->cmdline,
+	    kvm ? "" : " mitigations=off");
+}
+
+static _Noreturn void
+become_qemu(const struct vm_run *r, const struct image *im,
+    const struct ends *e, const struct arch *a, const char *path,
+    const char *root)
+{
+	bool kvm = probe_kvm(), nine = e->files[1] == -1;
+	const char *const reads[] = { "/usr", "/lib", "/lib64", "/bin", "/etc",
+	    "/proc", "/sys/devices/system", nine ? root : "/usr", NULL };
+	const char *const writes[] = { "/dev/null", "/dev/kvm", nine ? root : NULL,
+	    NULL };
+	struct words w = { .n = 0 };
+
+	add(&w, "%s", path);
+	add_machine(&w, r, im, a, kvm);
+	add_channel(&w, "console", e->console);
+	add(&w, "-serial");
+	add(&w, "chardev:console");
+	add_ports(&w, e);
+	add_files(&w, e, root);
+	if (dup2(e->errors, STDOUT_FILENO) == -1 ||
+	    dup2(e->errors, STDERR_FILENO) == -1 ||
+	    os_keep_fds(w.keep, w.nkeep) == -1)
+		refuse_errno("descriptors");
+	/* The server of 9p inside QEMU opens what the tree lets it. */
+	if (!nine && os_vm_confine(reads, writes) == -1)
+		refuse_errno("cannot confine QEMU");
+	execv(path, w.list);
+	refuse_errno("%s", path);
+}
+
+/* Inside the tree. */
+static _Noreturn void
+inside(const struct vm_run *r, const struct image *im, struct ends *e,
+    const struct arch *a, const char *path)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	char *root;
+
+	/* Signals from a terminal are the program's, and come by the control port. */
+	if (setpgid(0, 0) == -1 || null == -1 || dup2(null, STDIN_FILENO) == -1 ||
+	    dup2(null, STDOUT_FILENO) == -1)
+		refuse_errno("/dev/null");
+	if (os_vm_enclose() == -1)
+		refuse_errno("cannot make an empty network for the machine");
+	if (asprintf(&root, "%s/root", r->dir) == -1)
+		refuse_errno("memory");
+	if (mkdir(root, 0700) == -1)
+		refuse_errno("%s", root);
+	view_mount(r->view_fd, root);
+	if (strcmp(im->share, "virtiofs") == 0) {
+		make_file_socket(e, r->dir);
+		start_virtiofsd(e, root);
+	}
+	become_qemu(r, im, e, a, path, root);
+}
+
+static void
+close_ends(const struct ends *e)
+{
+	for (int p = PORT_CONTROL; p <= PORT_LAST; p++)
+		if (e->port[p] != -1)
+			close(e->port[p]);
+	close(e->console);
+	close(e->errors);
+}
+
+void
+machine_start(struct machine *m, const struct vm_run *r, const struct image *im)
+{
+	const struct arch *a = arch_find();
+	char *path = a != NULL ? find_emulator(a) : NULL;
+	struct ends e;
+	int err;
+
+	if (path == NULL)
+		refuse("QEMU is not installed (Debian: apt-get install "
+		    "qemu-system-x86)");
+	make_ends(m, &e, r);
+	switch (os_tree_spawn(&m->tree, OS_TREE_MOUNT | OS_TREE_PROC)) {
+	case -1:
+		err = errno;
+		refuse("cannot make namespaces: %s (%s)", strerror(err),
+		    os_namespace_hint(err));
+	case 0:
+		inside(r, im, &e, a, path);
+	default:
+		close_ends(&e);
+	}
+}

@@ -1,0 +1,137 @@
+/*
+ * vm-qemu.h - the parts of vm-qemu.
+ */
+#ifndef VM_QEMU_H
+#define VM_QEMU_H
+
+#include <sys/types.h>
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "os.h"
+#include "proto.h"
+#include "vm.h"
+#include "x07.h"
+
+/* ---- image.c ---- */
+
+struct image {
+	int	kernel, initramfs;	/* sealed copies */
+	char	*cmdline;
+	char	*share;			/* "virtiofs" or "9p" */
+};
+
+/*
+ * Takes the image into memory, where nobody changes it any more, and checks
+ * its digest (NULL: any) there. Refuses when it is not whole or is another one.
+ */
+void	image_load(struct image *, const char *dir, const char *digest);
+
+/* ---- view.c ---- */
+
+/*
+ * Mounts the tree that the list on fd describes at dir, in this process's private
+ * mount namespace. Refuses when something changed meanwhile.
+ */
+void	view_mount(int fd, const char *dir);
+
+/* ---- probe.c ---- */
+
+/* What depends on the processor. */
+struct arch {
+	const char	*machine;	/* as uname(1) says it */
+	const char	*emulator;	/* program */
+	const char	*type;		/* QEMU's machine */
+	const char	*console;	/* kernel's name of its serial line */
+};
+
+/* This machine's; NULL when there is none that we know. */
+const struct arch	*arch_find(void);
+/* The path of the emulator or of virtiofsd, in malloced memory, or NULL. */
+char	*find_emulator(const struct arch *);
+char	*find_virtiofsd(void);
+/* True when the processor itself can run the guest. X07_VM_ACCEL=kvm|tcg decides. */
+bool	probe_kvm(void);
+/* The verb. */
+int	probe(bool verbose);
+
+/* ---- machine.c ---- */
+
+#define CONSOLE_BYTES	16384	/* of the guest's console, the last ones */
+
+/* The end of what somebody says. */
+struct tail {
+	char	buf[CONSOLE_BYTES];
+	size_t	len;
+};
+
+struct machine {
+	struct os_tree	tree;			/* QEMU and the server of files */
+	int		port[PORT_LAST + 1];	/* our ends; -1: none */
+	int		console, errors;	/* what the guest, what QEMU says */
+	struct tail	console_tail, errors_tail;
+};
+
+/* Starts the machine. Refuses. */
+void	machine_start(struct machine *, const struct vm_run *, const struct image *);
+/* Takes what fd has into the tail; false at its end. */
+bool	tail_read(struct tail *, int fd);
+/* The last line in the tail that has the word (NULL: any); "" when none. */
+const char	*tail_line(const struct tail *, const char *word);
+
+/* ---- stream.c ---- */
+
+struct stream {
+	int		from, to;	/* -1: closed */
+	enum port	port;
+	bool		careful;	/* a write to it might block */
+	char		buf[65536];
+	size_t		start, end;
+	uint64_t	total;		/* bytes read */
+	uint64_t	last;		/* of the guest's streams: what total will be */
+	bool		broken;		/* nobody reads it: bytes are dropped */
+};
+
+void	stream_open(struct stream *, enum port, int from, int to, bool to_guest);
+/* What to wait for. */
+void	stream_watch(const struct stream *, struct pollfd *);
+/* Moves what can be moved. */
+void	stream_move(struct stream *, const struct pollfd *);
+/* All that the guest sent has been written. */
+bool	stream_done(const struct stream *);
+
+/* ---- control.c ---- */
+
+struct control {
+	int	fd;
+	char	in[sizeof(struct frame) + FRAME_MAX_TO_HOST];
+	size_t	in_len;
+	char	*out;			/* not sent yet */
+	size_t	out_len, out_space;
+};
+
+/* Queues a frame. */
+void	control_send(struct control *, enum frame_type, const void *, size_t);
+/* Queues the request for the program. */
+void	control_request(struct control *, const struct vm_run *,
+	    const struct image *);
+/* Sends what is queued as far as it goes; false when the guest is gone. */
+bool	control_flush(struct control *);
+/* Reads what there is; false when the guest is gone. */
+bool	control_read(struct control *);
+/*
+ * Takes the next whole frame. *payload ends in a NUL that len does not count.
+ * Refuses when the guest talks nonsense.
+ */
+bool	control_next(struct control *, struct frame *, char *payload);
+
+/* ---- monitor.c ---- */
+
+/* Runs the program in the machine; returns its exit status. */
+int	monitor(struct machine *, const struct vm_run *, const struct image *);
+
+#endif
