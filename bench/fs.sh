@@ -1,11 +1,13 @@
 #!/bin/sh
-# Start-up of x07-fsgate beside bubblewrap with the same mounts, in one run:
-# sh bench/fs.sh [RUNS]. Needs hyperfine, bwrap and the tools in PATH. Prints medians.
+# Start-up of the gates, alone and x07-fsgate with x07-execgate, beside bubblewrap with the
+# same mounts, in one run: sh bench/fs.sh [RUNS]. Needs hyperfine, bwrap and the tools in
+# PATH. Prints medians. One bwrap makes the namespaces that x07-fsgate makes, the other
+# all it can, as --unshare-all.
 set -eu
 
 runs=${1:-300}
 gate=$(command -v x07-fsgate)
-exec_gate=$(command -v x07-execgate || :)
+exec_gate=$(command -v x07-execgate)
 work=$(mktemp -d "${TMPDIR:-/tmp}/x07-bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -14,7 +16,7 @@ cd "$work"
 "$gate" -q -w . -- /bin/cat /proc/self/mounts >mounts
 "$gate" -q -w . -- /bin/sh -c 'for l in /bin /sbin /lib*; do
 	[ -L $l ] && echo "--symlink $(readlink $l) $l"; done; :' >links
-same="bwrap --unshare-user --unshare-pid --unshare-ipc --die-with-parent $(tr '\n' ' ' <links)"
+same="--die-with-parent $(tr '\n' ' ' <links)"
 while read -r _ at type _; do
 	case $type:$at in
 	*:/ | *:/dev/* | proc:*/proc/* | tmpfs:/proc/*) ;;
@@ -28,11 +30,16 @@ done <mounts
 same="$same --ro-bind /etc/passwd /etc/passwd --ro-bind /etc/group /etc/group --chdir $work"
 
 set -- -n "no gate" "/bin/true" \
-    -n "bwrap with the same mounts" "$same /bin/true" \
+    -n "bwrap with the same mounts" \
+    "bwrap --unshare-user --unshare-pid --unshare-ipc $same /bin/true" \
+    -n "bwrap --unshare-all" "bwrap --unshare-all $same /bin/true" \
     -n "x07-fsgate" "$gate -w . -- /bin/true" \
-    -n "x07-fsgate --closure minimal" "$gate -w . --closure minimal -- /bin/true"
-[ -z "$exec_gate" ] || set -- "$@" -n "x07-fsgate and x07-execgate" \
-    "$gate -w . -- $exec_gate -x /bin/true -- /bin/true"
+    -n "x07-fsgate --closure minimal" "$gate -w . --closure minimal -- /bin/true" \
+    -n "x07-execgate" "$exec_gate -- /bin/true" \
+    -n "x07-execgate -q" "$exec_gate -q -- /bin/true" \
+    -n "x07-fsgate and x07-execgate" "$gate -w . -- $exec_gate -- /bin/true" \
+    -n "x07-limit" "$(command -v x07-limit) -- /bin/true" \
+    -n "x07-netgate" "$(command -v x07-netgate) -- /bin/true"
 hyperfine -N -w 10 -r "$runs" --export-csv times "$@" >/dev/null 2>errors || {
 	cat errors >&2
 	exit 1
