@@ -87,3 +87,39 @@ s = socket.socket()
 s.bind(("127.0.0.1", 0))
 print(s.getsockname()[1])'
 }
+
+# completions_hold TOOL: every long option that its page has is one of the tool, and is
+# completed by bash, zsh and fish; words behind the options are the program's.
+completions_hold()
+{
+	cat >ask.bash <<-'EOF'
+	# ask.bash TOOL WORD...: what the last word may become.
+	. "$X07_SRC/share/completions/bash/$1"
+	compopt() { :; }
+	_command_offset() { echo "a program at $1"; }
+	COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+	"_${1//-/_}"
+	[ ${#COMPREPLY[@]} -eq 0 ] || printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
+	EOF
+	_n=0
+	sed -nE 's/^\.It Fl (. , )?-([a-z-]+).*/\2/p' "$X07_SRC/man/$1.1" >options
+	while read -r _o; do
+		_n=$((_n + 1))
+		atf_check -s ignore -o ignore -e not-match:'unrecognized|unknown' \
+		    "$1" "--$_o"
+		[ "$_o" != landlock-fd ] || continue	# from gate to gate
+		atf_check -o match:"^--$_o\$" bash ask.bash "$1" "--$_o"
+		atf_check -o ignore grep -e "[{,'*]--${_o}[]}'[]" \
+		    "$X07_SRC/share/completions/zsh/_$1"
+		atf_check -o ignore grep -e "-l $_o " \
+		    "$X07_SRC/share/completions/fish/$1.fish"
+	done <options
+	[ "$_n" -gt 5 ] || atf_fail "no options in the page"
+	atf_check -o inline:'a program at 2\n' bash ask.bash "$1" -- x
+	atf_check -o inline:'a program at 3\n' bash ask.bash "$1" -p policy prog x
+	command -v zsh >/dev/null || return 0
+	# shellcheck disable=SC2016 # for zsh
+	atf_check -o inline:"_$1\\n" zsh -fc 'fpath=("$X07_SRC/share/completions/zsh" $fpath)
+	    autoload -Uz compinit && compinit -u -D && print $_comps[$1] &&
+	    autoload +X _$1' zsh "$1"
+}

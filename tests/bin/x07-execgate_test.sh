@@ -596,6 +596,16 @@ directory_stdin_body()
 	atf_check x07-execgate -- true </dev/null
 }
 
+atf_test_case completions
+completions_head()
+{
+	atf_set descr "bash, zsh and fish complete the options of the page"
+}
+completions_body()
+{
+	completions_hold x07-execgate
+}
+
 atf_init_test_cases()
 {
 	atf_add_test_case listed
@@ -614,4 +624,5 @@ atf_init_test_cases()
 	atf_add_test_case watcher
 	atf_add_test_case usage
 	atf_add_test_case directory_stdin
+	atf_add_test_case completions
 }

@@ -916,13 +916,23 @@ old_kernels_body()
 	$old $GATE -w w -- mkdir w/d || atf_fail "made no directory"
 }
 
+atf_test_case completions
+completions_head()
+{
+	atf_set descr "bash, zsh and fish complete the options of the page"
+}
+completions_body()
+{
+	completions_hold x07-fsgate
+}
+
 atf_init_test_cases()
 {
 	for t in read_root write_root overlap nothing_else programs git_work \
 	    refusals made mapped rights hidden max_write status cwd policy_roots \
 	    policy_refused policy_execs listing closures hostile_elf slash \
 	    descriptors_few masked_proc chain network hidden_program \
-	    mounts_below nothing_inherited old_kernels; do
+	    mounts_below nothing_inherited old_kernels completions; do
 		atf_add_test_case $t
 	done
 }
