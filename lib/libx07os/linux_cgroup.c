@@ -350,10 +350,13 @@ cap_memory(int dir, bool v2, int64_t bytes)
 		return put_number(dir, "memory.max", bytes) == 0 &&
 		    (put_number(dir, "memory.swap.max", 0) == 0 ||
 		    errno == ENOENT);
-	/* The second file counts memory and swap together. */
-	return put_number(dir, "memory.limit_in_bytes", bytes) == 0 &&
-	    (put_number(dir, "memory.memsw.limit_in_bytes", bytes) == 0 ||
-	    errno == ENOENT);
+	if (put_number(dir, "memory.limit_in_bytes", bytes) == -1)
+		return false;
+	/* This one counts memory and swap together, where swap is counted. */
+	if (put_number(dir, "memory.memsw.limit_in_bytes", bytes) == 0)
+		return true;
+	return errno == ENOENT && put_number(dir, "memory.swappiness", 0) == 0 &&
+	    put_number(dir, INNER "/memory.swappiness", 0) == 0;
 }
 
 static void

@@ -207,6 +207,7 @@ int
 filter_install(const struct filter_row *row, size_t n)
 {
 	struct prog *p = calloc(1, sizeof(*p));
+	/* An array of pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
 	const struct filter_row **sorted = calloc(n + 1, sizeof(*sorted));
 	struct sock_fprog fprog;
 	bool listener = false;
@@ -218,6 +219,7 @@ filter_install(const struct filter_row *row, size_t n)
 		sorted[i] = &row[i];
 		listener = listener || row[i].err == FILTER_NOTIFY;
 	}
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression) */
 	qsort(sorted, n, sizeof(*sorted), by_number);
 	emit_all(p, sorted, n);
 	if (p->len > PROG_MAX) {

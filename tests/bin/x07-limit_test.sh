@@ -1180,6 +1180,48 @@ EOF
 	rm -f ready count.py send.py
 }
 
+atf_test_case manual
+manual_head()
+{
+	atf_set descr "Every option is in the manual page and in the completions"
+}
+manual_body()
+{
+	cat >ask.bash <<'EOF'
+# ask.bash WORD...: what the last word may become.
+. "$X07_SRC/share/completions/bash/x07-limit"
+COMP_WORDS=(x07-limit "$@") COMP_CWORD=$#
+_x07_limit
+printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
+EOF
+	_share=$X07_SRC/share/completions
+	_n=0
+	for _o in $(x07-limit -h | sed 1,2d | grep -oE -- '(^|[ ,])--[a-z-]{2,}' | sort -u); do
+		_n=$((_n + 1))
+		atf_check -o inline:"$_o\\n" -x "bash ask.bash $_o | grep -x -- $_o"
+		atf_check -o ignore grep -e "$_o\\>" "$_share/zsh/_x07-limit"
+		atf_check -o ignore grep -e "-l ${_o#--}\\>" "$_share/fish/x07-limit.fish"
+		atf_check -o ignore grep -e "^.It Fl.* ${_o#-}\\>" "$X07_SRC/man/x07-limit.1"
+	done
+	[ $_n -ge 28 ] || atf_fail "only $_n options"
+	for _o in $(x07-limit -h | grep -oE '^ +-[A-Za-z]\b'); do
+		atf_check -o ignore grep -e "^.It Fl ${_o#-}\\>" "$X07_SRC/man/x07-limit.1"
+	done
+	for _k in limits.wall_ms limits.cpu_ms limits.mem_bytes limits.procs limits.fds \
+	    limits.core_dumps threads.enabled threads.max_workers threads.max_blocking \
+	    process.max_runtime_ms process.max_stdout_bytes process.max_stderr_bytes \
+	    process.max_total_bytes process.max_stdin_bytes; do
+		atf_check -o ignore grep -e "$_k" "$X07_SRC/man/x07-limit.1"
+	done
+	atf_check -o inline:'drop\nkill\nstop\n' bash ask.bash --on-cap ''
+	atf_check -o match:'^XCPU$' bash ask.bash -s X
+	command -v zsh >/dev/null || atf_skip "no zsh: only bash was tested"
+	# shellcheck disable=SC2016 # for zsh
+	atf_check -o inline:'_x07-limit\n' zsh -fc 'fpath=("$X07_SRC/share/completions/zsh" $fpath)
+	    autoload -Uz compinit && compinit -u -D && print $_comps[x07-limit] &&
+	    autoload +X _x07-limit'
+}
+
 atf_init_test_cases()
 {
 	atf_add_test_case transparent
@@ -1206,5 +1248,6 @@ atf_init_test_cases()
 	atf_add_test_case report
 	atf_add_test_case weaker
 	atf_add_test_case terminal
+	atf_add_test_case manual
 	atf_add_test_case signals
 }
