@@ -122,18 +122,8 @@ void	closure_program(struct view *, const char *path, enum closure);
 void	closure_execs(struct view *, const struct form *, const char *project,
 	    enum closure);
 
-/* ---- libs.c, elf.c: shared libraries ---- */
+/* ---- libs.c: shared libraries ---- */
 
-struct elf {
-	unsigned	class, machine;	/* must be those of the program */
-	char		*interp;	/* loader, NULL when static */
-	char		*rpath, *runpath;
-	char		**needed;
-	size_t		nneeded;
-};
-
-/* Reads what an ELF file asks for. False when it is none of this byte order. */
-bool	elf_read(int fd, struct elf *);
 /* Shows the loader and the libraries of an ELF program. */
 void	libs_expose(struct view *, const char *path);
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "elf_read.h"
 #include "fsgate.h"
 
 #define NAMES_MAX	1024	/* libraries of one program */

@@ -15,7 +15,8 @@ usage()
 usage: x07 init [--template NAME]
        x07 run [options] [--] [program] [argument ...]
        x07 policy init|check|fmt|derive|diff|explain|suggest|... [argument ...]
-       x07 bundle [argument ...]
+       x07 bundle [options] --out PATH [--] [program]
+       x07 bundle inspect|verify|extract FILE ...
        x07 doctor [-j]
        x07 help | version
 
@@ -363,7 +364,7 @@ choose_policy()
 		die "missing policy file: $policy"
 	fi
 	if [ -n "$overrides" ]; then
-		policy=$(eval "\"\$x07_policy\" derive -C \"\$root\" --for 'x07 run' \
+		policy=$(eval "\"\$x07_policy\" derive -C \"\$root\" --for 'x07 $command' \
 		    $overrides -- \"\$policy\"") || exit $?
 	fi
 }
@@ -659,8 +660,10 @@ number()
 	esac
 }
 
+# run and bundle: what is to be run, how, and under which policy.
 run()
 {
+	bundle_out='' emit_dir=''
 	project='' profile='' world='' single='' artifact='' policy='' backend=''
 	log='' report='' overrides='' named='' input='' input_kind='' cpu='' mem=''
 	out='' compiler_words=''
@@ -686,6 +689,12 @@ run()
 		--solve-fuel|--module-root|--compat|--cc-profile|--max-c-bytes|--runner|\
 		--allow-host|--allow-host-file|--deny-host|--deny-host-file|\
 		--allow-read-root|--allow-write-root)
+			[ $# -ge 2 ] || die "$1 needs an argument"
+			take_option "$1" "$2"
+			shift 2 ;;
+		--out|--emit-dir|--emit)
+			[ "$command" = bundle ] ||
+			    die "unknown option $1 (x07 run -h lists them)"
 			[ $# -ge 2 ] || die "$1 needs an argument"
 			take_option "$1" "$2"
 			shift 2 ;;
@@ -716,8 +725,46 @@ run()
 	choose_program || [ $# -gt 0 ] || no_program
 	[ "$framed" = yes ] || [ -z "$compiler_words" ] ||
 	    die "${compiler_words# } is for X07 programs, and this is none"
+	if [ "$command" = bundle ]; then
+		start_bundle "$@"
+	fi
 	[ "$world" = run-os ] || check_policy
 	start "$@"
+}
+
+# Builds what is to be built, and becomes x07-bundle.
+start_bundle()
+{
+	for _flag in ${log:+--log} ${report:+--report} ${input_kind:+--input}; do
+		die "$_flag is for x07 run: a bundle is run later"
+	done
+	[ "$framed" = no ] || die "${target##*/} is an X07 program, which reads and \
+writes frames; the bundler of the X07 toolchain makes a plain executable of it"
+	[ -n "$bundle_out" ] || die "--out PATH is missing"
+	eval "set -- $prefix \"\$@\""
+	[ $# -eq 1 ] || die "a bundle gets its arguments when it is run: $2"
+	case $1 in
+	*/*) absolute "$1" "$here"; set -- "$absolute" ;;
+	esac
+	words='' count=0
+	if [ -n "$builder" ]; then
+		gates=
+		if [ "$world" = run-os-sandboxed ]; then
+			gates=$("$x07_policy" plan) || exit $?
+			put "$x07_policy" seal -f 3 -C "$root" "$policy" --
+		fi
+		put_build ''
+	fi
+	find_tool x07-bundle || die "x07-bundle is not installed" 1
+	put "$tool" --world "$world" --root "$root" --out "$bundle_out"
+	[ -z "$manifest" ] || put --manifest "$manifest"
+	[ -z "$emit_dir" ] || put --emit-dir "$emit_dir"
+	if [ "$world" = run-os-sandboxed ]; then
+		put --policy "$policy" --sandbox-backend "$backend"
+		[ "$accept" = no ] || put --i-accept-weaker-isolation
+	fi
+	put --
+	eval "exec $words \"\$@\""
 }
 
 take_option()
@@ -731,6 +778,12 @@ take_option()
 	--policy) policy=$2 ;;
 	--sandbox-backend) backend=$2 ;;
 	--log) log=$2 ;;
+	--out)
+		absolute "$2" "$here"
+		bundle_out=$absolute ;;
+	--emit-dir|--emit)
+		absolute "$2" "$here"
+		emit_dir=$absolute ;;
 	--report|--report-out) report=$2 ;;
 	--input) take_input file "$2" ;;
 	--input-b64) take_input b64 "$2" ;;
@@ -880,8 +933,12 @@ policy)
 bundle)
 	command=bundle
 	shift
-	find_tool x07-bundle || die "x07-bundle is not installed" 1
-	exec "$tool" "$@" ;;
+	case ${1-} in
+	inspect|verify|extract|-h|--help)
+		find_tool x07-bundle || die "x07-bundle is not installed" 1
+		exec "$tool" "$@" ;;
+	esac
+	run "$@" ;;
 doctor)
 	command=doctor
 	shift

@@ -56,6 +56,7 @@ struct compat_landlock_ruleset_attr {
 
 #ifndef MFD_NOEXEC_SEAL			/* 6.3 */
 #define MFD_NOEXEC_SEAL	0x0008U
+#define MFD_EXEC	0x0010U
 #endif
 
 #ifndef PR_SET_MDWE			/* 6.3 */

@@ -43,6 +43,23 @@ fail:
 	return -1;
 }
 
+int
+os_program_open(void)
+{
+	int fd = memfd_create("x07", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd == -1 && errno == EINVAL)
+		fd = memfd_create("x07", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd;
+}
+
+void
+os_program_exec(int fd, char *const argv[], char *const envp[])
+{
+	if (fcntl(fd, F_ADD_SEALS, SEALS) == 0)
+		fexecve(fd, argv, envp);
+}
+
 bool
 os_is_sealed(int fd)
 {

@@ -22,6 +22,21 @@ os_seal(const void *buf, size_t len)
 	return unsupported();
 }
 
+int
+os_program_open(void)
+{
+	return unsupported();
+}
+
+void
+os_program_exec(int fd, char *const argv[], char *const envp[])
+{
+	(void)fd;
+	(void)argv;
+	(void)envp;
+	unsupported();
+}
+
 bool
 os_is_sealed(int fd)
 {

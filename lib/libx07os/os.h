@@ -23,6 +23,14 @@
  */
 int	os_seal(const void *buf, size_t len);
 
+/*
+ * A file that has no name, to write a program into and to become it: nobody can
+ * change it any more when it runs. os_program_exec returns only when it fails, with
+ * errno; it is not for scripts. memfd_create(2), execveat(2).
+ */
+int	os_program_open(void);
+void	os_program_exec(int fd, char *const argv[], char *const envp[]);
+
 /* True when fd is such a sealed copy: its bytes cannot change any more. */
 bool	os_is_sealed(int fd);
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fsgate.h"
+#include "elf_read.h"
 
 #define PHDRS_MAX	64
 #define DYNAMIC_MAX	4096		/* entries */

@@ -1,0 +1,340 @@
+/* Puts a bundle together: the same input gives the same bytes. */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "os.h"
+#include "vm.h"
+#include "x07-bundle.h"
+
+#define STUB		"bundle-stub"
+
+static const char *const gates[] = {
+	"environ", "x07-execgate", "x07-fsgate", "x07-limit", "x07-netgate",
+};
+#define NGATES	(sizeof(gates) / sizeof(gates[0]))
+
+static char	*unfinished;		/* removed when we give up */
+
+static void
+remove_unfinished(void)
+{
+	if (unfinished != NULL)
+		unlink(unfinished);
+}
+
+static char *
+join(const char *a, const char *b)
+{
+	char *s;
+
+	if (asprintf(&s, "%s%s", a, b) == -1)
+		die_errno(EXIT_USAGE, "memory");
+	return s;
+}
+
+static const char *
+base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* ---- parts ---- */
+
+static void
+add_file(struct bundle *b, const char *name, unsigned mode, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd == -1 || fstat(fd, &st) == -1)
+		die_errno(EXIT_USAGE, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		die(EXIT_USAGE, "%s is not a file", path);
+	if (bundle_add_fd(b, name, mode, fd) == -1)
+		die_errno(EXIT_USAGE, "cannot write %s", name);
+	close(fd);
+}
+
+static void
+add_bytes(struct bundle *b, const char *name, const char *data, size_t len)
+{
+	if (bundle_add(b, name, 0444, data, len) == -1)
+		die_errno(EXIT_USAGE, "cannot write %s", name);
+}
+
+/* A name that a table of parts can hold. */
+static const char *
+part_name(const char *path)
+{
+	for (const char *p = path; *p != '\0'; p++)
+		if (*p <= ' ' || *p > '~' || *p == ':' || *p == '\\')
+			die(EXIT_USAGE, "%s: a bundle cannot have this name: "
+			    "printable ASCII without blank, ':' and '\\' only; "
+			    "rename it", path);
+	return path;
+}
+
+static void
+add_libs(struct bundle *b, const char *program)
+{
+	char *name, *text = NULL;
+	size_t n, len = 0;
+	struct lib *libs = libs_of(program, &n);
+	FILE *links = open_memstream(&text, &len);
+
+	if (links == NULL)
+		die_errno(EXIT_USAGE, "memory");
+	for (size_t i = 0; i < n; i++) {
+		part_name(libs[i].path);
+		if (libs[i].of != NULL) {
+			fprintf(links, "%s %s\n", libs[i].path, libs[i].of);
+			continue;
+		}
+		name = join(BUNDLE_LIB, libs[i].path);
+		add_file(b, name, 0555, libs[i].path);
+		free(name);
+	}
+	if (fclose(links) == EOF)
+		die_errno(EXIT_USAGE, "memory");
+	if (len > 0)
+		add_bytes(b, BUNDLE_LINKS, text, len);
+	free(text);
+}
+
+/* The policy's bytes, and the normal form of these very bytes. */
+static void
+add_policy(struct bundle *b, const struct order *o)
+{
+	char compile[] = "compile", C[] = "-C", end[] = "--", slash[] = "/", fdpath[32];
+	char *argv[] = { vm_tool("x07-policy"), compile, C, slash, end, fdpath,
+	    NULL };
+	struct bytes policy = read_file(o->policy), form;
+	int status, fd = os_seal(policy.data, policy.len);
+
+	if (fd == -1 || fcntl(fd, F_SETFD, 0) == -1)
+		die_errno(EXIT_USAGE, "memory");
+	snprintf(fdpath, sizeof(fdpath), "/dev/fd/%d", fd);
+	form = run_tool(argv, &status);
+	close(fd);
+	if (status != 0)
+		die(status == 1 ? EXIT_SCHEMA : EXIT_USAGE,
+		    "%s is not a valid policy", o->policy);
+	add_bytes(b, BUNDLE_FORM, form.data, form.len);
+	add_bytes(b, BUNDLE_POLICY, policy.data, policy.len);
+	free(policy.data);
+	free(form.data);
+}
+
+/* What it is, for people; nothing is decided by it. */
+static void
+add_about(struct bundle *b, const struct order *o)
+{
+	struct json_error e;
+	struct json *doc = json_parse("{}", 2, &e);
+	struct json_value *root = json_root(doc);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (f == NULL)
+		die_errno(EXIT_USAGE, "memory");
+	json_set(doc, root, "schema_version",
+	    json_new_string(doc, "x07.bundle@0.1.0"));
+	json_set(doc, root, "name", json_new_string(doc, base(o->program)));
+	json_set(doc, root, "world", json_new_string(doc, o->policy != NULL ?
+	    "run-os-sandboxed" : "run-os"));
+	json_set(doc, root, "sandbox_backend", json_new_string(doc,
+	    o->policy == NULL ? "none" : o->vm ? "vm" : "os"));
+	json_set(doc, root, "x07_version", json_new_string(doc, X07_VERSION));
+	json_write(f, root, JSON_PRETTY);
+	if (fclose(f) == EOF)
+		die_errno(EXIT_USAGE, "memory");
+	add_bytes(b, BUNDLE_ABOUT, text, len);
+	free(text);
+	json_free(doc);
+}
+
+static void
+add_parts(struct bundle *b, const struct order *o)
+{
+	char *name = join(BUNDLE_PROGRAM, part_name(base(o->program)));
+	char *tool;
+
+	tool = vm_tool(STUB);
+	add_file(b, BUNDLE_STUB, 0555, tool);
+	free(tool);
+	add_about(b, o);
+	add_file(b, name, 0555, o->program);
+	free(name);
+	if (o->policy == NULL)
+		return;
+	add_policy(b, o);
+	for (size_t i = 0; i < NGATES; i++) {
+		name = join(BUNDLE_GATE, gates[i]);
+		tool = vm_tool(gates[i]);
+		add_file(b, name, 0555, tool);
+		free(name);
+		free(tool);
+	}
+	add_libs(b, o->program);
+}
+
+/* ---- the report of spec/run-vm-bundle.md 7 ---- */
+
+static struct json_value *
+text_or_null(struct json *doc, const char *s)
+{
+	return s != NULL ? json_new_string(doc, s) : json_new(doc, JSON_NULL);
+}
+
+static struct json_value *
+report_policy(struct json *doc, const struct order *o)
+{
+	struct json_value *v;
+
+	if (o->policy == NULL)
+		return json_new(doc, JSON_NULL);
+	v = json_new(doc, JSON_OBJECT);
+	json_set(doc, v, "base_policy", text_or_null(doc, o->base));
+	json_set(doc, v, "effective_policy", json_new_string(doc, o->policy));
+	json_set(doc, v, "embedded_env_keys", json_new(doc, JSON_ARRAY));
+	return v;
+}
+
+static void
+write_report(FILE *to, const struct order *o, const struct bundle *b)
+{
+	struct json_error e;
+	struct json *doc = json_parse("{}", 2, &e);
+	struct json_value *root = json_root(doc), *v, *abi;
+	char hex[BUNDLE_HEX], *digest;
+
+	json_set(doc, root, "schema_version",
+	    json_new_string(doc, "x07.bundle.report@0.3.0"));
+	json_set(doc, root, "runner", json_new_string(doc, "host"));
+	json_set(doc, root, "world", json_new_string(doc, o->policy != NULL ?
+	    "run-os-sandboxed" : "run-os"));
+	v = json_new(doc, JSON_OBJECT);
+	json_set(doc, v, "kind", json_new_string(doc, o->manifest != NULL ?
+	    "project" : "program"));
+	json_set(doc, v, "path", json_new_string(doc, o->manifest != NULL ?
+	    o->manifest : o->program));
+	json_set(doc, v, "project_root", text_or_null(doc, o->manifest != NULL ?
+	    o->root : NULL));
+	json_set(doc, v, "lockfile", json_new(doc, JSON_NULL));
+	json_set(doc, v, "resolved_module_roots", json_new(doc, JSON_ARRAY));
+	json_set(doc, root, "target", v);
+	v = json_new(doc, JSON_OBJECT);
+	json_set(doc, v, "out", json_new_string(doc, o->out));
+	json_set(doc, v, "name", json_new_string(doc, base(o->out)));
+	abi = json_new(doc, JSON_OBJECT);
+	json_set(doc, abi, "kind", json_new_string(doc, "argv_v1"));
+	json_set(doc, v, "abi", abi);
+	json_set(doc, v, "policy", report_policy(doc, o));
+	json_set(doc, v, "emit_dir", text_or_null(doc, o->emit_dir));
+	json_set(doc, v, "kind", json_new_string(doc, o->vm ? "vm" : "native"));
+	json_set(doc, v, "guest", json_new(doc, JSON_NULL));
+	digest = join("sha256:", bundle_hex(b->digest, hex));
+	json_set(doc, v, "digest", json_new_string(doc, digest));
+	json_set(doc, root, "bundle", v);
+	json_set(doc, root, "report", json_new(doc, JSON_NULL));
+	json_write(to, root, JSON_PRETTY);
+	free(digest);
+	json_free(doc);
+}
+
+/* ---- files ---- */
+
+/* A file in the directory of path, to be renamed to it. */
+static int
+open_unfinished(const char *path)
+{
+	int fd;
+
+	unfinished = join(path, ".XXXXXX");
+	fd = mkostemp(unfinished, O_CLOEXEC);
+	if (fd == -1) {
+		free(unfinished);
+		unfinished = NULL;
+		die_errno(EXIT_USAGE, "cannot write %s", path);
+	}
+	atexit(remove_unfinished);
+	return fd;
+}
+
+static void
+put_in_place(int fd, const char *path, unsigned mode)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		die(EXIT_USAGE, "%s is a directory", path);
+	if (fchmod(fd, mode) == -1 || fsync(fd) == -1 || close(fd) == -1 ||
+	    rename(unfinished, path) == -1)
+		die_errno(EXIT_USAGE, "cannot write %s", path);
+	free(unfinished);
+	unfinished = NULL;
+}
+
+static void
+emit_copy(const struct order *o, const char *name, const char *data, size_t len)
+{
+	char *dir = join(o->emit_dir, "/"), *path = join(dir, name);
+	int fd = open_unfinished(path);
+
+	if (write(fd, data, len) != (ssize_t)len)
+		die_errno(EXIT_USAGE, "cannot write %s", path);
+	put_in_place(fd, path, 0644);
+	free(path);
+	free(dir);
+}
+
+/* What the reference leaves beside a bundle when asked to. */
+static void
+emit(const struct order *o, const char *report, size_t len)
+{
+	struct bytes policy;
+
+	if (mkdir(o->emit_dir, 0777) == -1 && errno != EEXIST)
+		die_errno(EXIT_USAGE, "--emit-dir %s", o->emit_dir);
+	emit_copy(o, "report.json", report, len);
+	if (o->policy == NULL)
+		return;
+	policy = read_file(o->policy);
+	emit_copy(o, "policy.used.json", policy.data, policy.len);
+	free(policy.data);
+}
+
+void
+make_bundle(const struct order *o)
+{
+	struct bundle b = { .fd = open_unfinished(o->out) };
+	char *report = NULL;
+	size_t len = 0;
+	mode_t mask = umask(0);
+	FILE *f;
+
+	umask(mask);
+	add_parts(&b, o);
+	if (bundle_finish(&b) == -1)
+		die_errno(EXIT_USAGE, "cannot write %s", o->out);
+	put_in_place(b.fd, o->out, 0777 & ~mask);
+	f = open_memstream(&report, &len);
+	if (f == NULL)
+		die_errno(EXIT_USAGE, "memory");
+	write_report(f, o, &b);
+	if (fclose(f) == EOF || fwrite(report, 1, len, stdout) != len ||
+	    fflush(stdout) == EOF)
+		die_errno(EXIT_USAGE, "standard output");
+	if (o->emit_dir != NULL)
+		emit(o, report, len);
+	free(report);
+}

@@ -1,0 +1,81 @@
+/*
+ * x07-bundle.h - the parts of x07-bundle.
+ */
+#ifndef X07_BUNDLE_H
+#define X07_BUNDLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "bundle.h"
+#include "x07.h"
+
+enum {
+	EXIT_COMPILE = 1,	/* what was to be bundled cannot be, spec 7 */
+	EXIT_USAGE = 2,		/* usage, policy, files */
+	EXIT_SCHEMA = 3,	/* the policy is not valid */
+};
+
+/* What is asked for. */
+struct order {
+	const char	*out;
+	const char	*profile;	/* as the caller calls it, NULL: none */
+	const char	*policy;	/* file; NULL: run-os */
+	const char	*base;		/* policy before overrides */
+	const char	*root;		/* of the project, absolute */
+	const char	*manifest;	/* x07.json, NULL: none */
+	const char	*emit_dir;
+	const char	*program;	/* absolute */
+	bool		 vm;
+};
+
+/* Says "x07 bundle: message" and exits. */
+_Noreturn void	die(int status, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same with ": strerror(errno)" behind it. */
+_Noreturn void	die_errno(int status, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* ---- run.c: other tools of the suite ---- */
+
+struct bytes {
+	char	*data;		/* malloced, a NUL behind it */
+	size_t	 len;
+};
+
+/*
+ * Runs argv and returns what it writes to standard output; its exit status, as
+ * chain tools give it, in *status. Exits when it cannot be started.
+ */
+struct bytes	run_tool(char *const argv[], int *status);
+
+/* The whole file. Exits when it cannot be read. */
+struct bytes	read_file(const char *path);
+
+/* ---- libs.c: what a dynamic program needs ---- */
+
+/* A file of the closure, or another path of one. */
+struct lib {
+	char	*path;
+	char	*of;		/* alias: the path of the file; else NULL */
+};
+
+/*
+ * The loader, libraries and script interpreters of the program, sorted, as
+ * x07-fsgate finds them. Exits with the name of the library when one is missing.
+ */
+struct lib	*libs_of(const char *program, size_t *n);
+
+/* ---- make.c ---- */
+
+/* Makes the bundle; prints the report. Exits when it cannot. */
+void	make_bundle(const struct order *);
+
+/* ---- inspect.c ---- */
+
+int	cmd_inspect(int argc, char *argv[]);
+int	cmd_verify(int argc, char *argv[]);
+int	cmd_extract(int argc, char *argv[]);
+
+#endif

@@ -1,0 +1,408 @@
+/*
+ * bundle-stub: the beginning of every bundle. Checks the file it is in, and
+ * becomes the program, or starts it behind the gates, with the policy that
+ * the file carries. See x07-bundle(1).
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "child.h"
+#include "os.h"
+#include "stub.h"
+#include "x07.h"
+
+#define POLICY_FD	3
+#define POLICY_WORD	"3"
+
+extern char **environ;
+
+static const char *const gates[] = {
+	"x07-limit", "x07-netgate", "x07-fsgate", "x07-execgate",
+};
+#define NGATES	(sizeof(gates) / sizeof(gates[0]))
+
+static struct bundle	bundle;
+static bool		copied[BUNDLE_PARTS_MAX];	/* and checked */
+static pid_t		self;
+static sigset_t		before;		/* signal mask of our caller */
+
+/* Nothing of us stays behind when nothing is run. */
+static _Noreturn void
+give_up(const char *name)
+{
+	int err = errno;
+
+	place_remove();
+	if (err == EBADMSG)
+		refuse("this bundle was changed: part %s is not what it was; "
+		    "nothing was run", name);
+	errno = err;
+	refuse_errno("part %s", name);
+}
+
+static const struct bundle_part *
+part(const char *name)
+{
+	const struct bundle_part *p = bundle_find(&bundle, name);
+
+	if (p == NULL)
+		refuse("this bundle has no part %s; make it again with "
+		    "x07-bundle", name);
+	return p;
+}
+
+/*
+ * A bundle is whole, or it does not run: every part is checked, those that are
+ * copied as they are copied, and the others here. Nothing has been run yet.
+ */
+static void
+check_rest(void)
+{
+	for (size_t i = 0; i < bundle.n; i++)
+		if (!copied[i] && bundle_copy(&bundle, &bundle.parts[i], -1) == -1)
+			give_up(bundle.parts[i].name);
+}
+
+static void
+copy(const struct bundle_part *p, int to)
+{
+	if (bundle_copy(&bundle, p, to) == -1)
+		give_up(p->name);
+	copied[p - bundle.parts] = true;
+}
+
+/* A string that is built up, never NULL. */
+static char *
+join(const char *a, const char *b, const char *c)
+{
+	char *s;
+
+	if (asprintf(&s, "%s%s%s", a, b, c) == -1)
+		refuse_errno("memory");
+	return s;
+}
+
+/* ---- without a policy ---- */
+
+static void
+hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < 4; i++)
+		sigaddset(&set, (int[]){ SIGHUP, SIGINT, SIGQUIT, SIGTERM }[i]);
+	sigprocmask(SIG_BLOCK, &set, &before);
+}
+
+static char *
+take_out(const struct bundle_part *p, const char *dir, const char *name)
+{
+	char *path = join(dir, "/", name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	    0700);
+
+	if (fd == -1)
+		give_up(p->name);
+	copy(p, fd);
+	if (fchmod(fd, (p->mode & 0555) | 0500) == -1 || close(fd) == -1)
+		give_up(p->name);
+	return path;
+}
+
+static void
+become_child(void *arg)
+{
+	(void)arg;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (os_die_with_parent(self) == -1 && errno == ESRCH)
+		_exit(EXIT_REFUSED);
+}
+
+/* Runs argv, and ends as it ends when the private directory is gone. */
+static _Noreturn void
+supervise(char *const argv[])
+{
+	struct child c;
+	int wstatus;
+
+	self = getpid();
+	if (child_start(&c, argv, become_child, NULL) == -1)
+		give_up(BUNDLE_PROGRAM);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	wstatus = child_wait(&c);
+	place_remove();
+	child_imitate(wstatus);
+}
+
+static bool
+is_script(const struct bundle_part *p)
+{
+	char head[2];
+
+	return pread(bundle.fd, head, 2, (off_t)p->at) == 2 &&
+	    memcmp(head, "#!", 2) == 0;
+}
+
+static _Noreturn void
+run_plain(char *argv[])
+{
+	const struct bundle_part *p = part(BUNDLE_PROGRAM);
+	int fd = is_script(p) ? -1 : os_program_open();
+
+	if (fd != -1) {
+		copy(p, fd);
+		check_rest();
+		os_program_exec(fd, argv, environ);
+		if (errno == ENOENT)
+			refuse("%s needs a program loader that is not on this "
+			    "machine", p->name);
+		if (errno != EACCES && errno != EPERM)
+			refuse_errno("%s", p->name);
+	}
+	/* A script, or no program may be run from memory here. */
+	hold_signals();
+	argv[0] = take_out(p, place_make(), p->name + strlen(BUNDLE_PROGRAM));
+	check_rest();
+	supervise(argv);
+}
+
+/* ---- with one ---- */
+
+struct words {
+	char	**list;
+	size_t	  n, space;
+};
+
+static void
+put(struct words *w, char *s)
+{
+	if (w->n + 1 >= w->space) {
+		w->space = w->space * 2 + 64;
+		w->list = reallocarray(w->list, w->space, sizeof(*w->list));
+		if (w->list == NULL)
+			refuse_errno("memory");
+	}
+	w->list[w->n++] = s;
+	w->list[w->n] = NULL;
+}
+
+static void
+put_words(struct words *w, const char *const *s)
+{
+	for (; *s != NULL; s++)
+		put(w, join(*s, "", ""));
+}
+
+/* The normal form encodes these as %XX; see form.c. */
+static void
+put_encoded(FILE *f, const char *s)
+{
+	for (; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c <= ' ' || c >= 0x7f || c == '%')
+			fprintf(f, "%%%02X", c);
+		else
+			putc(c, f);
+	}
+}
+
+/*
+ * The policy with its relative roots under the current directory, which is
+ * what they are relative to in a bundle, sealed, as POLICY_FD.
+ */
+static void
+seal_policy(void)
+{
+	static const char key[] = "\nproject_root ";
+	const struct bundle_part *p = part(BUNDLE_FORM);
+	char *text = bundle_load(&bundle, p), *at, *end, *out = NULL, err[256];
+	char *cwd = getcwd(NULL, 0);
+	size_t len = 0;
+	FILE *f;
+	int fd;
+
+	if (text == NULL)
+		give_up(p->name);
+	if (cwd == NULL || *cwd != '/')
+		refuse_errno("the current directory cannot be named");
+	at = strstr(text, key);
+	if (at == NULL || (end = strchr(at + 1, '\n')) == NULL)
+		refuse("part %s is no policy of this version", p->name);
+	f = open_memstream(&out, &len);
+	if (f == NULL)
+		refuse_errno("memory");
+	fwrite(text, 1, (size_t)(at - text) + sizeof(key) - 1, f);
+	put_encoded(f, cwd);
+	fputs(end, f);
+	if (fclose(f) == EOF)
+		refuse_errno("memory");
+	if (form_parse(out, len, err, sizeof(err)) == NULL)
+		refuse("part %s: %s", p->name, err);
+	fd = os_seal(out, len);
+	if (fd == -1)
+		refuse_errno("the policy");
+	if (fd != POLICY_FD && dup2(fd, POLICY_FD) == -1)
+		refuse_errno("the policy");
+	if (fd == POLICY_FD && fcntl(fd, F_SETFD, 0) == -1)
+		refuse_errno("the policy");
+	if (fd != POLICY_FD)
+		close(fd);
+	free(text);
+	free(out);
+	free(cwd);
+}
+
+/* What programs read of the machine they run on, where it has it. */
+static const char *const host_files[] = {
+	"/etc/ca-certificates", "/etc/gai.conf", "/etc/host.conf", "/etc/hosts",
+	"/etc/nsswitch.conf", "/etc/pki", "/etc/protocols", "/etc/resolv.conf",
+	"/etc/services", "/etc/ssl", "/usr/share/ca-certificates",
+	"/usr/share/zoneinfo",
+};
+
+static void
+put_root(struct words *w, const char *src, const char *dst)
+{
+	put(w, join("-r", "", ""));
+	put(w, join(src, ":", dst));
+}
+
+static void
+put_host_files(struct words *w)
+{
+	for (size_t i = 0; i < sizeof(host_files) / sizeof(host_files[0]); i++) {
+		char *path = realpath(host_files[i], NULL);
+
+		if (path != NULL && strpbrk(path, ":\\") == NULL)
+			put_root(w, path, host_files[i]);
+		free(path);
+	}
+}
+
+/* The other paths of libraries; out[i] is where part i has been taken out. */
+static void
+put_links(struct words *w, char *const *out)
+{
+	const struct bundle_part *p = bundle_find(&bundle, BUNDLE_LINKS);
+	char *text, *line, *path, *name;
+
+	if (p == NULL)
+		return;
+	text = bundle_load(&bundle, p);
+	if (text == NULL)
+		give_up(p->name);
+	while ((line = strsep(&text, "\n")) != NULL && *line != '\0') {
+		path = strsep(&line, " ");
+		name = join(BUNDLE_LIB, line != NULL ? line : "", "");
+		for (size_t i = 0; i < bundle.n; i++)
+			if (strcmp(bundle.parts[i].name, name) == 0)
+				put_root(w, out[i], path);
+		free(name);
+	}
+}
+
+/*
+ * The program and its libraries appear where they were when they were packed,
+ * and of this machine only what is no program.
+ */
+static void
+put_view(struct words *w, const char *dir, const struct bundle_part *program)
+{
+	const char *name = program->name + strlen(BUNDLE_PROGRAM);
+	char number[32], *path;
+
+	char **out = calloc(bundle.n, sizeof(*out));
+
+	if (out == NULL)
+		refuse_errno("memory");
+	put_words(w, (const char *[]){ "--closure", "none", NULL });
+	put_host_files(w);
+	path = take_out(program, dir, "program");
+	name = join(BUNDLE_PLACE, name, "");
+	put_root(w, path, name);
+	for (size_t i = 0; i < bundle.n; i++) {
+		const struct bundle_part *p = &bundle.parts[i];
+
+		if (strncmp(p->name, BUNDLE_LIB "/", sizeof(BUNDLE_LIB)) != 0)
+			continue;
+		snprintf(number, sizeof(number), "lib%zu", i);
+		out[i] = take_out(p, dir, number);
+		put_root(w, out[i], p->name + strlen(BUNDLE_LIB));
+	}
+	put_links(w, out);
+	free(out);
+}
+
+static _Noreturn void
+run_sandboxed(char *argv[])
+{
+	const struct bundle_part *program = part(BUNDLE_PROGRAM);
+	static const char *const policy[] = { "-P", POLICY_WORD, NULL };
+	static const char *const end[] = { "--", NULL };
+	struct words w = { NULL, 0, 0 };
+	const char *dir;
+	char *name;
+
+	seal_policy();
+	hold_signals();
+	dir = place_make();
+	put(&w, take_out(part(BUNDLE_GATE "environ"), dir, "environ"));
+	put_words(&w, policy);
+	put_words(&w, end);
+	for (size_t i = 0; i < NGATES; i++) {
+		name = join(BUNDLE_GATE, gates[i], "");
+		put(&w, take_out(part(name), dir, gates[i]));
+		free(name);
+		put_words(&w, policy);
+		if (strcmp(gates[i], "x07-fsgate") == 0)
+			put_view(&w, dir, program);
+		put_words(&w, end);
+	}
+	put(&w, join(BUNDLE_PLACE, program->name + strlen(BUNDLE_PROGRAM), ""));
+	for (char **p = argv + 1; *p != NULL; p++)
+		put(&w, *p);
+	check_rest();
+	supervise(w.list);
+}
+
+/* The file we are: its handle is the one that the kernel executes. */
+static void
+open_self(void)
+{
+	char err[256];
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	/* Below the numbers that the chain uses. */
+	if (fd != -1 && fd < 16) {
+		int high = fcntl(fd, F_DUPFD_CLOEXEC, 16);
+
+		close(fd);
+		fd = high;
+	}
+	if (fd == -1)
+		refuse_errno("cannot read the bundle itself (/proc/self/exe; "
+		    "is /proc mounted?)");
+	if (bundle_open(&bundle, fd, err, sizeof(err)) == -1)
+		refuse("this bundle cannot be trusted: %s; nothing was run", err);
+}
+
+int
+main(int argc, char *argv[])
+{
+	setprogname(argc > 0 ? argv[0] : "bundle");
+	if (argc < 1)
+		refuse("no name of the program was given");
+	open_self();
+	if (bundle_find(&bundle, BUNDLE_FORM) != NULL)
+		run_sandboxed(argv);
+	run_plain(argv);
+}
