@@ -160,6 +160,21 @@ environment_body()
 	atf_check -s exit:1 -o ignore grep "^HOST=" out
 	atf_check -o ignore grep -x "TZ=UTC0" out
 	rm -f out
+	# A denied name is gone, of the variables that come anyway too.
+	jq '.env.deny_keys = ["LOG_LEVEL", "LANG", "HOME"] | .env.allow_keys += ["TZ"]' \
+	    "$policy" >denying.json
+	LANG=C.UTF-8 LOG_LEVEL=1 PORT=2 TZ=Asia/Tokyo x07 run -q --profile sandbox \
+	    --policy denying.json $accept -- env >out || atf_fail "env"
+	atf_check -o inline:"PORT=2\nTZ=Asia/Tokyo\n" \
+	    sh -c 'grep -E "^(LOG_LEVEL|LANG|HOME|PORT|TZ)=" out | sort'
+	jq '.env.enabled = false' denying.json >off.json
+	PORT=2 x07 run -q --profile sandbox --policy off.json $accept -- env >out
+	atf_check -s exit:1 grep -E "^(PORT|LANG|HOME)=" out
+	# Duplicates, names without a value, an empty PATH and one of relative entries.
+	PATH=:.:bin:$PATH LANG=first x07 run -q --profile sandbox --policy "$policy" $accept \
+	    -- sh -c 'echo "$PATH"' >out
+	atf_check -s exit:1 grep -E '(^|:)(:|\.|bin(:|$))' out
+	rm -f out
 	base_policy cli
 	LOG_LEVEL=1 x07 run --profile sandbox --policy "$policy" $accept -- env >out
 	atf_check -s exit:1 -o ignore grep LOG_LEVEL out
@@ -590,6 +605,50 @@ shells_body()
 	done
 }
 
+atf_test_case completions
+completions_head() { atf_set descr "bash, zsh and fish know every command and option, and what may follow"; }
+completions_body()
+{
+	cat >ask.bash <<'EOF'
+# ask.bash WORD...: what the last word may become.
+. "$X07_SRC/share/completions/bash/x07"
+compopt() { :; }
+_command_offset() { echo "a program at $1"; }
+COMP_WORDS=(x07 "$@") COMP_CWORD=$#
+_x07
+[ ${#COMPREPLY[@]} -eq 0 ] || printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
+EOF
+	atf_check -o inline:'bundle\ndoctor\nhelp\ninit\npolicy\nrun\nversion\n' bash ask.bash ''
+	atf_check -o inline:'worker\nworker-parallel\n' bash ask.bash init --template wo
+	atf_check -o inline:'worker\nworker-parallel\n' bash ask.bash policy init --template wo
+	atf_check -o inline:'os\nvm\n' bash ask.bash policy explain -b ''
+	atf_check -o inline:'os\nsandbox\n' bash ask.bash run --profile ''
+	x07 init >/dev/null
+	sed -i 's/"os": {/"mine": {/' x07.json
+	atf_check -o inline:'mine\nsandbox\n' bash ask.bash run -q --profile ''
+	atf_check -o inline:'--profile\n--program\n--project\n' bash ask.bash run --pro
+	atf_check -o inline:'a program at 7\n' bash ask.bash run --allow-host h : 1 -- x
+	atf_check -o inline:'a program at 4\n' bash ask.bash run --log l curl x
+	atf_check -o empty bash ask.bash run --input-b64 ''
+	# Every option of the help, of every spelling.
+	for o in $(x07 help | sed -n '/^options/,$p' | grep -oE -- '--[a-z0-9-]+' | sort -u); do
+		atf_check -o inline:"$o\\n" -x "bash ask.bash run $o | grep -x -- $o"
+		atf_check -o ignore grep -e "[{,'*)]$o\\[" -e "[{,]$o}" "$X07_SRC/share/completions/zsh/_x07"
+		atf_check -o ignore grep -e "-l ${o#--} " "$X07_SRC/share/completions/fish/x07.fish"
+		atf_check -o ignore grep -E "Fl (. , )?-${o#--}" "$X07_SRC/man/x07.1"
+	done
+	# shellcheck disable=SC2016 # for fish
+	! command -v fish >/dev/null ||
+	    atf_check -o inline:'worker\nworker-parallel\nmine\nsandbox\n' fish --no-config -c '
+	set -p fish_complete_path $X07_SRC/share/completions/fish
+	complete -C "x07 policy init --template wo"
+	complete -C "x07 run --profile " | cut -f 1'
+	command -v zsh >/dev/null || atf_skip "no zsh: only the others were tested"
+	# shellcheck disable=SC2016 # for zsh
+	atf_check -o inline:'_x07\n' zsh -fc 'fpath=("$X07_SRC/share/completions/zsh" $fpath)
+	    autoload -Uz compinit && compinit -u -D && print $_comps[x07] && autoload +X _x07'
+}
+
 atf_init_test_cases()
 {
 	atf_add_test_case run_os
@@ -612,4 +671,5 @@ atf_init_test_cases()
 	atf_add_test_case trace
 	atf_add_test_case walkthrough
 	atf_add_test_case shells
+	atf_add_test_case completions
 }

@@ -189,9 +189,28 @@ set_allowed(const struct form *f)
 		const char *value = strchr(names[i], '=') == NULL ?
 		    getenv(names[i]) : NULL;
 
-		if (value != NULL && !listed(f, "env.deny_keys", names[i]))
+		if (value != NULL)
 			set(names[i], value);
 	}
+}
+
+/* A name that is denied is not there, whoever has set it. */
+static void
+take_denied(const struct form *f)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < nvars; i++) {
+		char *name = strndup(vars[i], strcspn(vars[i], "="));
+
+		if (name == NULL)
+			refuse_errno("environment");
+		if (!listed(f, "env.deny_keys", name))
+			vars[k++] = vars[i];
+		free(name);
+	}
+	nvars = k;
+	vars[nvars] = NULL;
 }
 
 static void
@@ -208,6 +227,7 @@ set_sandboxed(const struct form *f)
 	else if (tz != NULL)
 		set("TZ", tz);
 	set_allowed(f);
+	take_denied(f);
 }
 
 /* ---- what the run-time of X07 programs reads ---- */
