@@ -246,6 +246,11 @@ static const struct filter_row deny_default[] = {
 	/* Typing into the caller's terminal. */
 	ARG(ioctl, 1, ALL32, TIOCSTI, EPERM),
 	ARG(ioctl, 1, ALL32, TIOCLINUX, EPERM),
+	/*
+	 * The limits of another process, such as a relay or supervisor that runs as the
+	 * same user: without descriptors or CPU time it would be as good as killed.
+	 */
+	ARG(prlimit64, 0 | FILTER_NOT, ALL32, 0, EPERM),
 	/* Calls by another road than the one the filter watches. */
 	ALWAYS(io_uring_setup, ENOSYS),
 	ALWAYS(io_uring_enter, ENOSYS),
@@ -322,8 +327,6 @@ static const struct filter_row deny_ptrace[] = {
 	ALWAYS(pidfd_getfd, EPERM),
 	ALWAYS(kcmp, EPERM),
 	ALWAYS(process_madvise, EPERM),
-	/* The limits of a supervisor that runs as the same user. */
-	ARG(prlimit64, 0 | FILTER_NOT, ALL32, 0, EPERM),
 };
 
 static const struct filter_row deny_threads[] = {

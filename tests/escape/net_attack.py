@@ -332,6 +332,11 @@ def relay_ns(_):
     return "its network"
 
 
+def relay_limits(_):
+    check(libc.prlimit(relay(), 7, struct.pack("QQ", 9, 9), None))
+    return "fewer descriptors"
+
+
 def relay_signal(_):
     os.kill(relay(), signal.SIGSTOP)
     return "stopped it"

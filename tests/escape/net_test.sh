@@ -430,7 +430,7 @@ relay_as()
 print(ctypes.CDLL(None).syscall(444, None, 0, 1))')
 	[ "$abi" -ge 6 ] || echo "Landlock ABI $abi: signals are not tried"
 	for t in relay_ptrace relay_memory relay_vm relay_fds relay_getfd relay_ns \
-	    relay_environ relay_signal; do
+	    relay_environ relay_limits relay_signal; do
 		[ $t != relay_signal ] || [ "$abi" -ge 6 ] || continue
 		stopped -a 127.0.0.1:1 -- $t net-relay-mark
 		# The twin: an ordinary process of the same user is open to all that.
