@@ -14,7 +14,7 @@
 #include "netgate.h"
 
 #define BUCKETS		4096		/* a power of two */
-#define ADMIT_MS	10000		/* for the handshake inside */
+#define ADMIT_MS	3000		/* for the handshake inside */
 #define KNOCK_MS	25		/* between tries to reach the program */
 
 struct flow {

@@ -194,6 +194,48 @@ refused_outside_as()
 	unsaid deny
 }
 
+# Errors of the network outside are those of the program, for both families.
+atf_test_case errors
+errors_body()
+{
+	both errors_as
+}
+errors_as()
+{
+	mkdir -p w
+	cat >w/try.py <<-'EOF'
+	import errno, socket, time
+	for addr in ("203.0.113.5", "198.51.100.1", "198.51.100.3",
+	             "2001:db8:5::5", "2001:db8:99::1", "2001:db8:98::1"):
+	    s = socket.socket(socket.AF_INET6 if ":" in addr else socket.AF_INET)
+	    s.settimeout(20)
+	    print(addr, errno.errorcode.get(s.connect_ex((addr, 80)), "connected"))
+	EOF
+	world '
+	web 203.0.113.5 80
+	ip route add unreachable 198.51.100.1/32
+	ip -6 route add unreachable 2001:db8:99::1/128
+	$INET ip route add unreachable 198.51.100.3/32
+	$INET ip -6 route add unreachable 2001:db8:98::1/128
+	$INET sh -c "echo 1 >/proc/sys/net/ipv4/ip_forward
+	    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"
+	python3 try.py >without
+	x07-netgate -t 5s -a "[2001:db8::/32]:80" -a 203.0.113.5:80 \
+	    -a 198.51.100.0/24:80 -- python3 try.py >with
+	cat without
+	diff without with && echo same
+	$INET sh -c "echo 0 >/proc/sys/net/ipv4/ip_forward"
+	# Nobody answers.
+	x07-netgate -t 300ms -a 203.0.113.77:80 -- python3 -c "
+import errno, socket
+print(errno.errorcode[socket.socket().connect_ex((\"203.0.113.77\", 80))])"'
+	said '^203.0.113.5 connected$'
+	said '^198.51.100.1 (EHOSTUNREACH|ENETUNREACH)$'
+	said '^2001:db8:5::5 ECONNREFUSED$'
+	said '^same$'
+	said '^EHOSTUNREACH$'
+}
+
 # ---- names ----
 
 atf_test_case name
@@ -490,6 +532,71 @@ relay_dies_midway_as()
 relay_dies_midway_cleanup()
 {
 	stop_servers
+}
+
+# While it connects, resolves and listens for the program.
+atf_test_case relay_dies_busy
+relay_dies_busy_body()
+{
+	both relay_dies_busy_as
+}
+relay_dies_busy_as()
+{
+	mkdir -p w
+	cat >w/busy.py <<-'EOF'
+	import errno, os, socket, threading, time
+	def dial(addr, port):
+	    s = socket.socket()
+	    s.settimeout(20)
+	    return errno.errorcode.get(s.connect_ex((addr, port)), "connected")
+	served = socket.socket()
+	served.bind(("127.0.0.1", 8099))
+	served.listen()
+	ask = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	ask.connect(("127.0.0.1", 53))
+	ask.settimeout(20)
+	query = b"\0\1\1\0\0\1\0\0\0\0\0\0\4slow\7example\0\0\1\0\1"
+	ask.send(query)
+	t = threading.Thread(target=lambda: print("dialling", dial("203.0.113.77", 80)))
+	t.start()
+	time.sleep(0.3)
+	open("started", "w")
+	while not os.path.exists("killed"):
+	    time.sleep(0.01)
+	t.join()
+	for i in range(2):
+	    try:
+	        ask.send(query)
+	        ask.recv(512)
+	        print("answered")
+	    except OSError as e:
+	        print("resolving", errno.errorcode[e.errno])
+	print("listed", dial("203.0.113.5", 80))
+	print("other", dial("203.0.113.6", 80))
+	EOF
+	world '
+	web 203.0.113.5 80
+	web 203.0.113.6 80
+	$INET python3 -c "import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((\"10.77.0.1\", 53))
+time.sleep(100)" & pids="$pids $!"
+	echo nameserver 10.77.0.1 >resolv.conf
+	x07-netgate -a 203.0.113.77:80 -a slow.example:80 -a 203.0.113.5:80 \
+	    -a 127.0.0.1:8099 -- python3 busy.py & prog=$!
+	reached() { python3 -c "import socket; socket.create_connection((\"127.0.0.1\", 8099))" 2>/dev/null; }
+	until [ -f started ] && reached; do sleep 0.05; done
+	kill -KILL $(pgrep -f "^x07-netgate -a 203.0.113.77:80 ")
+	reached && echo still reached
+	touch killed
+	wait $prog'
+	said '^dialling ECONNREFUSED$'
+	said '^resolving ECONNREFUSED$'
+	unsaid '^answered'
+	said '^listed ECONNREFUSED$'
+	said '^other ECONNREFUSED$'
+	unsaid 'still reached'
+	said '^status 0$'
 }
 
 atf_test_case program_killed
@@ -1559,6 +1666,7 @@ atf_init_test_cases()
 	atf_add_test_case range
 	atf_add_test_case deny_wins
 	atf_add_test_case refused_outside
+	atf_add_test_case errors
 	atf_add_test_case name
 	atf_add_test_case rebinding
 	atf_add_test_case no_such_name
@@ -1568,6 +1676,7 @@ atf_init_test_cases()
 	atf_add_test_case refusals
 	atf_add_test_case relay_dies
 	atf_add_test_case relay_dies_midway
+	atf_add_test_case relay_dies_busy
 	atf_add_test_case program_killed
 	atf_add_test_case policy
 	for t in dns dns_flood no_dns expiry udp udp_range serve serve_private serve_later \
