@@ -395,6 +395,9 @@ fill_view(struct gate *g, struct view *v, char *const argv[])
 		closure_identity(v);
 	}
 	path = add_program(g, v, argv[0]);
+	/* It may be in the view alone: -r SRC:DST puts it there. */
+	if (path == NULL && *argv[0] == '/' && view_is_bound(v, argv[0]))
+		path = strdup(argv[0]);
 	if (path == NULL)
 		chain_exec_failed(argv[0]);
 	for (size_t i = 0; i < g->nwith; i++)

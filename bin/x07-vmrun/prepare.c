@@ -9,8 +9,6 @@
 
 #include "vmrun.h"
 
-extern char **environ;
-
 static int
 seal(const char *data, size_t len)
 {
@@ -33,7 +31,7 @@ become_lister(const void *arg)
 
 	while (j->argv[n] != NULL)
 		n++;
-	argv = calloc(n + 8, sizeof(*argv));
+	argv = calloc(n + j->nshown + 8, sizeof(*argv));
 	if (argv == NULL || os_keep_fds(&j->chain.policy_fd, 1) == -1)
 		refuse_errno("x07-fsgate");
 	snprintf(fd, sizeof(fd), "%d", j->chain.policy_fd);
@@ -43,6 +41,8 @@ become_lister(const void *arg)
 	argv[k++] = list;
 	if (j->chain.quiet)
 		argv[k++] = quiet;
+	for (size_t i = 0; i < j->nshown; i++)
+		argv[k++] = j->shown[i];
 	argv[k++] = dashes;
 	for (size_t i = 0; i < n; i++)
 		argv[k++] = j->argv[i];
@@ -64,34 +64,28 @@ prepare_view(const struct job *j)
 
 /* ---- the environment ---- */
 
-/* Ours and the drivers': no business of the program. */
-static bool
-is_ours(const char *variable)
+static void
+become_environ(const void *arg)
 {
-	static const char *const names[] = { "X07_VM_", "X07_SANDBOX_BACKEND=",
-	    "X07_I_ACCEPT_WEAKER_ISOLATION=" };
+	const struct job *j = arg;
+	char *tool = vm_tool("environ"), fd[16];
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strncmp(variable, names[i], strlen(names[i])) == 0)
-			return true;
-	return false;
+	if (os_keep_fds(&j->chain.policy_fd, 1) == -1)
+		refuse_errno("environ");
+	snprintf(fd, sizeof(fd), "%d", j->chain.policy_fd);
+	execl(tool, tool, "-0", "-P", fd, (char *)NULL);
+	refuse_errno("%s", tool);
 }
 
 int
-prepare_environment(void)
+prepare_environment(const struct job *j)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *to = open_memstream(&text, &len);
+	struct file f;
+	int status = output_of(&f, become_environ, j);
 
-	if (to == NULL)
-		refuse_errno("memory");
-	for (char **p = environ; *p != NULL; p++)
-		if (!is_ours(*p))
-			fwrite(*p, 1, strlen(*p) + 1, to);
-	if (fclose(to) == EOF)
-		refuse_errno("memory");
-	return seal(text, len);
+	if (status != 0)
+		exit(status > 0 ? status : EXIT_REFUSED);
+	return seal(f.data, f.len);
 }
 
 /* ---- the network ---- */

@@ -306,7 +306,7 @@ job_run(struct job *j)
 	parent = getpid();
 	take_policy(j);
 	j->view_fd = prepare_view(j);
-	j->env_fd = prepare_environment();
+	j->env_fd = prepare_environment(j);
 	j->net_fd = -1;
 	dir_make(j);
 	if (j->net)

@@ -96,6 +96,8 @@ struct job {
 	struct backend	backend;
 	const char	*image, *digest;
 	char		**argv;
+	char		**shown;		/* -r, -w, --closure, with arguments */
+	size_t		nshown;
 	bool		net;			/* the policy lists hosts */
 	int64_t		wall_ms, memory, cpus;
 	int64_t		deadline_ms, grace_ms;	/* since 1970; the latter a span */
@@ -121,9 +123,9 @@ void	dir_remove(struct job *);
 
 /* ---- prepare.c: what the driver is handed ---- */
 
-/* Sealed: the files the program sees, and its environment. Refuse. */
+/* Sealed: the files the program sees, and its environment by env.*. Refuse. */
 int	prepare_view(const struct job *);
-int	prepare_environment(void);
+int	prepare_environment(const struct job *);
 /* Starts the relay on this side of the byte channel. Returns its end. Refuses. */
 int	prepare_network(struct job *);
 

@@ -13,7 +13,7 @@
 
 #include "vmrun.h"
 
-enum { OPT_IMAGE = CHAIN_OPT_OWN, OPT_DIGEST, OPT_DEADLINE };
+enum { OPT_IMAGE = CHAIN_OPT_OWN, OPT_DIGEST, OPT_DEADLINE, OPT_CLOSURE };
 
 static const struct option longopts[] = {
 	CHAIN_LONGOPTS,
@@ -21,6 +21,9 @@ static const struct option longopts[] = {
 	{ "image",	required_argument, NULL, OPT_IMAGE },
 	{ "image-digest", required_argument, NULL, OPT_DIGEST },
 	{ "deadline",	required_argument, NULL, OPT_DEADLINE },
+	{ "read",	required_argument, NULL, 'r' },
+	{ "write",	required_argument, NULL, 'w' },
+	{ "closure",	required_argument, NULL, OPT_CLOSURE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -38,6 +41,9 @@ usage(void)
 "                         reference (X07_VM_GUEST_IMAGE)\n"
 "  --image-digest sha256:HEX  what it must be (X07_VM_GUEST_IMAGE_DIGEST)\n"
 "  --deadline UNIX_MS     end then at the latest, whatever the policy says\n"
+"  -r, --read SRC[:DST], -w, --write SRC[:DST], --closure minimal|system|none\n"
+"                         files that are shown beside the policy's, as x07-fsgate\n"
+"                         shows them\n"
 "  -p, --policy FILE      policy\n"
 "  -P, --policy-fd FD     the same, compiled, on a descriptor\n"
 "  -l, --log FILE|fd:N    audit log of the gates in the guest, JSON lines\n"
@@ -107,6 +113,17 @@ milliseconds(const char *arg)
 	return n;
 }
 
+/* For x07-fsgate, which puts the list of files together. */
+static void
+show(struct job *j, const char *flag, const char *arg)
+{
+	j->shown = reallocarray(j->shown, j->nshown + 2, sizeof(*j->shown));
+	if (j->shown == NULL || (j->shown[j->nshown] = strdup(flag)) == NULL ||
+	    (j->shown[j->nshown + 1] = strdup(arg)) == NULL)
+		refuse_errno("memory");
+	j->nshown += 2;
+}
+
 static void
 own_option(struct job *j, const char **backend, int opt, const char *arg)
 {
@@ -119,6 +136,15 @@ own_option(struct job *j, const char **backend, int opt, const char *arg)
 		break;
 	case OPT_DIGEST:
 		j->digest = arg;
+		break;
+	case 'r':
+		show(j, "-r", arg);
+		break;
+	case 'w':
+		show(j, "-w", arg);
+		break;
+	case OPT_CLOSURE:
+		show(j, "--closure", arg);
 		break;
 	case OPT_DEADLINE:
 		j->not_after_ms = milliseconds(arg);
@@ -142,7 +168,7 @@ main(int argc, char *argv[])
 	hold_stdio();
 	if (argc > 1 && strcmp(argv[1], "image") == 0)
 		return image_main(argc - 1, argv + 1);
-	while ((opt = getopt_long(argc, argv, "+b:" CHAIN_SHORTOPTS, longopts,
+	while ((opt = getopt_long(argc, argv, "+b:r:w:" CHAIN_SHORTOPTS, longopts,
 	    NULL)) != -1)
 		if (!chain_option(&j.chain, opt, optarg))
 			own_option(&j, &backend, opt, optarg);

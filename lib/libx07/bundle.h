@@ -28,7 +28,7 @@
 #define BUNDLE_VM		"vm"		/* digest of the sidecar's manifest */
 
 /* Where a sandboxed program finds itself. */
-#define BUNDLE_PLACE		"/x07/bundle/"
+#define BUNDLE_PLACE		"/opt/x07/bundle/"
 
 struct bundle_part {
 	char		*name;		/* relative, without "." and ".." */

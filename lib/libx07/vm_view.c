@@ -358,6 +358,33 @@ put_environment(FILE *to, int fd)
 	free(text);
 }
 
+/* SRC of x07-fsgate's -r, in which a bare colon ends the path. */
+static void
+put_root(FILE *to, const char *key, const char *path)
+{
+	fprintf(to, "%s=", key);
+	for (; *path != '\0'; path++) {
+		if (*path == ':' || *path == '\\')
+			putc('\\', to);
+		putc(*path, to);
+	}
+	putc('\0', to);
+}
+
+/* The gate in the guest shows what the one here was told to show. */
+static void
+put_roots(FILE *to, const struct vm_run *r)
+{
+	size_t n;
+	struct vm_item *items = vm_view_load(r->view_fd, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (items[i].root && items[i].kind <= VM_WRITE)
+			put_root(to, items[i].kind == VM_READ ? "read" : "write",
+			    items[i].path);
+	free(items);
+}
+
 static bool
 has_channel(const struct vm_run *r)
 {
@@ -377,6 +404,7 @@ vm_request(const struct vm_run *r, const char *share, size_t *len)
 	put_environment(to, r->env_fd);
 	for (size_t i = 0; i < r->gates.n; i++)
 		put(to, "gate", r->gates.list[i]);
+	put_roots(to, r);
 	put(to, "cwd", r->cwd != NULL ? r->cwd : NO_CWD);
 	put_user(to);
 	if (share != NULL)

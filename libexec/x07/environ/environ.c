@@ -306,10 +306,23 @@ set_inherited(void)
 	}
 }
 
+/* For a program that gets it elsewhere. */
+static _Noreturn void
+write_environment(void)
+{
+	for (char **v = vars; v != NULL && *v != NULL; v++)
+		fwrite(*v, 1, strlen(*v) + 1, stdout);
+	if (fflush(stdout) == EOF)
+		refuse_errno("standard output");
+	exit(0);
+}
+
 static _Noreturn void
 usage(int status)
 {
 	fputs("usage: environ [-P FD] [-w WORLD] [--] program [argument ...]\n"
+	    "       environ -0 [-P FD] [-w WORLD]\n"
+	    "  -0        write the environment, a NUL behind each variable\n"
 	    "  -P FD     the policy, sealed; without one the environment is kept\n"
 	    "  -w WORLD  the program was made by the X07 compiler: X07_WORLD and,\n"
 	    "            of the policy, X07_OS_*\n", status == 0 ? stdout : stderr);
@@ -321,11 +334,15 @@ main(int argc, char *argv[])
 {
 	struct form *form = NULL;
 	const char *world = NULL, *why;
+	bool write_it = false;
 	int ch;
 
 	setprogname("x07 run");
-	while ((ch = getopt(argc, argv, "+P:hw:")) != -1)
+	while ((ch = getopt(argc, argv, "+0P:hw:")) != -1)
 		switch (ch) {
+		case '0':
+			write_it = true;
+			break;
 		case 'P':
 			form = form_load((int)strtonum(optarg, 3, 1 << 20, &why));
 			break;
@@ -338,7 +355,7 @@ main(int argc, char *argv[])
 			usage(EXIT_REFUSED);
 		}
 	argv += optind;
-	if (*argv == NULL)
+	if ((*argv == NULL) != write_it)
 		usage(EXIT_REFUSED);
 	if (world != NULL && (form != NULL) != (strcmp(world, SANDBOXED) == 0))
 		refuse("-w %s: a policy goes with %s, and only with that", world,
@@ -349,6 +366,8 @@ main(int argc, char *argv[])
 		set_inherited();
 	if (world != NULL)
 		set_x07(form, world);
+	if (write_it)
+		write_environment();
 	environ = vars;
 	execvp(*argv, argv);
 	if (errno == E2BIG)

@@ -51,7 +51,7 @@ struct strings {
 };
 
 struct request {
-	struct strings	args, env, gates;
+	struct strings	args, env, gates, read, write;
 	gid_t		*groups;
 	size_t		ngroups;
 	uid_t		uid;

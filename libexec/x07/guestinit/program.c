@@ -34,6 +34,22 @@ gate_path(const char *name)
 	return path;
 }
 
+static size_t
+put_roots(char **argv, size_t n, const struct request *r)
+{
+	static char read_flag[] = "-r", write_flag[] = "-w";
+
+	for (size_t i = 0; i < r->read.n; i++) {
+		argv[n++] = read_flag;
+		argv[n++] = r->read.list[i];
+	}
+	for (size_t i = 0; i < r->write.n; i++) {
+		argv[n++] = write_flag;
+		argv[n++] = r->write.list[i];
+	}
+	return n;
+}
+
 /* GATE -P 3 [-l fd:4] -- GATE ... -- program argument ... */
 static char **
 chain(const struct request *r)
@@ -41,7 +57,8 @@ chain(const struct request *r)
 	static char policy[] = "-P", three[] = "3", log[] = "-l", four[] = "fd:4",
 	    channel[] = "--channel", socket[] = GUEST_CHANNEL, dashes[] = "--",
 	    wall[] = "-t", ms[32];
-	char **argv = calloc(r->gates.n * 8 + r->args.n + 1, sizeof(*argv));
+	char **argv = calloc(r->gates.n * 8 + 2 * (r->read.n + r->write.n) +
+	    r->args.n + 1, sizeof(*argv));
 	size_t n = 0;
 
 	if (argv == NULL)
@@ -65,6 +82,8 @@ chain(const struct request *r)
 			argv[n++] = wall;
 			argv[n++] = ms;
 		}
+		if (strcmp(name, "x07-fsgate") == 0)
+			n = put_roots(argv, n, r);
 		argv[n++] = dashes;
 	}
 	for (size_t i = 0; i < r->args.n; i++)

@@ -65,14 +65,16 @@ add_group(struct request *r, const char *value)
 
 enum key {
 	KEY_ARG, KEY_AUDIT, KEY_CLOCK, KEY_CWD, KEY_ENV, KEY_GATE, KEY_GID,
-	KEY_GROUP, KEY_NET, KEY_SEED, KEY_SHARE, KEY_TTY, KEY_UID, KEY_WALL, KEY_COUNT,
+	KEY_GROUP, KEY_NET, KEY_READ, KEY_SEED, KEY_SHARE, KEY_TTY, KEY_UID, KEY_WALL,
+	KEY_WRITE, KEY_COUNT,
 };
 static const char *const names[KEY_COUNT] = {
 	[KEY_ARG] = "arg", [KEY_AUDIT] = "audit", [KEY_CLOCK] = "clock",
 	[KEY_CWD] = "cwd", [KEY_ENV] = "env", [KEY_GATE] = "gate",
 	[KEY_GID] = "gid", [KEY_GROUP] = "group", [KEY_NET] = "net",
 	[KEY_SEED] = "seed", [KEY_SHARE] = "share", [KEY_TTY] = "tty",
-	[KEY_UID] = "uid", [KEY_WALL] = "wall",
+	[KEY_UID] = "uid", [KEY_WALL] = "wall", [KEY_READ] = "read",
+	[KEY_WRITE] = "write",
 };
 
 static void
@@ -102,6 +104,12 @@ take(struct request *r, enum key key, const char *value)
 		break;
 	case KEY_GROUP:
 		add_group(r, value);
+		break;
+	case KEY_READ:
+		add(&r->read, value);
+		break;
+	case KEY_WRITE:
+		add(&r->write, value);
 		break;
 	case KEY_NET:
 		r->net = true;

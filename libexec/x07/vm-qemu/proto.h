@@ -77,6 +77,7 @@ struct frame_size {
  *	arg	one per argument of the program
  *	env	one per variable of its environment
  *	gate	one per gate of the chain, outermost first
+ *	read, write	one per root, as x07-fsgate's -r and -w take it
  *	cwd	current directory
  *	uid, gid, group
  *	share	file system type of the tree of files: virtiofs or 9p
