@@ -1,6 +1,7 @@
 /* What was used: a JSON file for programs, a line for people. */
 #include <sys/wait.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 #include "limits.h"
+
+static bool	made;		/* the file is ours, not a descriptor of the caller's */
 
 int
 report_open(const char *spec)
@@ -21,6 +24,7 @@ report_open(const char *spec)
 	    0600);
 	if (fd == -1)
 		refuse_errno("-r %s", spec);
+	made = true;
 	return fd;
 }
 
@@ -172,6 +176,9 @@ report_write(const struct plan *p, const struct used *u)
 	}
 	if (p->report_fd < 0)
 		return;
+	/* The program may have written to it by name; a pipe says no, and need not. */
+	if (made && ftruncate(p->report_fd, 0) == -1)
+		errno = 0;
 	f = fdopen(p->report_fd, "w");
 	if (f != NULL)
 		put_report(f, p, u);

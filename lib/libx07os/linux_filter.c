@@ -5,6 +5,7 @@
  */
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -14,6 +15,7 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/ioprio.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -337,6 +339,8 @@ static const struct filter_row deny_threads[] = {
 /* The process group may hold processes from outside the pid namespace. */
 static const struct filter_row deny_group[] = {
 	ARG(kill, 0, ALL32, 0, EPERM),
+	{ SYS_setpriority, { { 0, ALL32, PRIO_PGRP }, { 1, ALL32, 0 } }, EPERM },
+	{ SYS_ioprio_set, { { 0, ALL32, IOPRIO_WHO_PGRP }, { 1, ALL32, 0 } }, EPERM },
 };
 
 /* Families that a network namespace does not hold (AF_VSOCK) or nobody needs. */

@@ -96,7 +96,8 @@ enum {
 	OS_MAY_NEST = 1 << 20,
 	OS_DENY_TRUNCATE = 1 << 14,	/* truncate by name */
 	OS_DENY_THREADS = 1 << 15,	/* clone with CLONE_THREAD, clone3 (ENOSYS) */
-	OS_DENY_GROUP = 1 << 12,	/* kill(0, ...), see os_tree.shares_group */
+	OS_DENY_GROUP = 1 << 12,	/* kill(0, ...) and the group's priorities, see
+					 * os_tree.shares_group */
 };
 
 /*
