@@ -1,5 +1,6 @@
 /* Denial lines and the audit log. */
 #include <arpa/inet.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,6 +87,18 @@ slot_of(const char *verb, const char *object, int64_t now)
 	return s;
 }
 
+/*
+ * Would a line go out at once? A stopped terminal, or a pipe that nobody reads, must not
+ * hold up the network.
+ */
+static bool
+heard(void)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
 /* A program that tries everything must not fill the terminal. */
 static bool
 too_many(struct relay *r)
@@ -116,7 +129,7 @@ report_deny(struct relay *r, const char *verb, const char *object,
 	};
 
 	s->times++;
-	if (say && (r->chain->quiet || too_many(r)))
+	if (say && (r->chain->quiet || !heard() || too_many(r)))
 		say = false;
 	if (!say && !log)
 		return;

@@ -1234,6 +1234,39 @@ flood_as()
 	said 'more denials than lines'
 }
 
+# Nobody reads the lines: the network goes on.
+atf_test_case unheard cleanup
+unheard_body()
+{
+	echo content >index.html
+	http_server 127.0.0.1
+	cat >unheard.py <<-'EOF'
+	import os, subprocess, sys
+	r, w = os.pipe()
+	os.set_blocking(w, False)
+	try:
+	    while True:
+	        os.write(w, b"x" * 4096)
+	except BlockingIOError:
+	    pass
+	os.set_blocking(w, True)
+	sys.exit(subprocess.call(sys.argv[1:], stderr=w, timeout=60))
+	EOF
+	both unheard_as
+}
+unheard_as()
+{
+	rm -f log
+	atf_check -o inline:'content\n' $AS python3 unheard.py \
+	    x07-netgate -l log -a 127.0.0.1:"$SERVER_PORT" -- \
+	    sh -c "curl -s http://127.0.0.1:1/; curl -s -m 20 http://127.0.0.1:$SERVER_PORT/"
+	grep -q '"verdict":"deny"' log || atf_fail "not in the log"
+}
+unheard_cleanup()
+{
+	stop_servers
+}
+
 # ---- what a relay must not change ----
 
 atf_test_case flow cleanup
@@ -1680,7 +1713,7 @@ atf_init_test_cases()
 	atf_add_test_case program_killed
 	atf_add_test_case policy
 	for t in dns dns_flood no_dns expiry udp udp_range serve serve_private serve_later \
-	    limits dry_run audit flood flow few_pipes load clients completions terminal no_namespaces; do
+	    limits dry_run audit flood unheard flow few_pipes load clients completions terminal no_namespaces; do
 		atf_add_test_case $t
 	done
 }
