@@ -114,7 +114,8 @@ judge_exec(const struct os_event *ev)
 		v.allowed = true;
 		judge_script(it, &v);
 	}
-	if (plan.trace && !v.allowed)
+	/* A memory file is beyond the other layers, so this one says no. */
+	if (!v.allowed && (plan.trace || os_exec_is_memory(it->fd)))
 		answer = EACCES;
 	audit_verdict(chain.audit_fd, &v, chain.quiet || said_already(ev),
 	    chain.dry_run, NULL);

@@ -130,6 +130,10 @@ check_stdio(void)
 		if (S_ISDIR(st.st_mode))
 			refuse("descriptor %d is a directory; redirect it to a "
 			    "file or /dev/null", fd);
+		if (S_ISREG(st.st_mode) && os_exec_is_memory(fd))
+			refuse("descriptor %d is a memory file, which could be "
+			    "executed; put a pipe between (%s)", fd, fd == 0 ?
+			    "cat | ..." : "... | cat");
 		if (plan.mdwe && is_open_file(fd, &st))
 			refuse("descriptor %d is a file that could be written and "
 			    "then mapped as code, against -w; put a pipe between "

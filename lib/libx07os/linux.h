@@ -152,6 +152,8 @@ ssize_t	watch_string(pid_t, uint64_t at, char *buf, size_t len);
 int	trace_begin(pid_t);
 /* Has the task's next exec judged; to be called before it may go on. */
 int	trace_attach(pid_t tid);
+/* The task is not the one that asked: the number has a new owner. */
+void	trace_let_be(pid_t tid);
 /* The task was told that it may make a process. */
 void	trace_spawning(pid_t tid);
 /* Handles the stops that have happened. */

@@ -59,6 +59,10 @@ struct compat_landlock_ruleset_attr {
 #define MFD_EXEC	0x0010U
 #endif
 
+#ifndef F_SEAL_EXEC			/* 6.3 */
+#define F_SEAL_EXEC	0x0020
+#endif
+
 #ifndef PR_SET_MDWE			/* 6.3 */
 #define PR_SET_MDWE		65
 #define PR_MDWE_REFUSE_EXEC_GAIN	(1UL << 0)

@@ -361,12 +361,20 @@ step_over(void)
 }
 
 /*
- * Through a mem file of /proc a process can write where it may not execute what
- * it wrote, or into a child that has been judged. There may be more than
- * one /proc, and some where nobody here gets.
+ * The files of the kernel, wherever they are mounted. Through a mem file of /proc a
+ * process can write where it may not execute what it wrote, or into a child that has
+ * been judged; and files of both, which are root's by their mode alone, name programs
+ * that the kernel starts itself.
  */
+static bool
+is_kernels(const char *type)
+{
+	return strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0;
+}
+
+/* Some may be where nobody here gets. */
 static int
-protect_proc(void)
+protect_kernel(void)
 {
 	FILE *f = setmntent("/proc/self/mounts", "re");
 	struct mntent *m;
@@ -375,7 +383,7 @@ protect_proc(void)
 	if (f == NULL)
 		return -1;
 	while (ret == 0 && (m = getmntent(f)) != NULL)
-		if (strcmp(m->mnt_type, "proc") == 0 &&
+		if (is_kernels(m->mnt_type) &&
 		    set_mount(AT_FDCWD, m->mnt_dir, MOUNT_ATTR_RDONLY, 0) == -1 &&
 		    errno != ENOENT && errno != EACCES && errno != EINVAL)
 			ret = -1;
@@ -399,7 +407,7 @@ mount_layer(struct os_exec_plan *plan)
 	if (set_mount(AT_FDCWD, "/", MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID,
 	    MS_PRIVATE) == -1)
 		return -1;
-	if (protect_proc() == -1 || attach_items(plan) == -1 ||
+	if (protect_kernel() == -1 || attach_items(plan) == -1 ||
 	    list_copies(plan) == -1)
 		return -1;
 	return step_over();
@@ -433,16 +441,36 @@ landlock_layer(const struct os_exec_plan *plan)
 	return err;
 }
 
-bool
-os_exec_is_ruleset(int fd)
+static bool
+is_called(int fd, const char *want, size_t len)
 {
-	static const char want[] = "anon_inode:[landlock-ruleset]";
-	char link[32], name[sizeof(want)];
+	char link[32], name[64];
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, name, sizeof(name));
-	return n == (ssize_t)sizeof(want) - 1 && memcmp(name, want, (size_t)n) == 0;
+	return n >= (ssize_t)len && memcmp(name, want, len) == 0;
+}
+
+bool
+os_exec_is_ruleset(int fd)
+{
+	static const char want[] = "anon_inode:[landlock-ruleset]";
+
+	return is_called(fd, want, sizeof(want) - 1);
+}
+
+/* Sealed without execute bits (MFD_NOEXEC_SEAL), it will never have any. */
+bool
+os_exec_is_memory(int fd)
+{
+	static const char want[] = "/memfd:";
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	return is_called(fd, want, sizeof(want) - 1) && (fstat(fd, &st) == -1 ||
+	    seals == -1 || (seals & F_SEAL_EXEC) == 0 ||
+	    (st.st_mode & 0111) != 0);
 }
 
 /* ---- one exec and no more ---- */
@@ -531,6 +559,15 @@ static const struct filter_row ask_exec[] = {
 	/* With AT_EMPTY_PATH it is denied anyway. */
 	{ SYS_execveat, { { 4, AT_EMPTY_PATH, 0 }, { -1, 0, 0 } }, FILTER_NOTIFY },
 };
+/*
+ * A child that shares its working directory could be moved after it was judged, to
+ * where it may not be. Nothing makes such a child but to that end.
+ */
+static const struct filter_row own_directory[] = {
+	{ SYS_clone, { { 0, CLONE_FS | CLONE_THREAD, CLONE_FS },
+	    { -1, 0, 0 } }, EPERM },
+};
+
 static const struct filter_row ask_spawn[] = {
 	{ SYS_clone, { { 0, CLONE_THREAD, 0 }, { -1, 0, 0 } }, FILTER_NOTIFY },
 #ifdef SYS_fork
@@ -579,8 +616,12 @@ filter_layer(const struct os_exec_plan *plan, struct exec_args *args)
 	int listener;
 
 	if (plan->mdwe && !plan->dry) {
-		memcpy(rows, no_write_exec, sizeof(no_write_exec));
+		memcpy(row, no_write_exec, sizeof(no_write_exec));
 		row += sizeof(no_write_exec) / sizeof(no_write_exec[0]);
+	}
+	if (plan->trace) {
+		memcpy(row, own_directory, sizeof(own_directory));
+		row += sizeof(own_directory) / sizeof(own_directory[0]);
 	}
 	if (plan->once && !plan->dry) {
 		n = once_rows(row, args);

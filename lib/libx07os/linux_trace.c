@@ -82,6 +82,14 @@ trace_attach(pid_t tid)
 	return 0;
 }
 
+void
+trace_let_be(pid_t tid)
+{
+	/* It stops, for no reason of ours, and is let go then. */
+	if (pids_has(&traced, tid))
+		ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+}
+
 int
 trace_begin(pid_t pid)
 {

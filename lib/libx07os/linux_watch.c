@@ -383,7 +383,9 @@ answer(const struct watcher *me, int listener)
 		.error = -err,
 		.flags = err == 0 ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0,
 	};
-	ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
+	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &resp) == -1 &&
+	    errno == ENOENT && me->plan->trace)
+		trace_let_be((pid_t)req.pid);
 }
 
 /*

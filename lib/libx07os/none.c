@@ -351,6 +351,13 @@ os_exec_is_ruleset(int fd)
 	return false;
 }
 
+bool
+os_exec_is_memory(int fd)
+{
+	(void)fd;
+	return true;
+}
+
 int
 os_exec_run(struct os_exec_plan *plan, const char *path, char *const argv[],
     const char **stage)

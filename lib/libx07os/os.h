@@ -225,6 +225,12 @@ size_t	os_watch_live(const struct os_event *, size_t limit);
 bool	os_exec_is_ruleset(int fd);
 
 /*
+ * True when fd is a memory file that can be executed: such a file is on no mount and
+ * in no directory, so os_exec_run() does not stop its execution. memfd_create(2)
+ */
+bool	os_exec_is_memory(int fd);
+
+/*
  * Confines this process to the plan and becomes the program; all descriptors
  * from 3 up are closed, all capabilities dropped. It must stop: the execution of
  * any file that is not in the plan, by the kernel or by a loader, memory

@@ -7,6 +7,7 @@ import ctypes
 import errno
 import mmap
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -196,6 +197,17 @@ def inherited(fd, how):
     by_descriptor(int(fd), how)
 
 
+def give_memory(seal, *command):
+    """Outside of the gate: starts the command with a program in memory on standard input."""
+    f = os.memfd_create("x", 8 if seal == "noexec" else 2)
+    with open("/bin/busybox", "rb") as b:
+        os.write(f, b.read())
+    # Nobody may have it open for writing when it is executed.
+    os.dup2(os.open("/proc/self/fd/%d" % f, os.O_RDONLY), 0)
+    os.close(f)
+    os.execvp(command[0], command)
+
+
 def received(path, name):
     """A directory of the caller's mounts, handed in through a socket; runs name in it."""
     s = socket.socket(socket.AF_UNIX)
@@ -203,6 +215,14 @@ def received(path, name):
     _, fds, _, _ = socket.recv_fds(s, 10, 1)
     os.fchdir(fds[0])
     run("./" + name)
+
+
+def received_file(path):
+    """A file handed in; it may be one in memory."""
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(path)
+    _, fds, _, _ = socket.recv_fds(s, 10, 1)
+    by_descriptor(fds[0], "proc")
 
 
 def binfmt():
@@ -260,6 +280,20 @@ def race(path1, path2, arg1, arg2, tries):
     over.set()
     t.join()
     print("raced")
+
+
+def shared_directory():
+    """A child that shares our working directory is moved after it has started."""
+    r, w = os.pipe()
+    nr = 56 if platform.machine() == "x86_64" else 220
+    pid = check(libc.syscall(nr, 0x200 | signal.SIGCHLD, 0, 0, 0, 0))
+    if pid == 0:
+        os.dup2(r, 0)
+        os.execve("/bin/sh", ["sh", "-c", "echo x; read x; /bin/pwd >&2"], {})
+    os.chdir("/")
+    os.write(w, b"\n")
+    os.waitpid(pid, 0)
+    print("got")
 
 
 # ---- 17 ----

@@ -256,6 +256,16 @@ do_nameless()
 	stopped -X tools -- inherited 0 empty <busybox.evil
 	stopped -X tools -- inherited 7 proc 7<busybox.evil
 
+	# The same without a file: on no mount, in no directory.
+	give="$PY $X07_TESTS/escape/exec_attack.py give_memory"
+	attack="$PY $X07_TESTS/escape/exec_attack.py"
+	atf_check -o inline:"got\n" $AS $give exec $attack inherited 0 proc
+	atf_check -s exit:125 -e match:'descriptor 0 is a memory file' \
+	    $AS $give exec x07-execgate -- $attack inherited 0 proc
+	atf_check -s exit:1 -o match:'^denied' $AS $give noexec $attack inherited 0 proc
+	atf_check -s exit:1 -o match:'^denied' -e ignore \
+	    $AS $give noexec x07-execgate -- $attack inherited 0 proc
+
 	$AS $PY "$X07_TESTS/escape/fs_server.py" socket . 2>/dev/null &
 	server=$!
 	wait_for 10 test -e socket.ready
@@ -266,12 +276,33 @@ do_nameless()
 	kill $server
 	wait $server 2>/dev/null || :
 
+	$AS $give exec $PY "$X07_TESTS/escape/fs_server.py" memory \
+	    /proc/self/fd/0 2>/dev/null &
+	server=$!
+	wait_for 10 test -e memory.ready
+	bare received_file memory
+	stopped -X tools -- received_file memory
+	rules p.json 'allow_execs=["tools/good"]'
+	stopped -p p.json -- received_file memory
+	kill $server
+	wait $server 2>/dev/null || :
+
 	stopped -- binfmt
 }
 nameless_body()
 {
 	both do_nameless
 	[ "$(id -u)" -eq 0 ] || return 0
+	# What else names programs that the kernel starts.
+	AS=
+	file=/sys/kernel/uevent_helper
+	[ -e $file ] || file=/sys/kernel/rcu_expedited
+	if cat $file >value && cat value >$file; then
+		atf_check -s exit:1 -e match:'Read-only file system' \
+		    x07-execgate -x cat -- sh -c "cat value >$file || exit 1"
+	else
+		echo "/sys is read-only here: not tried"
+	fi
 	# The twin registers a handler: on a machine of its own.
 	AS=
 	cd "$HERE" || atf_fail cd
@@ -379,6 +410,21 @@ do_races()
 	    $AS x07-execgate -p all.json -- $race
 }
 races_body() { both do_races; }
+
+atf_test_case directory
+directory_head()
+{
+	atf_set descr "16: a child is not moved out of its directory after it was judged"
+}
+do_directory()
+{
+	setup
+	rules p.json 'allow_execs=["/bin/sh","/bin/pwd"]'
+	bare shared_directory
+	works -x sh -x pwd -- shared_directory
+	stopped -p p.json -- shared_directory
+}
+directory_body() { both do_directory; }
 
 atf_test_case privileges cleanup
 privileges_head()
@@ -536,7 +582,7 @@ killed_body() { both do_killed; }
 atf_init_test_cases()
 {
 	for t in loaders memory own_memory names writing nameless scripts helpers races \
-	    privileges terminal watcher surface killed; do
+	    directory privileges terminal watcher surface killed; do
 		atf_add_test_case $t
 	done
 }
