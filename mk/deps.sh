@@ -53,6 +53,7 @@ check   cmd:pasta                    passt                passt              -  
 check   cmd:slirp4netns              slirp4netns          slirp4netns        -               peer of bench
 check   cmd:pv                       pv                   pv                 pv              peer of bench
 check   cmd:s6-softlimit             s6                   s6                 s6              peer of bench
+check   cmd:skopeo                   skopeo               skopeo             skopeo          reads the OCI images of x07-bundle in tests
 check   cmd:ksh                      ksh                  loksh              ksh             x07 must run under it too
 check   cmd:zsh                      zsh                  zsh                zsh             its completions are loaded in tests
 '

@@ -14,12 +14,17 @@
 
 #define STUB		"bundle-stub"
 
+/* What a bundle needs of the suite; what it asks for by name stays together. */
 static const char *const gates[] = {
-	"environ", "x07-execgate", "x07-fsgate", "x07-limit", "x07-netgate",
+	"environ", "x07-execgate", "x07-fsgate", "x07-limit", "x07-netgate", NULL,
 };
-#define NGATES	(sizeof(gates) / sizeof(gates[0]))
+static const char *const machine[] = {
+	"environ", "netmux", "vm-reaper", "x07-fsgate", "x07-netgate", "x07-vmrun",
+	NULL,
+};
 
 static char	*unfinished;		/* removed when we give up */
+static char	*guest_digest;		/* of a bundle for a machine */
 
 static void
 remove_unfinished(void)
@@ -109,8 +114,8 @@ add_libs(struct bundle *b, const char *program)
 	free(text);
 }
 
-/* The policy's bytes, and the normal form of these very bytes. */
-static void
+/* The policy's bytes, which it returns, and the normal form of these very bytes. */
+static struct bytes
 add_policy(struct bundle *b, const struct order *o)
 {
 	char compile[] = "compile", C[] = "-C", end[] = "--", slash[] = "/", fdpath[32];
@@ -129,8 +134,32 @@ add_policy(struct bundle *b, const struct order *o)
 		    "%s is not a valid policy", o->policy);
 	add_bytes(b, BUNDLE_FORM, form.data, form.len);
 	add_bytes(b, BUNDLE_POLICY, policy.data, policy.len);
-	free(policy.data);
 	free(form.data);
+	return policy;
+}
+
+static void
+add_tool(struct bundle *b, const char *tool)
+{
+	char *name = join(BUNDLE_GATE, tool), *path = vm_tool(tool);
+
+	add_file(b, name, 0555, path);
+	free(name);
+	free(path);
+}
+
+static void
+add_machine(struct bundle *b, const struct order *o, const struct bytes *policy)
+{
+	char *driver = join("vm-", o->vm_backend), *text;
+
+	for (size_t i = 0; machine[i] != NULL; i++)
+		add_tool(b, machine[i]);
+	add_tool(b, driver);
+	text = sidecar_make(o, policy, &guest_digest);
+	add_bytes(b, BUNDLE_VM, text, strlen(text));
+	free(driver);
+	free(text);
 }
 
 /* What it is, for people; nothing is decided by it. */
@@ -166,24 +195,27 @@ static void
 add_parts(struct bundle *b, const struct order *o)
 {
 	char *name = join(BUNDLE_PROGRAM, part_name(base(o->program)));
+	struct bytes policy;
 	char *tool;
 
 	tool = vm_tool(STUB);
 	add_file(b, BUNDLE_STUB, 0555, tool);
 	free(tool);
 	add_about(b, o);
-	add_file(b, name, 0555, o->program);
+	/* With a machine it lies in the sidecar, as "payload". */
+	if (o->vm)
+		add_bytes(b, name, "", 0);
+	else
+		add_file(b, name, 0555, o->program);
 	free(name);
 	if (o->policy == NULL)
 		return;
-	add_policy(b, o);
-	for (size_t i = 0; i < NGATES; i++) {
-		name = join(BUNDLE_GATE, gates[i]);
-		tool = vm_tool(gates[i]);
-		add_file(b, name, 0555, tool);
-		free(name);
-		free(tool);
-	}
+	policy = add_policy(b, o);
+	if (o->vm)
+		add_machine(b, o, &policy);
+	for (size_t i = 0; !o->vm && gates[i] != NULL; i++)
+		add_tool(b, gates[i]);
+	free(policy.data);
 	add_libs(b, o->program);
 }
 
@@ -206,6 +238,33 @@ report_policy(struct json *doc, const struct order *o)
 	json_set(doc, v, "base_policy", text_or_null(doc, o->base));
 	json_set(doc, v, "effective_policy", json_new_string(doc, o->policy));
 	json_set(doc, v, "embedded_env_keys", json_new(doc, JSON_ARRAY));
+	return v;
+}
+
+static struct json_value *
+report_guest(struct json *doc, const struct order *o)
+{
+	struct json_value *v, *sub;
+
+	if (!o->vm)
+		return json_new(doc, JSON_NULL);
+	v = json_new(doc, JSON_OBJECT);
+	json_set(doc, v, "contract", json_new_string(doc,
+	    "x07.vm.bundle.manifest@0.2.0"));
+	sub = json_new(doc, JSON_OBJECT);
+	json_set(doc, sub, "os", json_new_string(doc, "linux"));
+	json_set(doc, sub, "arch", json_new_string(doc, o->arch));
+	json_set(doc, v, "platform", sub);
+	sub = json_new(doc, JSON_OBJECT);
+	json_set(doc, sub, "digest", text_or_null(doc, guest_digest));
+	json_set(doc, sub, "ref", text_or_null(doc, o->vm_image));
+	json_set(doc, v, "image", sub);
+	json_set(doc, v, "entrypoint", json_new_string(doc, "payload"));
+	json_set(doc, v, "workdir", json_new_string(doc, "/x07/work"));
+	sub = json_new(doc, JSON_OBJECT);
+	json_set(doc, sub, "job_in", json_new_string(doc, "/x07/in"));
+	json_set(doc, sub, "job_out", json_new_string(doc, "/x07/out"));
+	json_set(doc, v, "mounts", sub);
 	return v;
 }
 
@@ -241,7 +300,7 @@ write_report(FILE *to, const struct order *o, const struct bundle *b)
 	json_set(doc, v, "policy", report_policy(doc, o));
 	json_set(doc, v, "emit_dir", text_or_null(doc, o->emit_dir));
 	json_set(doc, v, "kind", json_new_string(doc, o->vm ? "vm" : "native"));
-	json_set(doc, v, "guest", json_new(doc, JSON_NULL));
+	json_set(doc, v, "guest", report_guest(doc, o));
 	digest = join("sha256:", bundle_hex(b->digest, hex));
 	json_set(doc, v, "digest", json_new_string(doc, digest));
 	json_set(doc, root, "bundle", v);
@@ -326,6 +385,8 @@ make_bundle(const struct order *o)
 	add_parts(&b, o);
 	if (bundle_finish(&b) == -1)
 		die_errno(EXIT_USAGE, "cannot write %s", o->out);
+	if (o->vm)
+		sidecar_place(o, 0777 & ~mask);
 	put_in_place(b.fd, o->out, 0777 & ~mask);
 	f = open_memstream(&report, &len);
 	if (f == NULL)
@@ -336,5 +397,7 @@ make_bundle(const struct order *o)
 		die_errno(EXIT_USAGE, "standard output");
 	if (o->emit_dir != NULL)
 		emit(o, report, len);
+	if (o->oci != NULL)
+		oci_write(o);
 	free(report);
 }

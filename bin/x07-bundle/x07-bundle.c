@@ -3,6 +3,7 @@
  * looks into such files.
  */
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include <err.h>
 #include <errno.h>
@@ -70,9 +71,13 @@ usage(void)
 "  --sandbox-backend vm|os   what holds the program when it runs (vm)\n"
 "  --i-accept-weaker-isolation\n"
 "                            needed for os: no kernel of its own\n"
+"  --vm-backend NAME         the machine (qemu); for the others also\n"
+"  --vm-image REF --vm-image-digest sha256:HEX\n"
 "  --root DIR                what relative paths of policy and overrides are\n"
 "                            relative to (the current directory)\n"
 "  --emit-dir DIR            also write the report and the policy there\n"
+"  --oci DIR                 also write it as an OCI image layout, in a new\n"
+"                            directory (not for a machine: that has its own)\n"
 "  -h, --help    --version\n"
 "\n"
 "x07 bundle takes the program from a project; see x07(1).\n", stdout);
@@ -83,7 +88,8 @@ usage(void)
 
 enum {
 	OPT_PROFILE = 0x100, OPT_WORLD, OPT_OUT, OPT_POLICY, OPT_BACKEND,
-	OPT_ACCEPT, OPT_ROOT, OPT_EMIT_DIR, OPT_MANIFEST, OPT_OVERRIDE, OPT_VERSION,
+	OPT_ACCEPT, OPT_ROOT, OPT_EMIT_DIR, OPT_MANIFEST, OPT_OVERRIDE,
+	OPT_VERSION, OPT_OCI, OPT_VM_BACKEND, OPT_VM_IMAGE, OPT_VM_DIGEST,
 };
 
 static const struct option longopts[] = {
@@ -97,6 +103,10 @@ static const struct option longopts[] = {
 	{ "emit-dir",		required_argument, NULL, OPT_EMIT_DIR },
 	{ "emit",		required_argument, NULL, OPT_EMIT_DIR },
 	{ "manifest",		required_argument, NULL, OPT_MANIFEST },
+	{ "oci",		required_argument, NULL, OPT_OCI },
+	{ "vm-backend",		required_argument, NULL, OPT_VM_BACKEND },
+	{ "vm-image",		required_argument, NULL, OPT_VM_IMAGE },
+	{ "vm-image-digest",	required_argument, NULL, OPT_VM_DIGEST },
 	{ "allow-host",		required_argument, NULL, OPT_OVERRIDE },
 	{ "allow-host-file",	required_argument, NULL, OPT_OVERRIDE },
 	{ "deny-host",		required_argument, NULL, OPT_OVERRIDE },
@@ -144,6 +154,10 @@ parse(struct order *o, struct line *l, int argc, char *argv[])
 		case OPT_ROOT: o->root = optarg; break;
 		case OPT_EMIT_DIR: o->emit_dir = optarg; break;
 		case OPT_MANIFEST: o->manifest = optarg; break;
+		case OPT_OCI: o->oci = optarg; break;
+		case OPT_VM_BACKEND: o->vm_backend = optarg; break;
+		case OPT_VM_IMAGE: o->vm_image = optarg; break;
+		case OPT_VM_DIGEST: o->vm_digest = optarg; break;
 		case OPT_OVERRIDE:
 			keep_override(l, longopts[at].name, optarg);
 			break;
@@ -225,6 +239,34 @@ choose_backend(struct order *o, const struct line *l)
 		    "for a bundle with sandbox_backend=os add "
 		    "--i-accept-weaker-isolation, or set "
 		    "X07_I_ACCEPT_WEAKER_ISOLATION=1");
+}
+
+/* The guest of a bundle: this machine's kernel for QEMU, or an image by digest. */
+static void
+choose_machine(struct order *o)
+{
+	if (o->vm_backend == NULL)
+		o->vm_backend = getenv("X07_VM_BACKEND");
+	if (o->vm_backend == NULL || *o->vm_backend == '\0' ||
+	    strcmp(o->vm_backend, "auto") == 0)
+		o->vm_backend = "qemu";
+	if (strcmp(o->vm_backend, "qemu") == 0) {
+		if (o->vm_image != NULL)
+			die(EXIT_USAGE, "--vm-image is for the container backends; "
+			    "for qemu the guest is made of this machine's kernel "
+			    "(X07_VM_KERNEL)");
+		return;
+	}
+	if (o->vm_image == NULL || o->vm_digest == NULL)
+		die(EXIT_USAGE, "backend %s needs --vm-image REF and "
+		    "--vm-image-digest sha256:HEX: a bundle names its guest by "
+		    "digest", o->vm_backend);
+	if (!vm_digest_valid(o->vm_digest))
+		die(EXIT_USAGE, "--vm-image-digest %s: must be sha256: and 64 "
+		    "lower-case hexadecimal digits", o->vm_digest);
+	if (strpbrk(o->vm_image, " \n") != NULL)
+		die(EXIT_USAGE, "--vm-image %s: no reference to an image",
+		    o->vm_image);
 }
 
 static char *
@@ -311,6 +353,7 @@ make(int argc, char *argv[])
 {
 	struct order o = { NULL };
 	struct line l = { NULL };
+	struct utsname machine;
 	char cwd[PATH_MAX], *found;
 	bool sandboxed;
 
@@ -332,10 +375,15 @@ make(int argc, char *argv[])
 		choose_backend(&o, &l);
 		choose_policy(&o, &l);
 	}
+	if (uname(&machine) == -1)
+		die_errno(EXIT_USAGE, "uname");
+	o.arch = machine.machine;
 	if (o.vm)
-		die(EXIT_USAGE, "bundles with a machine of their own are not made "
-		    "yet; for one held by this kernel alone add --sandbox-backend "
-		    "os --i-accept-weaker-isolation");
+		choose_machine(&o);
+	if (o.vm && o.oci != NULL)
+		die(EXIT_USAGE, "--oci is for bundles without a machine of their "
+		    "own: the runtime that takes the image has one; add "
+		    "--sandbox-backend os --i-accept-weaker-isolation");
 	found = chain_lookup(argv[0]);
 	if (found == NULL)
 		die_errno(EXIT_USAGE, "%s%s", argv[0], strchr(argv[0], '/') ==

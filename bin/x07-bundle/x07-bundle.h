@@ -4,6 +4,8 @@
 #ifndef X07_BUNDLE_H
 #define X07_BUNDLE_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -26,8 +28,13 @@ struct order {
 	const char	*root;		/* of the project, absolute */
 	const char	*manifest;	/* x07.json, NULL: none */
 	const char	*emit_dir;
+	const char	*oci;		/* directory for an image layout, NULL: none */
 	const char	*program;	/* absolute */
+	const char	*arch;		/* of this machine, as uname(3) calls it */
 	bool		 vm;
+	const char	*vm_backend;	/* "qemu" */
+	const char	*vm_image;	/* OCI reference; NULL: this machine's guest */
+	const char	*vm_digest;	/* of that reference */
 };
 
 /* Says "x07 bundle: message" and exits. */
@@ -71,6 +78,22 @@ struct lib	*libs_of(const char *program, size_t *n);
 
 /* Makes the bundle; prints the report. Exits when it cannot. */
 void	make_bundle(const struct order *);
+
+/* ---- sidecar.c: OUT.vm ---- */
+
+/*
+ * Makes it, under another name. Returns the part that ties it to the bundle, in
+ * malloced memory, and the digest of the guest in *digest. Exits when it cannot.
+ */
+char	*sidecar_make(const struct order *, const struct bytes *policy,
+	    char **digest);
+/* Gives it its name, in place of one that is there. */
+void	 sidecar_place(const struct order *, mode_t mode);
+
+/* ---- oci.c ---- */
+
+/* Writes what was made as an OCI image layout. Exits when it cannot. */
+void	oci_write(const struct order *);
 
 /* ---- inspect.c ---- */
 

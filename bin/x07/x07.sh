@@ -663,7 +663,7 @@ number()
 # run and bundle: what is to be run, how, and under which policy.
 run()
 {
-	bundle_out='' emit_dir=''
+	bundle_out='' emit_dir='' oci_dir='' vm_words=''
 	project='' profile='' world='' single='' artifact='' policy='' backend=''
 	log='' report='' overrides='' named='' input='' input_kind='' cpu='' mem=''
 	out='' compiler_words=''
@@ -692,7 +692,7 @@ run()
 			[ $# -ge 2 ] || die "$1 needs an argument"
 			take_option "$1" "$2"
 			shift 2 ;;
-		--out|--emit-dir|--emit)
+		--out|--emit-dir|--emit|--oci|--vm-backend|--vm-image|--vm-image-digest)
 			[ "$command" = bundle ] ||
 			    die "unknown option $1 (x07 run -h lists them)"
 			[ $# -ge 2 ] || die "$1 needs an argument"
@@ -759,6 +759,8 @@ writes frames; the bundler of the X07 toolchain makes a plain executable of it"
 	put "$tool" --world "$world" --root "$root" --out "$bundle_out"
 	[ -z "$manifest" ] || put --manifest "$manifest"
 	[ -z "$emit_dir" ] || put --emit-dir "$emit_dir"
+	[ -z "$oci_dir" ] || put --oci "$oci_dir"
+	eval "put $vm_words"
 	if [ "$world" = run-os-sandboxed ]; then
 		put --policy "$policy" --sandbox-backend "$backend"
 		[ "$accept" = no ] || put --i-accept-weaker-isolation
@@ -784,6 +786,12 @@ take_option()
 	--emit-dir|--emit)
 		absolute "$2" "$here"
 		emit_dir=$absolute ;;
+	--oci)
+		absolute "$2" "$here"
+		oci_dir=$absolute ;;
+	--vm-*)
+		quote "$2"
+		vm_words="$vm_words $1 $quoted" ;;
 	--report|--report-out) report=$2 ;;
 	--input) take_input file "$2" ;;
 	--input-b64) take_input b64 "$2" ;;

@@ -78,8 +78,7 @@ copy(const struct bundle_part *p, int to)
 	copied[p - bundle.parts] = true;
 }
 
-/* A string that is built up, never NULL. */
-static char *
+char *
 join(const char *a, const char *b, const char *c)
 {
 	char *s;
@@ -326,7 +325,12 @@ put_view(struct words *w, const char *dir, const struct bundle_part *program)
 		refuse_errno("memory");
 	put_words(w, (const char *[]){ "--closure", "none", NULL });
 	put_host_files(w);
-	path = take_out(program, dir, "program");
+	path = join(dir, "/", "program");
+	/* It is there already when it came out of the sidecar. */
+	if (access(path, F_OK) == -1) {
+		free(path);
+		path = take_out(program, dir, "program");
+	}
 	name = join(BUNDLE_PLACE, name, "");
 	put_root(w, path, name);
 	for (size_t i = 0; i < bundle.n; i++) {
@@ -374,6 +378,43 @@ run_sandboxed(char *argv[])
 	supervise(w.list);
 }
 
+static _Noreturn void
+run_machine(char *argv[])
+{
+	const struct bundle_part *program = part(BUNDLE_PROGRAM);
+	const struct bundle_part *vm = part(BUNDLE_VM);
+	struct words w = { NULL, 0, 0 };
+	struct machine m;
+	const char *dir;
+	char *text;
+
+	seal_policy();
+	text = bundle_load(&bundle, vm);
+	if (text == NULL)
+		give_up(vm->name);
+	hold_signals();
+	dir = place_make();
+	machine_open(&m, text, join(dir, "/", "program"));
+	/* They look for each other in the directory they are in. */
+	for (size_t i = 0; i < bundle.n; i++)
+		if (strncmp(bundle.parts[i].name, BUNDLE_GATE,
+		    strlen(BUNDLE_GATE)) == 0)
+			free(take_out(&bundle.parts[i], dir,
+			    bundle.parts[i].name + strlen(BUNDLE_GATE)));
+	put(&w, join(dir, "/", "x07-vmrun"));
+	put_words(&w, (const char *[]){ "-P", POLICY_WORD, "-q", "-b", m.backend,
+	    "--image", m.image, NULL });
+	if (m.digest != NULL)
+		put_words(&w, (const char *[]){ "--image-digest", m.digest, NULL });
+	put_view(&w, dir, program);
+	put_words(&w, (const char *[]){ "--", NULL });
+	put(&w, join(BUNDLE_PLACE, program->name + strlen(BUNDLE_PROGRAM), ""));
+	for (char **p = argv + 1; *p != NULL; p++)
+		put(&w, *p);
+	check_rest();
+	supervise(w.list);
+}
+
 /* The file we are: its handle is the one that the kernel executes. */
 static void
 open_self(void)
@@ -402,6 +443,8 @@ main(int argc, char *argv[])
 	if (argc < 1)
 		refuse("no name of the program was given");
 	open_self();
+	if (bundle_find(&bundle, BUNDLE_VM) != NULL)
+		run_machine(argv);
 	if (bundle_find(&bundle, BUNDLE_FORM) != NULL)
 		run_sandboxed(argv);
 	run_plain(argv);

@@ -1,0 +1,188 @@
+/*
+ * The directory beside a bundle for a machine: what spec/run-vm-bundle.md 7 puts
+ * there, and the guest. The bundle carries the digest of each file.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <sha2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "vm.h"
+#include "x07-bundle.h"
+
+static char	*unfinished;	/* removed when we give up */
+
+static void
+remove_tree(const char *dir)
+{
+	char *path = strdup(dir), *paths[] = { path, NULL };
+	FTS *fts;
+	FTSENT *e;
+
+	fts = path != NULL ? fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL) :
+	    NULL;
+	while (fts != NULL && (e = fts_read(fts)) != NULL)
+		if (e->fts_info == FTS_DP)
+			rmdir(e->fts_accpath);
+		else if (e->fts_info != FTS_D)
+			unlink(e->fts_accpath);
+	if (fts != NULL)
+		fts_close(fts);
+	free(path);
+}
+
+static void
+remove_unfinished(void)
+{
+	if (unfinished != NULL)
+		remove_tree(unfinished);
+}
+
+static char *
+join(const char *a, const char *b)
+{
+	char *s;
+
+	if (asprintf(&s, "%s%s", a, b) == -1)
+		die_errno(EXIT_USAGE, "memory");
+	return s;
+}
+
+/* Writes a file of the sidecar, and its line into the bundle's list. */
+static void
+put_file(FILE *list, const char *name, mode_t mode, const char *data, size_t len)
+{
+	char *dir = join(unfinished, "/"), *path = join(dir, name);
+	unsigned char digest[BUNDLE_DIGEST];
+	char hex[BUNDLE_HEX];
+	SHA2_CTX c;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	FILE *f = fd != -1 ? fdopen(fd, "w") : NULL;
+
+	if (f == NULL || fwrite(data, 1, len, f) != len || fflush(f) == EOF ||
+	    fchmod(fd, mode) == -1 || fclose(f) == EOF)
+		die_errno(EXIT_USAGE, "cannot write %s", path);
+	SHA256Init(&c);
+	SHA256Update(&c, (const uint8_t *)data, len);
+	SHA256Final(digest, &c);
+	fprintf(list, "file %s %s\n", name, bundle_hex(digest, hex));
+	free(path);
+	free(dir);
+}
+
+/* Makes the guest's image in DIR/image; returns its digest. */
+static char *
+put_image(void)
+{
+	char image[] = "image", o[] = "-o", *dir = join(unfinished, "/image");
+	char *argv[] = { vm_tool("x07-vmrun"), image, o, dir, NULL };
+	struct bytes b;
+	int status;
+
+	b = run_tool(argv, &status);
+	if (status != 0)
+		die(EXIT_COMPILE, "the guest image cannot be made");
+	b.data[strcspn(b.data, "\n")] = '\0';
+	if (!vm_digest_valid(b.data))
+		die(EXIT_COMPILE, "x07-vmrun image told no digest");
+	free(dir);
+	return b.data;
+}
+
+/* The keys and their order are the reference's; the last two are ours. */
+static char *
+manifest_of(const struct order *o, const char *image, const char *digest,
+    const char *payload, const char *policy)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (f == NULL)
+		die_errno(EXIT_USAGE, "memory");
+	fputs("{\n  \"schema_version\": \"x07.vm.bundle.manifest@0.2.0\",\n"
+	    "  \"backend\": ", f);
+	json_write_string(f, o->vm_backend);
+	fputs(",\n  \"guest_image\": ", f);
+	json_write_string(f, image);
+	fputs(",\n  \"guest_digest\": ", f);
+	json_write_string(f, digest);
+	fprintf(f, ",\n  \"payload\": \"payload\",\n  \"workdir\": \"/x07/work\",\n"
+	    "  \"policy\": \"policy.json\",\n  \"payload_digest\": \"sha256:%s\",\n"
+	    "  \"policy_digest\": \"sha256:%s\"\n}\n", payload, policy);
+	if (fclose(f) == EOF)
+		die_errno(EXIT_USAGE, "memory");
+	return text;
+}
+
+static char *
+digest_of(const struct bytes *b)
+{
+	char *hex = malloc(SHA256_DIGEST_STRING_LENGTH);
+
+	if (hex == NULL)
+		die_errno(EXIT_USAGE, "memory");
+	return SHA256Data((const uint8_t *)b->data, b->len, hex);
+}
+
+char *
+sidecar_make(const struct order *o, const struct bytes *policy, char **digest)
+{
+	struct bytes payload = read_file(o->program);
+	char *text = NULL, *manifest;
+	const char *image = o->vm_image, *slash = strrchr(o->out, '/');
+	size_t len = 0;
+	FILE *list = open_memstream(&text, &len);
+
+	unfinished = join(o->out, ".vm.XXXXXX");
+	if (list == NULL || mkdtemp(unfinished) == NULL) {
+		free(unfinished);
+		unfinished = NULL;
+		die_errno(EXIT_USAGE, "cannot write %s.vm", o->out);
+	}
+	atexit(remove_unfinished);
+	if (image != NULL)
+		*digest = strdup(o->vm_digest);
+	else {
+		image = "image";
+		*digest = put_image();
+	}
+	fprintf(list, "sidecar %s.vm\nbackend %s\nimage %s\ndigest %s\n",
+	    slash != NULL ? slash + 1 : o->out, o->vm_backend, image, *digest);
+	put_file(list, "payload", 0555, payload.data, payload.len);
+	put_file(list, "policy.json", 0444, policy->data, policy->len);
+	manifest = manifest_of(o, image, *digest, digest_of(&payload),
+	    digest_of(policy));
+	put_file(list, "manifest.json", 0444, manifest, strlen(manifest));
+	if (fclose(list) == EOF)
+		die_errno(EXIT_USAGE, "memory");
+	free(manifest);
+	free(payload.data);
+	return text;
+}
+
+void
+sidecar_place(const struct order *o, mode_t mode)
+{
+	char *path = join(o->out, ".vm"), *manifest = join(path, "/manifest.json");
+	struct stat st;
+
+	/* Only what one of us has made is replaced. */
+	if (lstat(path, &st) == 0 && access(manifest, F_OK) == -1)
+		die(EXIT_USAGE, "%s exists and is no sidecar of a bundle", path);
+	if (chmod(unfinished, mode) == -1)
+		die_errno(EXIT_USAGE, "%s", unfinished);
+	remove_tree(path);
+	if (rename(unfinished, path) == -1)
+		die_errno(EXIT_USAGE, "cannot write %s", path);
+	free(unfinished);
+	unfinished = NULL;
+	free(manifest);
+	free(path);
+}
