@@ -41,6 +41,8 @@ ip -6 addr add 2001:db8:1::1/64 dev wan0 nodad
 ip link set wan0 up
 $INET sh -e <<'SETUP'
 ip link set lo up
+# What is not there is not answered for.
+echo 0 >/proc/sys/net/ipv4/ip_forward
 for a in 203.0.113.5 203.0.113.6 10.77.0.1 169.254.169.254; do
 	ip addr add "$a/32" dev lo
 done
