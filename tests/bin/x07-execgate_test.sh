@@ -426,9 +426,23 @@ rules_body()
 	    'allow_args_regex_lite=["-d","/","a.c\\.*","word","x*y"]'
 	policy few.json "allow_execs=[$ls]" max_args=2 max_arg_bytes=5
 	policy env.json "allow_execs=[$ls]" 'allow_env_keys=["WANTED"]'
+	policy nenv.json "allow_execs=[$ls]" 'allow_env_keys=["A","B","A2345678"]' \
+	    max_env=40 max_env_key_bytes=8 max_env_val_bytes=400
+	policy exe.json "allow_execs=[$ls]" max_exe_bytes=12
 	policy count.json "allow_execs=[$ls]" max_spawns=3 max_live=3
 	policy live.json "allow_execs=[$ls]" max_spawns=50 max_live=2
 	policy place.json "allow_execs=[$ls]"
+	# The same variable many times, as no shell passes it on.
+	cat >spawnv.py <<-'EOF'
+	import ctypes, os, sys
+	n, var = int(sys.argv[1]), sys.argv[2].encode()
+	libc = ctypes.CDLL(None)
+	argv = (ctypes.c_char_p * 2)(b"env", None)
+	envp = (ctypes.c_char_p * (n + 1))(*([var] * n), None)
+	pid = ctypes.c_int()
+	libc.posix_spawn(ctypes.byref(pid), b"/usr/bin/env", None, None, argv, envp)
+	os.waitpid(pid.value, 0)
+	EOF
 	policy cwd.json "allow_execs=[$ls]" allow_cwd=true 'allow_cwd_roots=["sub"]'
 	both rules_run
 }
@@ -446,6 +460,20 @@ passes()
 	run 0 x07-execgate -p "$2" -- sh -c "$1; [ \$? -eq 0 ]"
 	[ -s out ] || atf_fail "no output"
 	shut err deny
+}
+
+# spawns TEXT N VARIABLE: env runs with N times the variable. killed_env: it is killed.
+spawns()
+{
+	run 0 x07-execgate -p nenv.json -- "$PYTHON" spawnv.py "$2" "$3"
+	says out "$1"
+}
+
+killed_env()
+{
+	run 0 x07-execgate -p nenv.json -- "$PYTHON" spawnv.py "$2" "$3"
+	[ ! -s out ] || atf_fail "it ran: $(cat out)"
+	says err "$1"
 }
 
 rules_run()
@@ -472,6 +500,18 @@ rules_run()
 	passes 'env' env.json
 	killed 'UNWANTED=1 env' env.json 'variable UNWANTED not in process.allow_env_keys'
 	killed 'HOME=/elsewhere env' env.json 'variable HOME not in'
+
+	# No variables but these, through no shell.
+	spawns 'A=1' 40 A=1
+	killed_env 'more variables than process.max_env' 41 A=1
+	spawns 'A2345678=1' 1 A2345678=1
+	killed_env 'longer than process.max_env_key_bytes' 1 A23456789=1
+	spawns "B=$(printf '%0400d' 0)" 1 "B=$(printf '%0400d' 0)"
+	killed_env 'longer than process.max_env_val_bytes' 1 "B=$(printf '%0401d' 0)"
+	killed_env 'variable C not in' 1 C=1
+
+	passes 'ls -d /' exe.json
+	killed 'sleep 0' exe.json 'its path is longer than process.max_exe_bytes'
 
 	passes 'ls -d /; ls -d /; ls -d /' count.json
 	run 2 x07-execgate -p count.json -- sh -c 'for i in 1 2 3 4; do ls -d /; done'
