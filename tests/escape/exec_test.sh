@@ -194,6 +194,10 @@ do_names()
 	stopped -X tools -- run tools/link
 	works -X tools -x ./busybox.evil -- run tools/link
 
+	bare fresh_tmpfs
+	stopped -X tools -- fresh_tmpfs
+	stopped -W . -- fresh_tmpfs
+
 	$AS mkdir others
 	$AS cp /bin/busybox others/good
 	bare swapped_directory tools others good
