@@ -33,8 +33,8 @@ echo "bytes: program $(size hello), --profile os +$(($(size app.os) - $(size hel
 
 hyperfine -N -w 3 -r "$runs" --export-csv times \
     -n "x07 run" "x07 run -q --profile sandbox --policy $policy -- ./hello" \
-    -n "bundle, sandbox" ./app \
-    -n "bundle, os" ./app.os \
+    -n "bundle (sandbox)" ./app \
+    -n "bundle (os)" ./app.os \
     -n "the program itself" ./hello >/dev/null 2>errors || {
 	cat errors >&2
 	exit 1

@@ -436,9 +436,20 @@ open_self(void)
 		refuse("this bundle cannot be trusted: %s; nothing was run", err);
 }
 
+/* So that no file of ours takes their numbers. */
+static void
+hold_stdio(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) != fd &&
+		    open("/proc/self/exe", O_RDONLY) != fd)
+			_exit(EXIT_REFUSED);
+}
+
 int
 main(int argc, char *argv[])
 {
+	hold_stdio();
 	setprogname(argc > 0 ? argv[0] : "bundle");
 	if (argc < 1)
 		refuse("no name of the program was given");
