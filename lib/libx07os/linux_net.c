@@ -651,25 +651,31 @@ os_process_fd(pid_t pid)
 /* ---- the relay's own walls ---- */
 
 /*
- * Read what the resolver library reads (links into /run included); no other
- * file, nothing written, nothing executed.
+ * Read what the resolver library reads (links into /run and, of resolv.conf, to anywhere
+ * included); no other file, nothing written, nothing executed.
  */
 static int
 files_of_resolver(void)
 {
-	static const char *const dirs[] = { "/etc", "/run" };
+	static const struct {
+		const char	*path;
+		uint64_t	rights;
+	} files[] = {
+		{ "/etc", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR },
+		{ "/run", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR },
+		{ "/etc/resolv.conf", LANDLOCK_ACCESS_FS_READ_FILE },
+	};
 	const uint64_t all = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
 	int ruleset = landlock_ruleset(all, 0, 0), ret = -1;
 
 	if (ruleset == -1)
 		return -1;
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		int fd = open(dirs[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		int fd = open(files[i].path, O_PATH | O_CLOEXEC);
 
 		if (fd == -1)
 			continue;
-		ret = landlock_allow_path(ruleset, fd,
-		    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+		ret = landlock_allow_path(ruleset, fd, files[i].rights);
 		close(fd);
 		if (ret == -1)
 			goto out;

@@ -620,6 +620,26 @@ program_killed_as()
 
 # ---- the name server ----
 
+# A resolv.conf that is a link to some other place is read there, outside.
+atf_test_case resolv_link
+resolv_link_body()
+{
+	both resolv_link_as
+}
+resolv_link_as()
+{
+	mkdir -p w
+	echo "$NAMES" >w/names
+	world '
+	mkdir etc && cp /etc/hosts /etc/nsswitch.conf /etc/passwd /etc/group etc
+	ln -s "$PWD/resolv.conf" etc/resolv.conf
+	mount --bind etc /etc
+	x07-netgate -a good.example:80 -- getent ahostsv4 good.example'
+	said '^203.0.113.5 +STREAM'
+	said '^status 0$'
+	rm -rf w/etc
+}
+
 # Other record types, classes and servers carry nothing out.
 atf_test_case dns
 dns_body()
@@ -1712,7 +1732,7 @@ atf_init_test_cases()
 	atf_add_test_case relay_dies_busy
 	atf_add_test_case program_killed
 	atf_add_test_case policy
-	for t in dns dns_flood no_dns expiry udp udp_range serve serve_private serve_later \
+	for t in dns resolv_link dns_flood no_dns expiry udp udp_range serve serve_private serve_later \
 	    limits dry_run audit flood unheard flow few_pipes load clients completions terminal no_namespaces; do
 		atf_add_test_case $t
 	done
