@@ -351,8 +351,8 @@ out_path(const struct order *o)
 static int
 make(int argc, char *argv[])
 {
-	struct order o = { NULL };
-	struct line l = { NULL };
+	struct order o = { .out = NULL };
+	struct line l = { .profile = NULL };
 	struct utsname machine;
 	char cwd[PATH_MAX], *found;
 	bool sandboxed;
