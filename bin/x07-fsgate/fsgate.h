@@ -101,7 +101,8 @@ enum closure { CLOSURE_MINIMAL, CLOSURE_SYSTEM, CLOSURE_NONE };
 enum check {
 	CHECK_NONE,
 	CHECK_PROGRAM,		/* a regular file with a bit of execute permission */
-	CHECK_ELF,
+	CHECK_INTERPRETER,	/* the same, and in no system directory only ELF */
+	CHECK_LIBRARY,		/* ELF that can be loaded: no core dump */
 };
 
 /*

@@ -124,7 +124,7 @@ take(struct search *s, const char *path)
 	close(fd);
 	if (!fits || s->nqueue == NAMES_MAX)
 		return false;
-	if (!closure_expose(s->view, path, CHECK_ELF))
+	if (!closure_expose(s->view, path, CHECK_LIBRARY))
 		return false;
 	s->queue[s->nqueue] = strdup(path);
 	if (s->queue[s->nqueue++] == NULL)

@@ -111,6 +111,55 @@ do_dotdot()
 }
 dotdot_body() { both do_dotdot; }
 
+atf_test_case wishes
+wishes_head()
+{
+	atf_set descr "18: what a program asks to be started with shows no secrets"
+}
+# elf_type FILE TYPE: makes it 3 (a library) or 4 (a core dump).
+elf_type()
+{
+	printf '%b' "\\0$2\\0" | $AS dd of="$1" bs=1 seek=16 conv=notrunc status=none
+}
+do_wishes()
+{
+	setup
+	f=$PWD/outside/asked
+	see="--with ./prog -- cat $f"
+	# An interpreter: a program of the caller's that is a script.
+	$AS sh -c "printf '#!%s x\n' $f >prog; printf '#!/bin/sh\necho secret\n' >$f
+	    chmod 755 prog $f"
+	atf_check -o match:secret $AS ./prog
+	for closure in system minimal; do
+		atf_check -s exit:1 -e match:"No such file" $AS $GATE --closure $closure \
+		    --with cat $see
+		atf_check -o match:secret $AS $GATE --closure $closure -r outside \
+		    --with cat $see
+	done
+	atf_check -s exit:127 -e match:"interpreter is not in the view" $AS $GATE -- ./prog
+	atf_check -o match:secret $AS $GATE -r outside -- ./prog
+	# An ELF file as interpreter, which holds none, and a script of the system.
+	$AS cp /bin/echo "$f"
+	atf_check -o match:"^x .*prog" $AS $GATE -- ./prog
+	$AS sh -c 'printf "#!/bin/sh\n" >prog'
+	atf_check $AS $GATE -- ./prog
+
+	# A library: something else of that kind.
+	$AS sh -c "echo 'int f(void) { return 0; }' >f.c
+	    echo 'int f(void); int main(void) { return f(); }' >p.c
+	    cc -shared -fPIC -Wl,-soname,$f -o lib.so f.c && cc -o prog p.c ./lib.so
+	    cp lib.so $f" || atf_fail "cc"
+	atf_check $AS $GATE --closure minimal -- ./prog
+	elf_type "$f" 4
+	atf_check -s exit:1 -e match:"No such file" $AS $GATE --closure minimal \
+	    --with cat $see
+	atf_check -o ignore $AS $GATE --closure minimal -r outside --with cat $see
+	elf_type "$f" 3
+	atf_check -o ignore $AS $GATE --closure minimal --with cat $see
+	atf_check -o ignore $AS rm -f f.c p.c lib.so prog
+}
+wishes_body() { both do_wishes; }
+
 atf_test_case later
 later_head()
 {
@@ -447,7 +496,7 @@ surface_body()
 
 atf_init_test_cases()
 {
-	for t in swap dotdot later descriptors handed_in sockets ipc proc across hidden \
+	for t in swap dotdot wishes later descriptors handed_in sockets ipc proc across hidden \
 	    terminal neighbours surface; do
 		atf_add_test_case $t
 	done
