@@ -73,7 +73,8 @@ become_environ(const void *arg)
 	if (os_keep_fds(&j->chain.policy_fd, 1) == -1)
 		refuse_errno("environ");
 	snprintf(fd, sizeof(fd), "%d", j->chain.policy_fd);
-	execl(tool, tool, "-0", "-P", fd, (char *)NULL);
+	execl(tool, tool, "-0", "-P", fd, j->x07 ? "-w" : NULL,
+	    "run-os-sandboxed", (char *)NULL);
 	refuse_errno("%s", tool);
 }
 

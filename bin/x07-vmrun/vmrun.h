@@ -98,6 +98,7 @@ struct job {
 	char		**argv;
 	char		**shown;		/* -r, -w, --closure, with arguments */
 	size_t		nshown;
+	bool		x07;		/* made by the X07 compiler */
 	bool		net;			/* the policy lists hosts */
 	int64_t		wall_ms, memory, cpus;
 	int64_t		deadline_ms, grace_ms;	/* since 1970; the latter a span */

@@ -13,7 +13,7 @@
 
 #include "vmrun.h"
 
-enum { OPT_IMAGE = CHAIN_OPT_OWN, OPT_DIGEST, OPT_DEADLINE, OPT_CLOSURE };
+enum { OPT_IMAGE = CHAIN_OPT_OWN, OPT_DIGEST, OPT_DEADLINE, OPT_CLOSURE, OPT_X07 };
 
 static const struct option longopts[] = {
 	CHAIN_LONGOPTS,
@@ -24,6 +24,7 @@ static const struct option longopts[] = {
 	{ "read",	required_argument, NULL, 'r' },
 	{ "write",	required_argument, NULL, 'w' },
 	{ "closure",	required_argument, NULL, OPT_CLOSURE },
+	{ "x07",	no_argument, NULL, OPT_X07 },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -44,6 +45,7 @@ usage(void)
 "  -r, --read SRC[:DST], -w, --write SRC[:DST], --closure minimal|system|none\n"
 "                         files that are shown beside the policy's, as x07-fsgate\n"
 "                         shows them\n"
+"  --x07                  the program was made by the X07 compiler: X07_OS_* too\n"
 "  -p, --policy FILE      policy\n"
 "  -P, --policy-fd FD     the same, compiled, on a descriptor\n"
 "  -l, --log FILE|fd:N    audit log of the gates in the guest, JSON lines\n"
@@ -148,6 +150,9 @@ own_option(struct job *j, const char **backend, int opt, const char *arg)
 		break;
 	case OPT_DEADLINE:
 		j->not_after_ms = milliseconds(arg);
+		break;
+	case OPT_X07:
+		j->x07 = true;
 		break;
 	case 'h':
 		usage();

@@ -479,7 +479,7 @@ put_frame()
 	put --
 }
 
-# put_build [-P FD -d AT] LOG: the build phase, when there is one.
+# put_build [-P FD -d|-D AT] LOG: the build phase, when there is one.
 put_build()
 {
 	[ -n "$builder" ] || return 0
@@ -493,6 +493,10 @@ put_build()
 	[ -z "$built" ] || put -f "$built" -t "$target"
 	put --
 	keep outer
+	if [ "$backend" = vm ]; then
+		find_helper environ
+		put "$tool" -P 3 --
+	fi
 	[ "$world" = run-os ] || put_gates build "$1" ''
 	put_kept builder
 	inner_n=0
@@ -519,15 +523,45 @@ put_os()
 	put_kept behind
 }
 
-# By a guest kernel.
-# shellcheck disable=SC2317 # it is called, by put_chain
+# put_vm LOG POLICY: all that stands before the program in a machine of its own,
+# where the gates are again.
 put_vm()
 {
 	find_tool x07-vmrun || die "run-os-sandboxed defaults to \
 sandbox_backend=vm and fails closed: x07-vmrun is not installed; install it, \
 or accept weaker isolation: --sandbox-backend os --i-accept-weaker-isolation \
 (X07_SANDBOX_BACKEND=os X07_I_ACCEPT_WEAKER_ISOLATION=1)"
-	put "$tool" -p "$policy" --
+	_vmrun=$tool
+	put "$x07_policy" seal -f 3 -C "$root" "$2" --
+	keep front
+	put_frame
+	_at=$count
+	put "$_vmrun" -P 3
+	[ "$framed" = no ] || put --x07
+	[ -z "$1" ] || put -l "$1"
+	[ "$quiet" = no ] || put -q
+	[ "$accept" = no ] || put --i-accept-weaker-isolation
+	put --
+	keep behind
+	put_kept front
+	put_build -P 3 -D "$_at" "$1"
+	put_kept behind
+}
+
+# What a machine cannot do as it was asked is refused.
+check_vm()
+{
+	[ "$trace" = no ] || die "--trace is for the gates of this kernel: add \
+--sandbox-backend os --i-accept-weaker-isolation"
+	[ -z "$builder" ] || [ "$accept" = yes ] ||
+	    die "the build phase runs behind the gates of this kernel, not in the \
+machine of the program: accept that with --i-accept-weaker-isolation, or build first \
+and name the program"
+	case $framed:$cpu:$mem$out in
+	*::|yes::*) ;;
+	*) die "limits of a machine are those of the policy (limits.cpu_ms, \
+limits.mem_bytes, process.max_stdout_bytes), not of flags or of the profile" ;;
+	esac
 }
 
 # The same without a policy.
@@ -604,7 +638,8 @@ either words after -- or --input, --stdin, --input-b64"
 		[ -n "$single$artifact" ] || cd -- "$root" || exit 2
 	fi
 	gates=
-	[ "$backend" != os ] || gates=$("$x07_policy" plan) || exit $?
+	[ "$backend" = none ] || gates=$("$x07_policy" plan) || exit $?
+	[ "$backend" != vm ] || check_vm
 	[ -z "$log" ] || open_log
 	put_chain "${log:+fd:9}" "$policy" ''
 	case $words:$1 in

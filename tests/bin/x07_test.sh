@@ -84,12 +84,15 @@ backend_body()
 		atf_check -s exit:0 -o inline:"ran\n" \
 		    env X07_I_ACCEPT_WEAKER_ISOLATION=0 \
 		    x07 run $sandbox $accept -- echo ran
-		if ! command -v x07-vmrun >/dev/null; then
-			atf_check -s exit:2 -e match:"fails closed" \
-			    x07 run $sandbox -- touch ran
-			atf_check -s exit:2 -e match:"fails closed" \
-			    x07 run $sandbox --i-accept-weaker-isolation -- touch ran
-		fi
+		# vm is the default, and what it lacks nothing weaker stands in for.
+		for weaker in '' --i-accept-weaker-isolation; do
+			for b in '' '--sandbox-backend vm' '--sandbox-backend=AUTO'; do
+				atf_check -s exit:125 -e match:"x07-vmrun: .*firecracker" \
+				    env X07_VM_BACKEND=firecracker-ctr \
+				    X07_VM_FIRECRACKER_CTR_BIN=/nonexistent \
+				    x07 run $sandbox $weaker $b -- touch ran
+			done
+		done
 	}
 	[ ! -e ran ] || atf_fail "a program was run"
 }
@@ -495,6 +498,77 @@ EOF
 	atf_check -o inline:"{}" cat "$policy"
 }
 
+# need_machine: skips, with the reason, where no machine runs.
+need_machine()
+{
+	# Where the ordinary user has no home.
+	export X07_VM_STATE_DIR="$PWD/state/jobs" XDG_CACHE_HOME="$PWD/cache"
+	x07 doctor -j >doctor.json
+	[ "$(jq .backends.vm doctor.json)" = true ] || atf_skip "no machine can run here: $(
+	    jq -r '[.checks[] | select(.name == "machine" or (.name | startswith("vm-"))) | .detail] | join("; ")' doctor.json)"
+}
+
+atf_test_case machine
+machine_head()
+{
+	atf_set descr "sandbox_backend=vm: clean environment, roots, input, status, log, report"
+	atf_set timeout 900
+}
+machine_once()
+{
+	base_policy
+	mkdir -p out sub elsewhere
+	cat >x07.json <<EOF
+{"schema_version": "x07.project@0.5.0", "world": "run-os", "entry": "none", "module_roots": ["."],
+ "profiles": {"os": {"world": "run-os"}, "sandbox": {"world": "run-os-sandboxed",
+  "policy": ".x07/policies/base/http-client.sandbox.base.policy.json"},
+ "built": {"world": "run-os-sandboxed", "build": ["cc", "-o", "out/m", "m.c"],
+  "policy": ".x07/policies/base/http-client.sandbox.base.policy.json", "program": ["out/m", "a b"]}}}
+EOF
+	echo 'int puts(const char *); int main(int c, char **v) { puts(v[c - 1]); return 9; }' >m.c
+	chmod -R a+rwX .
+	sandbox="-q --profile sandbox"
+	cd sub || atf_fail "cd"
+	# Roots count from the project, and the environment starts clean.
+	atf_check -s exit:5 -o save:../got sh -c 'printf in | "$@"' sh $AS env SECRET=hidden \
+	    x07 run $sandbox --log ../log --report ../r.json -- python3 -c '
+import os, sys
+print(sys.stdin.read() + os.getcwd())
+for d in "out", "elsewhere":
+    try:
+        print("x", file=open("../" + d + "/x", "w"))
+    except OSError:
+        pass
+for v in os.environ.items():
+    print("=".join(v))
+sys.exit(5)'
+	cd ..
+	atf_check -o inline:"x\n" cat out/x
+	[ ! -e elsewhere/x ] || atf_fail "it wrote where it must not"
+	atf_check -o ignore grep -x "in$PWD/sub" got
+	! grep -Eq 'SECRET|X07_' got || atf_fail "the environment is not clean"
+	atf_check -o inline:'vm ["x07-limit","x07-netgate","x07-fsgate","x07-execgate"] 5\n' \
+	    jq -r '"\(.sandbox_backend) \(.gates.used) \(.exit.status)"' r.json
+	# A build is not in the machine: that is to be accepted.
+	atf_check -s exit:2 -e match:"build phase .*i-accept-weaker-isolation" \
+	    $AS x07 run -q --profile built
+	[ ! -e out/m ] || atf_fail "it was built"
+	atf_check -s exit:9 -o inline:"a b\n" $AS x07 run -q --profile built \
+	    --i-accept-weaker-isolation
+	for args in --trace '--max-output-bytes 5' '--cpu-time-limit-seconds 1' \
+	    '--max-memory-bytes 99999999'; do
+		atf_check -s exit:2 -e match:"--sandbox-backend os|those of the policy" \
+		    $AS x07 run $sandbox $args -- touch out/ran
+	done
+	[ ! -e out/ran ] || atf_fail "a program was run"
+	rm -rf out sub elsewhere .x07 x07.json m.c got log r.json state cache
+}
+machine_body()
+{
+	need_machine
+	machine_once
+}
+
 atf_test_case trace cleanup
 trace_head() { atf_set descr "--trace denies nothing, and ends in a policy that allows what was done"; }
 trace_once()
@@ -668,6 +742,7 @@ atf_init_test_cases()
 	atf_add_test_case report
 	atf_add_test_case report_file
 	atf_add_test_case report_digest
+	atf_add_test_case machine
 	atf_add_test_case trace
 	atf_add_test_case walkthrough
 	atf_add_test_case shells

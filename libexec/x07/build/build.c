@@ -100,22 +100,31 @@ run_build(char *const argv[], bool quiet)
 	return wstatus;
 }
 
-/* argv with "-t LEFTms" behind its word at. */
+/*
+ * argv with "-t LEFTms" behind its word at, which is x07-limit, or with
+ * "--deadline UNIX_MS", for x07-vmrun.
+ */
 static char **
-with_deadline(char *const argv[], size_t at, int64_t left)
+with_deadline(char *const argv[], size_t at, int64_t left, bool machine)
 {
-	static char flag[] = "-t", text[32];
+	static char time[] = "-t", deadline[] = "--deadline", text[32];
+	char *flag = machine ? deadline : time;
+	struct timespec ts;
 	size_t n = 0, k = 0;
 	char **out;
 
 	while (argv[n] != NULL)
 		n++;
 	if (at >= n)
-		refuse("-d: there are only %zu words", n);
+		refuse("-d, -D: there are only %zu words", n);
 	out = calloc(n + 3, sizeof(*out));
 	if (out == NULL)
 		refuse_errno("build");
-	snprintf(text, sizeof(text), "%lldms", (long long)left);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	if (machine)
+		left += (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	snprintf(text, sizeof(text), "%lld%s", (long long)left,
+	    machine ? "" : "ms");
 	for (size_t i = 0; i < n; i++) {
 		out[k++] = argv[i];
 		if (i == at) {
@@ -140,12 +149,13 @@ number(const char *flag, const char *arg)
 static _Noreturn void
 usage(int status)
 {
-	fputs("usage: build [-q] [-P FD -d AT] [-f BUILT -t TARGET] [--]\n"
+	fputs("usage: build [-q] [-P FD -d|-D AT] [-f BUILT -t TARGET] [--]\n"
 	    "             N WORD ... program [argument ...]\n"
 	    "  N         so many words are the command that builds\n"
 	    "  -q        show what it says only when it fails\n"
 	    "  -P FD     policy: its deadline is for both\n"
 	    "  -d AT     put -t and the time left behind word AT of the program\n"
+	    "  -D AT     the same with --deadline, as x07-vmrun wants it\n"
 	    "  -f -t     rename what was built, so that two builds at once are safe\n",
 	    status == 0 ? stdout : stderr);
 	exit(status);
@@ -158,16 +168,19 @@ main(int argc, char *argv[])
 	int64_t start = now_ms(), left;
 	size_t words, at = 0;
 	const char *built = NULL, *target = NULL;
-	bool quiet = false, deadline = false;
+	bool quiet = false, deadline = false, machine = false;
 	char **build;
 	int ch, status, wstatus;
 
 	setprogname("x07 run");
-	while ((ch = getopt(argc, argv, "+P:d:f:hqt:")) != -1)
+	while ((ch = getopt(argc, argv, "+D:P:d:f:hqt:")) != -1)
 		switch (ch) {
 		case 'P':
 			form = form_load((int)number("-P", optarg));
 			break;
+		case 'D':
+			machine = true;
+			/* FALLTHROUGH */
 		case 'd':
 			at = number("-d", optarg);
 			deadline = true;
@@ -222,7 +235,7 @@ main(int argc, char *argv[])
 			note("the build left no time of limits.wall_ms");
 			return EXIT_TIMELIMIT;
 		}
-		argv = with_deadline(argv, at, left);
+		argv = with_deadline(argv, at, left, machine);
 	}
 	execvp(argv[0], argv);
 	if (errno == E2BIG)

@@ -18,6 +18,7 @@
 #define SCHEMA		"x07.doctor@0.1.0"
 #define CHAIN_SECONDS	20
 #define PROBE_SECONDS	20
+#define MACHINE_SECONDS	120	/* a slow machine makes the image of the guest first */
 
 enum { EXIT_CAN = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2 };
 
@@ -101,33 +102,86 @@ try_gates(void)
 
 /* Asks each driver of libexec/x07/vm-NAME whether it could run something. */
 static bool
-try_machines(void)
+ask_drivers(void)
 {
 	static char probe[] = "probe";
-	char text[TEXT_MAX], *pattern = path_in(libexec, "vm-*"), *tool;
+	char text[TEXT_MAX], *pattern = path_in(libexec, "vm-*");
 	bool any = false;
 	glob_t g = { 0 };
 
-	tool = path_in(bindir, "x07-vmrun");
-	if (access(tool, X_OK) == -1) {
-		tell("x07-vmrun", STATE_ABSENT, "not installed", NULL);
-		return false;
-	}
 	glob(pattern, 0, NULL, &g);
 	for (size_t i = 0; i < g.gl_pathc; i++) {
 		char *argv[] = { g.gl_pathv[i], probe, NULL };
 		int status;
 
-		if (access(argv[0], X_OK) == -1)
+		/* The reaper is no driver: it ends what one has left. */
+		if (access(argv[0], X_OK) == -1 ||
+		    strcmp(strrchr(argv[0], '/'), "/vm-reaper") == 0)
 			continue;
 		status = run_quietly(argv, PROBE_SECONDS, text);
 		any = any || status == 0;
 		tell(strrchr(argv[0], '/') + 1, status == 0 ? OS_STATE_OK :
-		    STATE_ABSENT, status == 0 ? "can run" : *text != '\0' ?
+		    STATE_ABSENT, status == 0 ? "says it can run" : *text != '\0' ?
 		    text : "cannot run, and did not say why", NULL);
 	}
 	globfree(&g);
+	free(pattern);
 	return any;
+}
+
+/* Runs true(1) in a machine, whose image and state are in dir. */
+static int
+try_machine_in(const char *dir, char *vmrun, char text[TEXT_MAX])
+{
+	static char init[] = "init", template[] = "--template", cli[] = "cli",
+	    out[] = "--out", q[] = "-q", p[] = "-p", dashes[] = "--";
+	char *policy = path_in(dir, "policy.json");
+	char *make[] = { path_in(bindir, "x07-policy"), init, template, cli, out,
+	    policy, NULL };
+	char *argv[] = { vmrun, q, p, policy, dashes, chain_lookup("true"), NULL };
+	int status;
+
+	if (argv[5] == NULL)
+		refuse("true(1) is not on PATH");
+	/* The roots of the policy are in it: nothing of the caller's is shared. */
+	if (chdir(dir) == -1 || mkdir("out", 0700) == -1)
+		refuse_errno("%s", dir);
+	if (setenv("X07_VM_STATE_DIR", path_in(dir, "jobs"), 1) == -1 ||
+	    setenv("XDG_CACHE_HOME", path_in(dir, "cache"), 1) == -1)
+		refuse_errno("environment");
+	status = run_quietly(make, PROBE_SECONDS, text);
+	return status != 0 ? status : run_quietly(argv, MACHINE_SECONDS, text);
+}
+
+/* What drivers say of themselves is tried out. */
+static bool
+try_machines(void)
+{
+	const char *tmp = getenv("TMPDIR");
+	char text[TEXT_MAX], *vmrun = path_in(bindir, "x07-vmrun");
+	char *dir = path_in(tmp != NULL && *tmp == '/' ? tmp : "/tmp",
+	    "x07-doctor.XXXXXX");
+	int status;
+
+	if (access(vmrun, X_OK) == -1) {
+		tell("x07-vmrun", STATE_ABSENT, "not installed", NULL);
+		return false;
+	}
+	if (!ask_drivers())
+		return false;
+	hold_signals();
+	if (mkdtemp(dir) == NULL)
+		refuse_errno("%s", dir);
+	status = try_machine_in(dir, vmrun, text);
+	if (chdir("/") == -1)
+		refuse_errno("/");
+	remove_tree(dir);
+	release_signals();
+	tell("machine", status == 0 ? OS_STATE_OK : STATE_ABSENT, status == 0 ?
+	    "a program runs in one" : status == EXIT_TIMELIMIT ?
+	    "does not start in time" : *text != '\0' ? text :
+	    "does not start, and does not say why", NULL);
+	return status == 0;
 }
 
 /* True when the file is an ELF program that asks for no loader. */

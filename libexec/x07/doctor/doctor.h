@@ -30,4 +30,14 @@ void	examine_programs(bool root);
  */
 int	run_quietly(char *const argv[], unsigned seconds, char text[TEXT_MAX]);
 
+/*
+ * From hold_signals on, signals that would end us end what run_quietly runs, now
+ * and later, so that there is a chance to tidy up; release_signals then obeys them.
+ */
+void	hold_signals(void);
+void	release_signals(void);
+
+/* Removes a directory of ours with all that is in it. */
+void	remove_tree(const char *dir);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <glob.h>
 #include <poll.h>
 #include <signal.h>
@@ -100,6 +101,12 @@ examine_guest_kernel(bool root)
 	static const char *const package[NMANAGERS] = {
 		"linux-image-cloud-amd64", "linux-virt", NULL,
 	};
+	/* Where x07-vmrun looks. */
+	static const char *const places[] = {
+		"/boot/vmlinuz*", "/usr/lib/modules/*/vmlinuz",
+		"/usr/local/lib/x07/kernel/boot/vmlinuz*",
+		"/usr/lib/x07/kernel/boot/vmlinuz*",
+	};
 	const char *told = getenv("X07_VM_KERNEL");
 	char fix[TEXT_MAX];
 	glob_t g = { 0 };
@@ -112,7 +119,8 @@ examine_guest_kernel(bool root)
 		    ok ? NULL : "unset X07_VM_KERNEL");
 		return;
 	}
-	glob("/boot/vmlinuz-*", 0, NULL, &g);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		glob(places[i], i > 0 ? GLOB_APPEND : 0, NULL, &g);
 	for (size_t i = 0; i < g.gl_pathc; i++)
 		if (access(g.gl_pathv[i], R_OK) == 0) {
 			tell("guest kernel", OS_STATE_OK, g.gl_pathv[i], NULL);
@@ -236,6 +244,60 @@ read_until(int fd, int64_t deadline, char text[TEXT_MAX])
 	}
 }
 
+static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+void
+remove_tree(const char *dir)
+{
+	const struct timespec moment = { .tv_nsec = 50000000 };
+
+	/* What was killed in it may take a moment to be gone. */
+	for (int i = 0; i < 100; i++) {
+		nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+		if (access(dir, F_OK) == -1)
+			return;
+		nanosleep(&moment, NULL);
+	}
+}
+
+static volatile sig_atomic_t	running, stopped;
+
+/* What runs is ended, and the caller of run_quietly goes on to tidy up. */
+static void
+on_signal(int sig)
+{
+	stopped = sig;
+	if (running > 0)
+		kill(-running, SIGKILL);
+}
+
+void
+hold_signals(void)
+{
+	static const int sigs[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	sigemptyset(&sa.sa_mask);
+	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
+		sigaction(sigs[i], &sa, NULL);
+}
+
+void
+release_signals(void)
+{
+	if (stopped == 0)
+		return;
+	signal(stopped, SIG_DFL);
+	raise(stopped);
+}
+
 int
 run_quietly(char *const argv[], unsigned seconds, char text[TEXT_MAX])
 {
@@ -255,6 +317,9 @@ run_quietly(char *const argv[], unsigned seconds, char text[TEXT_MAX])
 		execv(argv[0], argv);
 		chain_exec_failed(argv[0]);
 	}
+	running = pid;
+	if (stopped != 0)
+		kill(pid, SIGKILL);
 	close(null);
 	close(pair[1]);
 	ended = read_until(pair[0], now_ms() + (int64_t)seconds * 1000, text);
@@ -264,6 +329,7 @@ run_quietly(char *const argv[], unsigned seconds, char text[TEXT_MAX])
 	while (waitpid(pid, &wstatus, 0) == -1)
 		if (errno != EINTR)
 			return EXIT_REFUSED;
+	running = 0;
 	if (!ended)
 		return EXIT_TIMELIMIT;
 	return os_tree_exit_status(wstatus);
