@@ -27,8 +27,12 @@
 #define BUNDLE_LINKS		"links"		/* "PATH FILE" lines: more paths of libs */
 #define BUNDLE_VM		"vm"		/* digest of the sidecar's manifest */
 
-/* Where a sandboxed program finds itself. */
-#define BUNDLE_PLACE		"/opt/x07/bundle/"
+/*
+ * Where a sandboxed program finds itself: in a directory that every view has for
+ * itself, even when the policy's root is /; and in a machine of its own.
+ */
+#define BUNDLE_PLACE		"/dev/x07-bundle/"
+#define BUNDLE_PLACE_VM		"/opt/x07/bundle/"
 
 struct bundle_part {
 	char		*name;		/* relative, without "." and ".." */

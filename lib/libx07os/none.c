@@ -37,6 +37,13 @@ os_program_exec(int fd, char *const argv[], char *const envp[])
 	unsupported();
 }
 
+const char *
+os_place(void)
+{
+	unsupported();
+	return NULL;
+}
+
 bool
 os_is_sealed(int fd)
 {

@@ -31,6 +31,14 @@ int	os_seal(const void *buf, size_t len);
 int	os_program_open(void);
 void	os_program_exec(int fd, char *const argv[], char *const envp[]);
 
+/*
+ * A directory in memory, empty, that only this process and those it starts see, and
+ * that is gone with the last of them. Everything else stays where it is, but for what the
+ * directory covers. Returns its path, constant, or NULL with errno.
+ * mount_namespaces(7).
+ */
+const char	*os_place(void);
+
 /* True when fd is such a sealed copy: its bytes cannot change any more. */
 bool	os_is_sealed(int fd);
 

@@ -20,6 +20,7 @@
 
 #define POLICY_FD	3
 #define POLICY_WORD	"3"
+#define LIBS		"/" BUNDLE_LIB
 
 extern char **environ;
 
@@ -218,13 +219,14 @@ put_encoded(FILE *f, const char *s)
  * The policy with its relative roots under the current directory, which is
  * what they are relative to in a bundle, sealed, as POLICY_FD.
  */
-static void
+static struct form *
 seal_policy(void)
 {
 	static const char key[] = "\nproject_root ";
 	const struct bundle_part *p = part(BUNDLE_FORM);
 	char *text = bundle_load(&bundle, p), *at, *end, *out = NULL, err[256];
 	char *cwd = getcwd(NULL, 0);
+	struct form *form;
 	size_t len = 0;
 	FILE *f;
 	int fd;
@@ -244,7 +246,8 @@ seal_policy(void)
 	fputs(end, f);
 	if (fclose(f) == EOF)
 		refuse_errno("memory");
-	if (form_parse(out, len, err, sizeof(err)) == NULL)
+	form = form_parse(out, len, err, sizeof(err));
+	if (form == NULL)
 		refuse("part %s: %s", p->name, err);
 	fd = os_seal(out, len);
 	if (fd == -1)
@@ -258,6 +261,7 @@ seal_policy(void)
 	free(text);
 	free(out);
 	free(cwd);
+	return form;
 }
 
 /* What programs read of the machine they run on, where it has it. */
@@ -267,7 +271,9 @@ static const char *const host_files[] = {
 	"/etc/services", "/etc/ssl", "/usr/share/ca-certificates",
 	"/usr/share/zoneinfo",
 };
+#define NHOST_FILES	(sizeof(host_files) / sizeof(host_files[0]))
 
+/* A colon or backslash in src would mean something else to x07-fsgate. */
 static void
 put_root(struct words *w, const char *src, const char *dst)
 {
@@ -278,7 +284,7 @@ put_root(struct words *w, const char *src, const char *dst)
 static void
 put_host_files(struct words *w)
 {
-	for (size_t i = 0; i < sizeof(host_files) / sizeof(host_files[0]); i++) {
+	for (size_t i = 0; i < NHOST_FILES; i++) {
 		char *path = realpath(host_files[i], NULL);
 
 		if (path != NULL && strpbrk(path, ":\\") == NULL)
@@ -287,12 +293,26 @@ put_host_files(struct words *w)
 	}
 }
 
-/* The other paths of libraries; out[i] is where part i has been taken out. */
+/* ---- the libraries: each below LIBS, by the path that it has for the program ---- */
+
+/* Makes the directories that lead to path. */
 static void
-put_links(struct words *w, char *const *out)
+make_way(char *path)
+{
+	for (char *p = path + 1; (p = strchr(p, '/')) != NULL; p++) {
+		*p = '\0';
+		if (mkdir(path, 0755) == -1 && errno != EEXIST)
+			refuse_errno("%s", path);
+		*p = '/';
+	}
+}
+
+/* Gives the libraries their other paths, which go to paths. */
+static void
+link_libs(struct words *paths, const char *dir)
 {
 	const struct bundle_part *p = bundle_find(&bundle, BUNDLE_LINKS);
-	char *text, *line, *path, *name;
+	char *text, *line, *path, *of, *to;
 
 	if (p == NULL)
 		return;
@@ -301,11 +321,89 @@ put_links(struct words *w, char *const *out)
 		give_up(p->name);
 	while ((line = strsep(&text, "\n")) != NULL && *line != '\0') {
 		path = strsep(&line, " ");
-		name = join(BUNDLE_LIB, line != NULL ? line : "", "");
-		for (size_t i = 0; i < bundle.n; i++)
-			if (strcmp(bundle.parts[i].name, name) == 0)
-				put_root(w, out[i], path);
-		free(name);
+		of = join(dir, LIBS, line != NULL ? line : "");
+		to = join(dir, LIBS, path);
+		make_way(to);
+		if (link(of, to) == -1)
+			refuse_errno("part %s: %s", p->name, path);
+		put(paths, path);
+		free(of);
+		free(to);
+	}
+}
+
+/* Has the policy a root in dir, or this machine a file that is shown there? */
+static bool
+is_shared(const struct form *form, const char *dir)
+{
+	static const char *const keys[] = { "fs.read_roots", "fs.write_roots" };
+
+	for (size_t i = 0; i < NHOST_FILES; i++)
+		if (path_within(host_files[i], dir))
+			return true;
+	for (size_t k = 0; k < 2; k++) {
+		const char *const *roots;
+		size_t n = form_list(form, keys[k], &roots);
+
+		for (size_t i = 0; i < n; i++) {
+			char *root = path_normalise(form_get(form,
+			    "project_root"), roots[i]);
+
+			if (root == NULL || path_within(root, dir))
+				return true;
+			free(root);
+		}
+	}
+	return false;
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/*
+ * Shows the libraries: by directory, because a file costs x07-fsgate a descriptor,
+ * of which the policy may allow few. Only the system's own directories are
+ * covered whole, and only when nothing else is in them.
+ */
+static void
+put_libs(struct words *w, const char *dir, const struct form *form)
+{
+	struct words paths = { NULL, 0, 0 };
+	const char *covered = NULL;
+	char *path, *slash, *src;
+
+	for (size_t i = 0; i < bundle.n; i++) {
+		const struct bundle_part *p = &bundle.parts[i];
+
+		if (strncmp(p->name, BUNDLE_LIB "/", sizeof(BUNDLE_LIB)) != 0)
+			continue;
+		src = join(dir, "/", p->name);
+		make_way(src);
+		free(src);
+		free(take_out(p, dir, p->name));
+		put(&paths, join(p->name + strlen(BUNDLE_LIB), "", ""));
+	}
+	if (paths.n == 0)
+		return;
+	link_libs(&paths, dir);
+	qsort(paths.list, paths.n, sizeof(*paths.list), by_text);
+	for (size_t i = 0; i < paths.n; i++) {
+		path = paths.list[i];
+		if (covered != NULL && path_within(path, covered))
+			continue;
+		slash = strrchr(path, '/');
+		*slash = '\0';
+		if ((strncmp(path, "/lib", 4) == 0 ||
+		    strncmp(path, "/usr/lib", 8) == 0) && !is_shared(form, path))
+			covered = path;
+		else
+			*slash = '/';
+		src = join(dir, LIBS, path);
+		put_root(w, src, path);
+		free(src);
 	}
 }
 
@@ -314,15 +412,11 @@ put_links(struct words *w, char *const *out)
  * and of this machine only what is no program.
  */
 static void
-put_view(struct words *w, const char *dir, const struct bundle_part *program)
+put_view(struct words *w, const char *dir, const struct form *form, const char *at)
 {
-	const char *name = program->name + strlen(BUNDLE_PROGRAM);
-	char number[32], *path;
+	const struct bundle_part *program = part(BUNDLE_PROGRAM);
+	char *path;
 
-	char **out = calloc(bundle.n, sizeof(*out));
-
-	if (out == NULL)
-		refuse_errno("memory");
 	put_words(w, (const char *[]){ "--closure", "none", NULL });
 	put_host_files(w);
 	path = join(dir, "/", "program");
@@ -331,34 +425,24 @@ put_view(struct words *w, const char *dir, const struct bundle_part *program)
 		free(path);
 		path = take_out(program, dir, "program");
 	}
-	name = join(BUNDLE_PLACE, name, "");
-	put_root(w, path, name);
-	for (size_t i = 0; i < bundle.n; i++) {
-		const struct bundle_part *p = &bundle.parts[i];
-
-		if (strncmp(p->name, BUNDLE_LIB "/", sizeof(BUNDLE_LIB)) != 0)
-			continue;
-		snprintf(number, sizeof(number), "lib%zu", i);
-		out[i] = take_out(p, dir, number);
-		put_root(w, out[i], p->name + strlen(BUNDLE_LIB));
-	}
-	put_links(w, out);
-	free(out);
+	put_root(w, path, at);
+	put_libs(w, dir, form);
 }
 
 static _Noreturn void
 run_sandboxed(char *argv[])
 {
-	const struct bundle_part *program = part(BUNDLE_PROGRAM);
 	static const char *const policy[] = { "-P", POLICY_WORD, NULL };
 	static const char *const end[] = { "--", NULL };
+	struct form *form = seal_policy();
 	struct words w = { NULL, 0, 0 };
-	const char *dir;
-	char *name;
+	const char *dir = os_place();
+	char *name, *at = join(BUNDLE_PLACE, part(BUNDLE_PROGRAM)->name +
+	    strlen(BUNDLE_PROGRAM), "");
 
-	seal_policy();
-	hold_signals();
-	dir = place_make();
+	if (dir == NULL)
+		refuse("a place for the parts (%s): %s",
+		    os_namespace_hint(errno), strerror(errno));
 	put(&w, take_out(part(BUNDLE_GATE "environ"), dir, "environ"));
 	put_words(&w, policy);
 	put_words(&w, end);
@@ -368,14 +452,15 @@ run_sandboxed(char *argv[])
 		free(name);
 		put_words(&w, policy);
 		if (strcmp(gates[i], "x07-fsgate") == 0)
-			put_view(&w, dir, program);
+			put_view(&w, dir, form, at);
 		put_words(&w, end);
 	}
-	put(&w, join(BUNDLE_PLACE, program->name + strlen(BUNDLE_PROGRAM), ""));
+	put(&w, at);
 	for (char **p = argv + 1; *p != NULL; p++)
 		put(&w, *p);
 	check_rest();
-	supervise(w.list);
+	execv(w.list[0], w.list);
+	refuse_errno("%s", w.list[0]);
 }
 
 static _Noreturn void
@@ -385,10 +470,11 @@ run_machine(char *argv[])
 	const struct bundle_part *vm = part(BUNDLE_VM);
 	struct words w = { NULL, 0, 0 };
 	struct machine m;
+	struct form *form;
 	const char *dir;
-	char *text;
+	char *text, *at;
 
-	seal_policy();
+	form = seal_policy();
 	text = bundle_load(&bundle, vm);
 	if (text == NULL)
 		give_up(vm->name);
@@ -406,9 +492,10 @@ run_machine(char *argv[])
 	    "--image", m.image, NULL });
 	if (m.digest != NULL)
 		put_words(&w, (const char *[]){ "--image-digest", m.digest, NULL });
-	put_view(&w, dir, program);
+	at = join(BUNDLE_PLACE_VM, program->name + strlen(BUNDLE_PROGRAM), "");
+	put_view(&w, dir, form, at);
 	put_words(&w, (const char *[]){ "--", NULL });
-	put(&w, join(BUNDLE_PLACE, program->name + strlen(BUNDLE_PROGRAM), ""));
+	put(&w, at);
 	for (char **p = argv + 1; *p != NULL; p++)
 		put(&w, *p);
 	check_rest();
