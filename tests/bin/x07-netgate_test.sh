@@ -607,15 +607,19 @@ program_killed_body()
 program_killed_as()
 {
 	rm -f up
-	$AS x07-netgate -a 127.0.0.1:4567 -- sh -c 'echo > up; exec sleep 777' &
+	$AS x07-netgate -a 127.0.0.1:4567 -- sh -c 'readlink /proc/self/ns/net >up; exec sleep 777' &
 	prog=$!
-	wait_for 20 test -f up
+	wait_for 20 test -s up
 	pgrep -f '^x07-netgate -a 127.0.0.1:4567 ' >/dev/null ||
 	    atf_fail "no relay"
 	# $AS may have forked: the sleep is what x07-netgate became.
 	kill -KILL "$(pgrep -x -f 'sleep 777')"
 	wait "$prog" && atf_fail "the program was not killed"
 	wait_for 20 sh -c "! pgrep -f '^x07-netgate -a 127.0.0.1:4567 '"
+	# Nobody is left in its network.
+	[ -n "$(cat up)" ] && [ "$(cat up)" != "$(readlink /proc/self/ns/net)" ] ||
+	    atf_fail "no network of its own: $(cat up)"
+	wait_for 20 sh -c '! readlink /proc/[0-9]*/ns/net | grep -xF "$(cat up)"'
 }
 
 # ---- the name server ----
@@ -1712,6 +1716,58 @@ policy_cleanup()
 	stop_servers
 }
 
+# The network part of db.*: names and blocks, each with all of the ports; so many
+# connections; so much patience.
+atf_test_case policy_db
+policy_db_body()
+{
+	x07-policy init --template postgres-client --emit policy >base.json ||
+	    atf_fail "no template"
+	both policy_db_as
+}
+policy_db_as()
+{
+	mkdir -p w
+	echo "$NAMES" >w/names
+	python3 - <<-'EOF'
+	import json
+	p = json.load(open("base.json"))
+	p["db"].update(max_live_conns=2, connect_timeout_ms=300)
+	p["db"]["net"].update(allow_dns=["good.example"],
+	    allow_cidrs=["203.0.113.64/26"], allow_ports=[80, 81])
+	json.dump(p, open("w/db.py", "w"))
+	EOF
+	cat >w/hold.py <<-'EOF'
+	import errno, socket, time
+	def dial(host, port):
+	    s = socket.socket()
+	    return s, errno.errorcode.get(s.connect_ex((host, port)), "connected")
+	one = dial("good.example", 80)
+	two = dial("good.example", 81)
+	three = dial("good.example", 80)
+	print("three", one[1], two[1], three[1])
+	two[0].close()
+	time.sleep(0.5)
+	print("after", dial("good.example", 80)[1])
+	one[0].close()
+	time.sleep(0.5)
+	start = time.time()
+	print("silent", dial("203.0.113.77", 81)[1], time.time() - start < 15)
+	EOF
+	world '
+	web 203.0.113.5 80
+	web 203.0.113.5 81
+	x07-netgate -p db.py -- python3 hold.py
+	x07-netgate -p db.py -- curl -sS http://good.example:82/ || :
+	x07-netgate -p db.py -- curl -sS http://203.0.113.6:80/ || :'
+	said '^three connected connected ECONNREFUSED$'
+	said 'deny connect good.example:80 .*more than 2 connections at once'
+	said '^after connected$'
+	said '^silent EHOSTUNREACH True$'
+	said 'deny connect good.example:82 '
+	said 'deny connect 203.0.113.6:80 '
+}
+
 atf_init_test_cases()
 {
 	atf_add_test_case address
@@ -1732,6 +1788,7 @@ atf_init_test_cases()
 	atf_add_test_case relay_dies_busy
 	atf_add_test_case program_killed
 	atf_add_test_case policy
+	atf_add_test_case policy_db
 	for t in dns resolv_link dns_flood no_dns expiry udp udp_range serve serve_private serve_later \
 	    limits dry_run audit flood unheard flow few_pipes load clients completions terminal no_namespaces; do
 		atf_add_test_case $t
