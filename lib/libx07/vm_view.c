@@ -249,7 +249,6 @@ add_tools(struct mounts *m, const struct vm_run *r)
 		add_mount(m, vm_tool(r->gates.list[i]),
 		    format("/x07/bin/", r->gates.list[i]), true);
 	add_mount(m, vm_tool("guestrun"), "/x07/bin/guestrun", true);
-	add_mount(m, vm_tool("netmux"), "/x07/bin/netmux", true);
 }
 
 static void
@@ -296,8 +295,10 @@ vm_mounts(const struct vm_run *r, size_t *n)
 
 	add_mount(&m, format(r->dir, "/in"), "/x07/in", true);
 	add_mount(&m, format(r->dir, "/out"), "/x07/out", false);
-	if (stat(net, &st) == 0)
+	if (stat(net, &st) == 0) {
 		add_mount(&m, net, "/x07/net", false);
+		add_mount(&m, vm_tool("netmux"), "/x07/bin/netmux", true);
+	}
 	add_tools(&m, r);
 	items = vm_view_load(r->view_fd, &nitems);
 	for (size_t i = 0; i < nitems; i++) {

@@ -1,0 +1,276 @@
+/* One program in one container, from its start to when nothing is left of it. */
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "os.h"
+#include "vm-ctr.h"
+#include "x07.h"
+
+#define TICK_MS		250	/* how often the audit log is looked at */
+#define LEAVE_MS	2000	/* a runtime's program has, when its container is gone */
+
+static pid_t parent;
+static int input = -1;		/* what the runtime's program reads instead of ours */
+static pid_t feeder;
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static char *
+path_in(const char *dir, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", dir, name) == -1)
+		refuse_errno("memory");
+	return path;
+}
+
+/* ---- the audit log of the gates ---- */
+
+static int log_fd = -1;
+
+/*
+ * They write to a file that only their container and we see; descriptors do not get
+ * into a container.
+ */
+static void
+make_log(const struct vm_run *r)
+{
+	char *dir = path_in(r->dir, "audit"), *path = path_in(dir, "log");
+
+	if (r->audit_fd == -1)
+		return;
+	if (mkdir(dir, 0700) == -1 || (log_fd = open(path,
+	    O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) == -1)
+		refuse_errno("%s", path);
+}
+
+/* Hands on what is new in it. */
+static void
+copy_log(const struct vm_run *r)
+{
+	char buf[16384];
+	ssize_t n;
+
+	while (log_fd != -1 && (n = read(log_fd, buf, sizeof(buf))) > 0)
+		if (write(r->audit_fd, buf, (size_t)n) != n)
+			refuse_errno("the audit log");
+}
+
+/* ---- what the container is made of ---- */
+
+/* The contract's mounts, and the log. */
+static void
+add_mounts(struct job *j)
+{
+	size_t n;
+	struct vm_mount *list = vm_mounts(j->run, &n);
+
+	if (log_fd != -1) {
+		list = reallocarray(list, n + 1, sizeof(*list));
+		if (list == NULL)
+			refuse_errno("memory");
+		list[n++] = (struct vm_mount){ path_in(j->run->dir, "audit"),
+		    "/x07/audit", false };
+	}
+	j->mounts = list;
+	j->nmounts = n;
+}
+
+/* Which limits the runtime can hold here; the others it would refuse. */
+static void
+ask_controllers(struct job *j)
+{
+	static struct said s;
+
+	if (j->rt->controllers == NULL)
+		return;
+	control(words(j, j->rt->controllers), CONTROL_MS, &s);
+	if (s.status != 0)
+		refuse("%s: %s", j->rt->what, control_why(&s));
+	j->controllers = s.out;
+	if (j->run->memory > 0 && strstr(s.out, "\"memory\"") == NULL &&
+	    !j->run->quiet)
+		note("%s can limit no memory here: x07-limit in the container "
+		    "alone holds limits.mem_bytes", j->rt->what);
+}
+
+static void
+say_what_is_weaker(const struct job *j)
+{
+	const struct vm_run *r = j->run;
+
+	if (!is_vm(j->rt) && !r->weaker)
+		refuse("%s has no kernel between the program and this machine; "
+		    "accept that with --i-accept-weaker-isolation "
+		    "(X07_I_ACCEPT_WEAKER_ISOLATION=1), or use another backend",
+		    j->rt->what);
+	if (r->clock >= 0 && !r->quiet)
+		note("%s cannot set a clock: the program sees this machine's time",
+		    j->rt->what);
+}
+
+static char **
+prepare(struct job *j)
+{
+	const struct vm_run *r = j->run;
+
+	say_what_is_weaker(j);
+	j->image = image_pin(j, r->image, r->digest);
+	ask_controllers(j);
+	make_log(r);
+	add_mounts(j);
+	vm_write_request(r);
+	j->started = path_in(r->dir, "started");
+	return words(j, j->rt->run);
+}
+
+/* ---- its life ---- */
+
+/*
+ * ctr forgets the end of input that comes before the container runs. So it
+ * reads from us, and sees the end only then.
+ */
+static void
+feed(const struct job *j)
+{
+	static const struct timespec step = { 0, 20000000 };
+	int pair[2];
+	ssize_t n;
+
+	if (!j->rt->late_eof || j->run->tty)
+		return;
+	if (pipe2(pair, O_CLOEXEC) == -1 || (feeder = fork()) == -1)
+		refuse_errno("standard input");
+	if (feeder != 0) {
+		close(pair[1]);
+		input = pair[0];
+		return;
+	}
+	if (os_die_with_parent(parent) == -1)
+		_exit(EXIT_REFUSED);
+	close(pair[0]);
+	signal(SIGPIPE, SIG_IGN);
+	while ((n = os_pump(STDIN_FILENO, pair[1], 1 << 16)) != 0)
+		if (n == -1 && errno != EINTR)
+			break;
+	while (access(j->started, F_OK) == -1)
+		nanosleep(&step, NULL);
+	_exit(0);
+}
+
+static void
+become_runtime(void *arg)
+{
+	(void)arg;
+	/* The kernel ends it with us; kill and sweep end what it started. */
+	if (os_die_with_parent(parent) == -1 ||
+	    (input != -1 && dup2(input, STDIN_FILENO) == -1) ||
+	    os_keep_fds(NULL, 0) == -1)
+		refuse_errno("the runtime");
+}
+
+/* True when it ended within the time. */
+static bool
+wait_for(struct child *c, int64_t ms, int *wstatus)
+{
+	int64_t until = now_ms() + ms, left;
+
+	while ((left = until - now_ms()) > 0) {
+		struct pollfd p = { c->events, POLLIN, 0 };
+
+		if (poll(&p, 1, (int)left) == 1 && child_event(c, wstatus))
+			return true;
+	}
+	return false;
+}
+
+/* Its deadline has passed: the container first, then who waits for it. */
+static int
+end_late(struct child *c, const struct job *j)
+{
+	int wstatus;
+
+	job_end(j->rt, j->name, 0);
+	if (!wait_for(c, LEAVE_MS, &wstatus)) {
+		kill(c->pid, SIGKILL);
+		wait_for(c, LEAVE_MS, &wstatus);
+	}
+	copy_log(j->run);
+	note("time limit");
+	return EXIT_TIMELIMIT;
+}
+
+/* What its exit says about the program's. */
+static int
+understand(const struct job *j, int wstatus)
+{
+	if (WIFSIGNALED(wstatus)) {
+		note("%s was killed by signal %d; how the program ended cannot be "
+		    "told", j->rt->what, WTERMSIG(wstatus));
+		return EXIT_REFUSED;
+	}
+	if (j->rt->late_eof && access(j->started, F_OK) == -1) {
+		note("%s could not start the container", j->rt->what);
+		return EXIT_REFUSED;
+	}
+	return WEXITSTATUS(wstatus);
+}
+
+static int
+supervise(struct child *c, const struct job *j)
+{
+	const struct vm_run *r = j->run;
+	int64_t left;
+	int wstatus, status;
+
+	for (;;) {
+		left = r->deadline_ms - now_ms();
+		if (left <= 0)
+			return end_late(c, j);
+		if (wait_for(c, left < TICK_MS ? left : TICK_MS, &wstatus))
+			break;
+		copy_log(r);
+	}
+	copy_log(r);
+	status = understand(j, wstatus);
+	/* --rm has removed it, unless its program was ended before that. */
+	if (job_end(j->rt, j->name, 0) == -1)
+		return EXIT_REFUSED;
+	return status;
+}
+
+int
+run_job(const struct runtime *rt, const struct vm_run *r)
+{
+	struct job j = { .rt = rt, .run = r, .name = container_name(r->id) };
+	char **argv = prepare(&j);
+	struct child c;
+	int status;
+
+	parent = getpid();
+	feed(&j);
+	if (child_start(&c, argv, become_runtime, NULL) == -1)
+		refuse_errno("%s", argv[0]);
+	status = supervise(&c, &j);
+	if (feeder > 0)
+		kill(feeder, SIGKILL);
+	return status;
+}
