@@ -79,7 +79,11 @@ choose(const struct runtime *rt, char *out, const char *ref,
 		    vm_digest_valid(copy("sha256:", word)))
 			word = copy("sha256:", word);
 		found = digest_of(word);
-		if (found == NULL || strspn(word, REF_CHARS) != strlen(word))
+		if (found == NULL || *word == '-' || *word == '@' ||
+		    strspn(word, REF_CHARS) != strlen(word))
+			continue;
+		/* A table of names says in a name what somebody called it. */
+		if (!rt->names_digest && found != word)
 			continue;
 		if (*seen == NULL)
 			*seen = found;

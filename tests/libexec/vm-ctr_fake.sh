@@ -1,0 +1,25 @@
+#!/bin/sh
+# Stands for a container runtime: records its words, and then does what the test
+# wants of that kind of call. $FAKE/KIND is sourced where there is one.
+i=$(cat "$FAKE/count" 2>/dev/null || echo 0)
+echo $((i + 1)) >"$FAKE/count"
+
+case " $* " in
+*" image inspect "* | *" images list "*) kind=inspect ;;
+*" images tag "*) kind=tag ;;
+*CgroupControllers*) kind=controllers ;;
+*" info --format "* | *" version "* | *" system info "* | *" preflight "*) kind=probe ;;
+*" stop "* | *" SIGTERM "*) kind=soft ;;
+*" SIGKILL "*) kind=hard ;;
+*" tasks delete "*) kind=task ;;
+*" rm -f "* | *" delete "*) kind=remove ;;
+*" ps -a "* | *" list "*) kind=list ;;
+*" containers info "* | *" inspect x07-"*) kind=info ;;
+*" run "*) kind=run ;;
+*) kind=unknown ;;
+esac
+printf '%s\n' "$@" >"$FAKE/words.$kind"
+echo "$kind $*" >>"$FAKE/calls"
+
+[ ! -e "$FAKE/$kind" ] || . "$FAKE/$kind"
+exit 0

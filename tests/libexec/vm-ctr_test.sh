@@ -1,0 +1,940 @@
+#!/usr/bin/env atf-sh
+# The drivers of container runtimes: against programs that record what they are asked
+# for and fail as told, and against real podman and containerd where they run.
+
+. "$X07_TESTS/lib.sh"
+
+PATH=$PATH:/usr/bin:/bin
+ALL="docker podman apple-container firecracker-ctr"
+A=sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+B=sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+
+libexec()
+{
+	_bin=$(dirname "$(command -v x07-limit)")
+	echo "${_bin%/bin}/libexec/x07"
+}
+
+# fakes: a fresh directory of runtimes that only record, and one of a job. All of
+# them know image img:1, which is $A.
+fakes()
+{
+	FAKE=$PWD/fake
+	export FAKE
+	rm -rf "$FAKE" job
+	mkdir -p "$FAKE/bin" job/in job/out
+	for _p in docker podman container firecracker-ctr; do
+		cp "$X07_TESTS/libexec/vm-ctr_fake.sh" "$FAKE/bin/$_p"
+		chmod 755 "$FAKE/bin/$_p"
+	done
+	printf 'echo %s\n' "'[\"img@$A\"] ${B#*:}'" >"$FAKE/inspect"
+	echo 'echo "[\"cpu\",\"memory\",\"pids\"]"' >"$FAKE/controllers"
+	printf 'form\n' >policy
+	printf 'empty /nothing\n' >view
+	printf 'SECRET=1\0' >env
+	chmod -R a+rwX "$FAKE" job policy view env
+	chmod 755 .
+	[ -z "$AS" ] || chown -R "$TEST_USER" job
+}
+
+# with NAME VERB...: the driver, with the fakes in its way.
+with()
+{
+	_name=$1
+	shift
+	$AS env PATH="${ONLY:-$FAKE/bin:$PATH}" FAKE="$FAKE" $SET \
+	    "$(libexec)/vm-$_name" "$@"
+}
+
+deadline()
+{
+	echo $(($(date +%s) * 1000 + ${1:-60000}))
+}
+
+# drive NAME STATUS OPTION... -- PROGRAM...: run, output in out and err.
+drive()
+{
+	_name=$1 _want=$2 _got=0
+	shift 2
+	with "$_name" run --id t1 --dir "$PWD/job" --deadline "${WHEN:-$(deadline)}" \
+	    --policy-fd 3 --view-fd 4 --env-fd 5 --image "${IMAGE:-img:1}" \
+	    "$@" 3<policy 4<view 5<env >out 2>err </dev/null || _got=$?
+	[ "$_got" -eq "$_want" ] ||
+	    atf_fail "vm-$_name: $_got, not $_want: $(cat out err)"
+}
+
+# verb STATUS NAME VERB...: any other verb, output in out and err.
+verb()
+{
+	_want=$1 _got=0
+	shift
+	with "$@" >out 2>err </dev/null || _got=$?
+	[ "$_got" -eq "$_want" ] || atf_fail "vm-$*: $_got, not $_want: $(cat out err)"
+}
+
+# says TEXT: one line on standard error, and with that in it.
+says()
+{
+	grep -Fq -e "$1" err || atf_fail "no '$1' in: $(cat err)"
+	[ "$(wc -l <err)" -eq 1 ] || atf_fail "more than one line: $(cat err)"
+}
+
+asked()
+{
+	grep -q -e "$1" "$FAKE/calls" || atf_fail "no call '$1': $(cat "$FAKE/calls")"
+}
+
+not_asked()
+{
+	[ ! -e "$FAKE/calls" ] || ! grep -q -e "$1" "$FAKE/calls" ||
+	    atf_fail "a call '$1': $(cat "$FAKE/calls")"
+}
+
+# words KIND: what that call was, one word a line, what differs between machines
+# replaced.
+words()
+{
+	sed -e "s|$PWD|@PWD@|g" -e "s|$(realpath .)|@PWD@|g" \
+	    -e "s|=$(realpath "$(libexec)")/|=@LIBEXEC@/|g" \
+	    -e "s|^$($AS id -u):$($AS id -g)\$|@USER@|" -e '/^--timeout$/{n;s/[0-9]*/@S@/;}' \
+	    -e '/^--cap-add=SETFCAP$/d' -e '/^--userns=keep-id$/d' "$FAKE/words.$1"
+}
+
+LIMITS="--weaker --memory 5000001 --cpus 2 --label io.x07.schema=1 --label io.x07.run_id=t1"
+
+MOUNTS='type=bind,source=@PWD@/job/in,target=/x07/in,readonly
+--mount
+type=bind,source=@PWD@/job/out,target=/x07/out
+--mount
+type=bind,source=@LIBEXEC@/guestrun,target=/x07/bin/guestrun,readonly'
+
+atf_test_case words_of_docker
+words_of_docker_body()
+{
+	both docker_words
+}
+docker_words()
+{
+	fakes
+	drive docker 0 $LIMITS -- true
+	cat >expected <<-EOF
+	run
+	--rm
+	--name
+	x07-t1
+	-i
+	--label
+	io.x07.schema=1
+	--label
+	io.x07.run_id=t1
+	--memory
+	5m
+	--cpus
+	2
+	--network
+	none
+	--workdir
+	/
+	--pull
+	never
+	--read-only
+	--tmpfs
+	/tmp
+	--tmpfs
+	/run
+	--cap-drop
+	ALL
+	--security-opt
+	no-new-privileges
+	--security-opt
+	seccomp=unconfined
+	--security-opt
+	apparmor=unconfined
+	--security-opt
+	systempaths=unconfined
+	--pids-limit
+	4096
+	--user
+	@USER@
+	--mount
+	$MOUNTS
+	--entrypoint
+	/x07/bin/guestrun
+	img@$A
+	/x07/in
+	EOF
+	words run >got
+	atf_check diff -u expected got
+	# What belongs to root alone, and what to users alone.
+	if as_root; then
+		grep -qx -e --cap-add=SETFCAP "$FAKE/words.run" || atf_fail "SETFCAP"
+	else
+		! grep -q -e SETFCAP "$FAKE/words.run" || atf_fail "SETFCAP"
+	fi
+	# The environment is in a file of the container's, never in words for ps(1).
+	! grep -q SECRET "$FAKE/calls" || atf_fail "the environment is in the words"
+	grep -q SECRET=1 job/in/request || atf_fail "no environment"
+	grep -qx form job/in/policy || atf_fail "no policy"
+}
+
+atf_test_case words_of_podman
+words_of_podman_body()
+{
+	both podman_words
+}
+podman_words()
+{
+	fakes
+	drive podman 0 $LIMITS --tty -- true
+	cat >expected <<-EOF
+	run
+	--rm
+	--name
+	x07-t1
+	-i
+	-t
+	--label
+	io.x07.schema=1
+	--annotation
+	io.x07.schema=1
+	--label
+	io.x07.run_id=t1
+	--annotation
+	io.x07.run_id=t1
+	--memory
+	5m
+	--cpus
+	2
+	--network
+	none
+	--workdir
+	/
+	--pull
+	never
+	--read-only
+	--read-only-tmpfs=true
+	--http-proxy=false
+	--timeout
+	@S@
+	--cap-drop
+	ALL
+	--security-opt
+	no-new-privileges
+	--security-opt
+	unmask=ALL
+	--pids-limit=4096
+	--user
+	@USER@
+	--mount
+	$MOUNTS
+	--entrypoint
+	/x07/bin/guestrun
+	img@$A
+	/x07/in
+	EOF
+	words run >got
+	atf_check diff -u expected got
+	if as_root; then
+		! grep -q -e keep-id "$FAKE/words.run" || atf_fail "keep-id"
+	else
+		grep -qx -e --userns=keep-id "$FAKE/words.run" || atf_fail "keep-id"
+	fi
+	# A podman that can not limit memory is not asked to, and that is told.
+	fakes
+	echo 'echo "[\"cpuset\",\"pids\"]"' >"$FAKE/controllers"
+	drive podman 0 $LIMITS -- true
+	says "x07-limit in the container alone"
+	! grep -q -e '^--memory' -e '^--cpus' "$FAKE/words.run" || atf_fail "limits"
+	grep -qx -e --pids-limit=4096 "$FAKE/words.run" || atf_fail "pids"
+}
+
+atf_test_case words_of_apple_container
+words_of_apple_container_body()
+{
+	both apple_words
+}
+apple_words()
+{
+	fakes
+	echo "echo '[{\"descriptor\":{\"digest\":\"$A\"}}]'" >"$FAKE/inspect"
+	drive apple-container 0 $LIMITS -- true
+	cat >expected <<-EOF
+	run
+	--name
+	x07-t1
+	--rm
+	-i
+	--label
+	io.x07.schema=1
+	--label
+	io.x07.run_id=t1
+	--memory
+	5000001
+	--cpus
+	2
+	--network
+	none
+	--workdir
+	/
+	--mount
+	$MOUNTS
+	--entrypoint
+	/x07/bin/guestrun
+	img@$A
+	/x07/in
+	EOF
+	words run >got
+	atf_check diff -u expected got
+}
+
+atf_test_case words_of_firecracker_ctr
+words_of_firecracker_ctr_body()
+{
+	both firecracker_words
+}
+firecracker_words()
+{
+	fakes
+	started
+	echo "echo 'REF TYPE DIGEST'; echo 'img:1 t/t $A 1.0 MiB'" >"$FAKE/inspect"
+	drive firecracker-ctr 0 $LIMITS -- true
+	cat >expected <<-EOF
+	--address
+	/run/firecracker-containerd/containerd.sock
+	--namespace
+	x07
+	run
+	--rm
+	--runtime
+	aws.firecracker
+	--snapshotter
+	devmapper
+	--label
+	io.x07.schema=1
+	--annotation
+	io.x07.schema=1
+	--label
+	io.x07.run_id=t1
+	--annotation
+	io.x07.run_id=t1
+	--memory-limit
+	5000001
+	--cpus
+	2
+	--cwd
+	/
+	--read-only
+	--cap-add
+	CAP_SYS_ADMIN
+	--pid-file
+	@PWD@/job/started
+	--mount
+	type=bind,src=@PWD@/job/in,dst=/x07/in,options=rbind:ro
+	--mount
+	type=bind,src=@PWD@/job/out,dst=/x07/out,options=rbind
+	--mount
+	type=bind,src=@LIBEXEC@/guestrun,dst=/x07/bin/guestrun,options=rbind:ro
+	img@$A
+	x07-t1
+	/x07/bin/guestrun
+	/x07/in
+	EOF
+	words run | sed 's|src=@LIBEXEC@|src=@LIBEXEC@|' >got
+	sed -i "s|src=$(realpath "$(libexec)")/|src=@LIBEXEC@/|" got
+	atf_check diff -u expected got
+	# The variables of the reference.
+	fakes
+	started
+	echo "echo 'img:1 t/t $A 1.0 MiB'" >"$FAKE/inspect"
+	cp "$FAKE/bin/firecracker-ctr" "$FAKE/bin/myctr"
+	SET="X07_VM_FIRECRACKER_CTR_BIN=myctr X07_VM_FIRECRACKER_CONTAINERD_SOCK=/s
+	    X07_VM_FIRECRACKER_SNAPSHOTTER=native X07_VM_CONTAINERD_NAMESPACE=n"
+	drive firecracker-ctr 0 $LIMITS -- true
+	unset SET
+	asked '^run --address /s --namespace n run --rm .*--snapshotter native'
+}
+
+# started: the fake ctr's container starts.
+started()
+{
+	echo 'while [ $# -gt 0 ]; do [ "$1" != --pid-file ] || echo 1 >"$2"; shift; done' \
+	    >"$FAKE/run"
+}
+
+# each NAME: fakes that suit the driver.
+each()
+{
+	fakes
+	[ "$1" != firecracker-ctr ] || started
+}
+
+atf_test_case mounts
+mounts_body()
+{
+	both check_mounts
+}
+check_mounts()
+{
+	for n in $ALL; do
+		each "$n"
+		mkdir -p data written
+		id=$(stat -c %d:%i data)
+		printf 'read /data %s %s root\nread /usr /usr 1:1\nwrite /out %s %s root\n' \
+		    "$PWD/data" "$id" "$PWD/written" "$(stat -c %d:%i written)" >view
+		drive "$n" 0 --weaker -- true
+		case $n in
+		firecracker-ctr)
+			grep -qx "type=bind,src=$PWD/data,dst=/data,options=rbind:ro" \
+			    "$FAKE/words.run" || atf_fail "$(cat "$FAKE/words.run")"
+			grep -qx "type=bind,src=$PWD/written,dst=/out,options=rbind" \
+			    "$FAKE/words.run" || atf_fail "$(cat "$FAKE/words.run")" ;;
+		*)
+			grep -qx "type=bind,source=$PWD/data,target=/data,readonly" \
+			    "$FAKE/words.run" || atf_fail "$(cat "$FAKE/words.run")"
+			grep -qx "type=bind,source=$PWD/written,target=/out" \
+			    "$FAKE/words.run" || atf_fail "$(cat "$FAKE/words.run")" ;;
+		esac
+		# What programs need to start is the image's.
+		! grep -q /usr,t "$FAKE/words.run" || atf_fail "/usr of this machine"
+		# What a --mount cannot carry is refused, not cut in two.
+		for bad in 'a%2Cb' 'a%0Ab' 'a%0Db' 'a%7Fb'; do
+			each "$n"
+			real=$(printf '%b' "$(echo "$bad" | sed 's/%/\\x/')"x)
+			mkdir -p "${real%x}"
+			printf 'read /data %s/%s %s root\n' "$PWD" "$bad" \
+			    "$(stat -c %d:%i "${real%x}")" >view
+			drive "$n" 125 --weaker -- true
+			says "cannot be mounted in a container"
+			not_asked '^run '
+		done
+		# %00 is no path at all.
+		printf 'read /data %s/a%%00b 1:1 root\n' "$PWD" >view
+		drive "$n" 125 --weaker -- true
+		# A source that is another one now.
+		each "$n"
+		printf 'read /data %s %s1 root\n' "$PWD/data" "$id" >view
+		drive "$n" 125 --weaker -- true
+		says "was replaced"
+		not_asked '^run '
+	done
+}
+
+atf_test_case digest
+digest_body()
+{
+	both check_digest
+}
+check_digest()
+{
+	for n in $ALL; do
+		each "$n"
+		drive "$n" 0 --weaker --digest $A -- true
+		asked "^run .*img@$A"
+		# Never by the tag that was checked.
+		! grep -qx img:1 "$FAKE/words.run" || atf_fail "run by its tag"
+		# Another image than the one that is asked for.
+		each "$n"
+		drive "$n" 125 --weaker --digest "${A%a}0" -- true
+		says "is asked for"
+		not_asked '^run '
+		# A reference that carries one: it counts, and must be the same.
+		IMAGE=reg.example:5000/x/img:1@${A%a}0 drive "$n" 125 --weaker -- true
+		says "is asked for"
+		IMAGE=img@$A drive "$n" 125 --weaker --digest $B -- true
+		says "is not $B"
+		not_asked '^run '
+		# There is none, and the command that gets it is told.
+		each "$n"
+		echo 'echo "Error: no such image" >&2; exit 1' >"$FAKE/inspect"
+		drive "$n" 125 --weaker -- true
+		says "no such image; get it first: "
+		says "pull img:1"
+		# Nonsense is none.
+		for s in 'echo' 'head -c 100000 /dev/urandom' 'echo "[\"img@sha256:12\"]"' \
+		    "echo '--privileged@$A'" 'kill -9 $$'; do
+			each "$n"
+			echo "$s" >"$FAKE/inspect"
+			drive "$n" 125 --weaker -- true
+			not_asked '^run '
+		done
+		# Words that are no reference at all.
+		for ref in '--privileged' 'a b' 'a;b' '' '@' "$(printf 'a\nb')"; do
+			each "$n"
+			_got=0
+			with "$n" run --id t1 --dir "$PWD/job" --deadline \
+			    "$(deadline)" --policy-fd 3 --view-fd 4 --env-fd 5 \
+			    --image "$ref" --weaker -- true 3<policy 4<view 5<env \
+			    >out 2>err </dev/null || _got=$?
+			[ $_got -eq 125 ] || atf_fail "'$ref': $_got"
+			[ ! -e "$FAKE/calls" ] || atf_fail "'$ref' was asked for"
+		done
+	done
+	# Without a digest that names it, podman and docker run an image's own identity.
+	for n in docker podman; do
+		each $n
+		drive $n 0 --weaker --digest $B -- true
+		asked "^run .* $B /x07/in"
+	done
+	# ctr runs what has a name: the digest becomes one, and is looked at again.
+	each firecracker-ctr
+	cat >"$FAKE/inspect" <<-EOF
+	case "\$*" in
+	*@*) [ -e "$FAKE/tagged" ] && echo "img@$A t $A" ;;
+	*) echo "img:1 t $A" ;;
+	esac
+	EOF
+	echo ": >$FAKE/tagged" >"$FAKE/tag"
+	drive firecracker-ctr 0 --digest $A -- true
+	asked "^tag .* images tag img:1 img@$A"
+	asked "^run .*img@$A"
+	each firecracker-ctr
+	cat >"$FAKE/inspect" <<-EOF
+	case "\$*" in
+	*@*) [ -e "$FAKE/tagged" ] && echo "img@$A t $B" ;;
+	*) echo "img:1 t $A" ;;
+	esac
+	EOF
+	echo ": >$FAKE/tagged" >"$FAKE/tag"
+	drive firecracker-ctr 125 --digest $A -- true
+	says "it is another one now"
+	not_asked '^run '
+}
+
+atf_test_case acceptance
+acceptance_body()
+{
+	both check_acceptance
+}
+check_acceptance()
+{
+	for n in docker podman; do
+		each $n
+		drive $n 125 -- true
+		says "--i-accept-weaker-isolation"
+		[ ! -e "$FAKE/calls" ] || atf_fail "asked: $(cat "$FAKE/calls")"
+		drive $n 0 --weaker -- true
+		asked '^run '
+	done
+	for n in apple-container firecracker-ctr; do
+		each $n
+		drive $n 0 -- true
+		asked '^run '
+	done
+	# Firecracker's ctr with a runtime that is none.
+	each firecracker-ctr
+	SET=X07_VM_FIRECRACKER_RUNTIME=io.containerd.runc.v2
+	drive firecracker-ctr 125 -- true
+	says "--i-accept-weaker-isolation"
+	not_asked .
+	drive firecracker-ctr 0 --weaker -- true
+	asked '^run .*--runtime io.containerd.runc.v2'
+	unset SET
+}
+
+atf_test_case status
+status_body()
+{
+	both check_status
+}
+check_status()
+{
+	for n in $ALL; do
+		for s in 0 1 7 124 125 126 127 137 255; do
+			each "$n"
+			echo "exit $s" >>"$FAKE/run"
+			drive "$n" $s --weaker -- true
+			# Whatever its end was, its remains are asked for.
+			asked '^hard '
+			asked '^remove '
+		done
+		# Killed: how the program ended is not known.
+		each "$n"
+		echo 'kill -9 $$' >>"$FAKE/run"
+		drive "$n" 125 --weaker -- true
+		says "was killed by signal 9"
+		asked '^remove '
+		# Its streams are the program's.
+		each "$n"
+		echo 'echo to-out; echo to-err >&2' >>"$FAKE/run"
+		drive "$n" 0 --weaker -- true
+		atf_check -o inline:'to-out\n' cat out
+		atf_check -o inline:'to-err\n' cat err
+	done
+	# ctr exits 1 also when it could start nothing.
+	fakes
+	echo 'exit 1' >"$FAKE/run"
+	drive firecracker-ctr 125 -- true
+	says "could not start"
+	# No program of that name.
+	for n in $ALL; do
+		each "$n"
+		rm "$FAKE"/bin/*
+		ONLY=$FAKE/bin drive "$n" 125 --weaker -- true
+		says "No such file"
+	done
+}
+
+atf_test_case input
+input_body()
+{
+	both check_input
+}
+check_input()
+{
+	for n in $ALL; do
+		each "$n"
+		echo 'cat' >>"$FAKE/run"
+		head -c 300000 /dev/zero | tr '\0' x >in
+		_got=0
+		with "$n" run --id t1 --dir "$PWD/job" --deadline "$(deadline)" \
+		    --policy-fd 3 --view-fd 4 --env-fd 5 --image img:1 --weaker \
+		    -- true 3<policy 4<view 5<env >out 2>err <in || _got=$?
+		[ $_got -eq 0 ] || atf_fail "vm-$n: $_got: $(cat err)"
+		atf_check cmp in out
+	done
+	# ctr must see no end before its container runs: this one waits for it.
+	each firecracker-ctr
+	cat >"$FAKE/run" <<-'EOF'
+	(sleep 1; while [ $# -gt 0 ]; do [ "$1" != --pid-file ] || echo 1 >"$2"; shift; done) &
+	timeout 30 cat >/dev/null && [ -e job/started ] && exit 5
+	exit 6
+	EOF
+	drive firecracker-ctr 5 -- true
+}
+
+atf_test_case slow
+slow_head()
+{
+	atf_set timeout 900
+}
+slow_body()
+{
+	AS=$AS_USER check_slow
+}
+check_slow()
+{
+	for n in $ALL; do
+		# Who does not answer is not waited for.
+		for kind in inspect probe list; do
+			each "$n"
+			echo "echo \$\$ >$FAKE/pid; exec sleep 1000" >"$FAKE/$kind"
+			case $kind in
+			inspect) drive "$n" 125 --weaker -- true ;;
+			probe)
+				SET=X07_VM_FIRECRACKER_RUNTIME=x verb 1 "$n" probe
+				says 'within 2 s'
+				continue ;;
+			list)
+				verb 1 "$n" sweep
+				says 'within 2 s'
+				continue ;;
+			esac
+			says "it does not answer within 2 s"
+			! $AS kill -0 "$(cat "$FAKE/pid")" 2>/dev/null ||
+			    atf_fail "it is still there"
+		done
+		# A removal that hangs is a failure, in kill and at the end of run.
+		each "$n"
+		echo 'exec sleep 1000' >"$FAKE/remove"
+		verb 1 "$n" kill --id t1 --dir "$PWD/job"
+		says 'within 2 s'
+		drive "$n" 125 --weaker -- true
+	done
+}
+
+atf_test_case deadline
+deadline_head()
+{
+	atf_set timeout 600
+}
+deadline_body()
+{
+	both check_deadline
+}
+check_deadline()
+{
+	for n in $ALL; do
+		each "$n"
+		# It takes no notice of anything, and its container is removed.
+		echo "echo \$\$ >$FAKE/pid; trap '' TERM INT; while :; do sleep 1; done" \
+		    >>"$FAKE/run"
+		WHEN=$(deadline 3000) drive "$n" 124 --weaker -- true
+		says "time limit"
+		asked '^hard '
+		asked '^remove '
+		! $AS kill -0 "$(cat "$FAKE/pid")" 2>/dev/null ||
+		    atf_fail "it is still there"
+	done
+}
+
+atf_test_case killed
+killed_body()
+{
+	both check_killed
+}
+check_killed()
+{
+	for n in $ALL; do
+		each "$n"
+		echo "echo \$\$ >$FAKE/pid; exec sleep 1000" >>"$FAKE/run"
+		with "$n" run --id t1 --dir "$PWD/job" --deadline "$(deadline)" \
+		    --policy-fd 3 --view-fd 4 --env-fd 5 --image img:1 --weaker \
+		    -- true 3<policy 4<view 5<env >out 2>err </dev/null &
+		driver=$!
+		wait_for 20 test -s "$FAKE/pid"
+		pid=$(cat "$FAKE/pid")
+		parent=$(ps -o ppid= -p "$pid" | tr -d ' ')
+		kill -9 "$parent"
+		wait $driver || :
+		# The runtime's own program goes with its driver.
+		wait_for 20 sh -c "! kill -0 $pid"
+		# And then kill, by x07-vm-reaper, finds the container by its name.
+		verb 0 "$n" kill --id t1 --dir "$PWD/job"
+		asked '^hard .*x07-t1'
+		asked '^remove .*x07-t1'
+	done
+}
+
+atf_test_case signals
+signals_body()
+{
+	both check_signals
+}
+check_signals()
+{
+	for n in $ALL; do
+		each "$n"
+		cat >>"$FAKE/run" <<-EOF
+		trap 'exit 42' TERM
+		echo \$\$ >$FAKE/pid
+		while :; do sleep 0.1; done
+		EOF
+		with "$n" run --id t1 --dir "$PWD/job" --deadline "$(deadline)" \
+		    --policy-fd 3 --view-fd 4 --env-fd 5 --image img:1 --weaker \
+		    -- true 3<policy 4<view 5<env >out 2>err </dev/null &
+		driver=$!
+		wait_for 20 test -s "$FAKE/pid"
+		kill -TERM "$(ps -o ppid= -p "$(cat "$FAKE/pid")" | tr -d ' ')"
+		_got=0
+		wait $driver || _got=$?
+		[ $_got -eq 42 ] || atf_fail "vm-$n: $_got: $(cat err)"
+	done
+}
+
+atf_test_case kill_words
+kill_words_body()
+{
+	fakes
+	T='--address /run/firecracker-containerd/containerd.sock --namespace x07 --timeout 2s'
+	check_kill docker "hard kill --signal SIGKILL x07-t1
+remove rm -f x07-t1" "soft stop --time 1 x07-t1"
+	check_kill podman "hard kill --signal SIGKILL x07-t1
+remove rm -f x07-t1" "soft stop --time 1 x07-t1"
+	check_kill apple-container "hard kill --signal SIGKILL x07-t1
+remove delete --force x07-t1" "soft kill --signal SIGTERM x07-t1"
+	check_kill firecracker-ctr "hard $T tasks kill --all --signal SIGKILL x07-t1
+task $T tasks delete --force x07-t1
+remove $T containers delete x07-t1" "soft $T tasks kill --all --signal SIGTERM x07-t1"
+}
+check_kill()
+{
+	rm -f "$FAKE/calls"
+	verb 0 "$1" kill --id t1 --dir "$PWD/job"
+	echo "$2" >expected
+	atf_check -o file:expected cat "$FAKE/calls"
+	rm -f "$FAKE/calls"
+	verb 0 "$1" kill --id t1 --dir "$PWD/job" --grace 300
+	{ echo "$3"; echo "$2"; } >expected
+	atf_check -o file:expected cat "$FAKE/calls"
+}
+
+atf_test_case gone
+gone_body()
+{
+	for n in $ALL; do
+		# In the words of each of them.
+		for why in 'Error: No such container: x' 'container "x": not found' \
+		    'no such container' 'x does not exist' 'notFound: "x"'; do
+			fakes
+			for k in hard task remove; do
+				echo "echo '$why' >&2; exit 1" >"$FAKE/$k"
+			done
+			verb 0 "$n" kill --id t1 --dir "$PWD/job"
+		done
+		# Anything else means that something may be left.
+		for why in 'permission denied' 'Cannot connect to the daemon' ''; do
+			fakes
+			echo "echo '$why' >&2; exit 1" >"$FAKE/hard"
+			echo "echo '$why' >&2; exit 1" >"$FAKE/remove"
+			verb 1 "$n" kill --id t1 --dir "$PWD/job"
+			says "x07-t1: "
+			drive "$n" 125 --weaker -- true
+		done
+		# One that is removed at the second try.
+		fakes
+		cat >"$FAKE/remove" <<-EOF
+		[ ! -e $FAKE/once ] || exit 0
+		: >$FAKE/once
+		echo 'removal is already in progress' >&2
+		exit 1
+		EOF
+		verb 0 "$n" kill --id t1 --dir "$PWD/job"
+		# No runtime at all: it cannot be found out.
+		rm -f "$FAKE/bin/"*
+		ONLY=$FAKE/bin verb 1 "$n" kill --id t1 --dir "$PWD/job"
+		says 'No such file'
+	done
+}
+
+atf_test_case sweep
+sweep_body()
+{
+	past=1000 future=$(deadline 600000)
+	for n in docker podman; do
+		fakes
+		cat >"$FAKE/list" <<-EOF
+		echo "x07-old $past"
+		echo "x07-new $future"
+		echo "x07-bad zzz"
+		echo "x07-none"
+		echo "other $past"
+		echo "--all $past"
+		echo
+		EOF
+		verb 0 $n sweep
+		asked '^list .*--filter label=io.x07.schema=1'
+		atf_check -o inline:'remove rm -f x07-old\n' grep ^remove "$FAKE/calls"
+	done
+	for n in apple-container firecracker-ctr; do
+		fakes
+		echo 'for i in old new theirs bad; do echo x07-$i; done; echo other' \
+		    >"$FAKE/list"
+		cat >"$FAKE/info" <<-EOF
+		case "\$*" in
+		*x07-old) d=$past s=1 ;;
+		*x07-new) d=$future s=1 ;;
+		*x07-theirs) d=$past s=2 ;;
+		*) echo garbage; exit 0 ;;
+		esac
+		cat <<EOT
+		{ "Labels": { "io.x07.deadline_unix_ms": "\$d", "io.x07.schema": "\$s" } }
+		EOT
+		EOF
+		sed -i 's/^	*//' "$FAKE/info"
+		verb 0 $n sweep
+		atf_check -o match:'^remove .*x07-old$' grep ^remove "$FAKE/calls"
+		! grep ^remove "$FAKE/calls" | grep -v x07-old || atf_fail "more"
+	done
+	for n in $ALL; do
+		fakes
+		echo 'echo down >&2; exit 1' >"$FAKE/list"
+		verb 1 "$n" sweep
+		says down
+		# What cannot be removed is told, and the rest goes on.
+		fakes
+		printf 'echo "x07-a 1"; echo "x07-b 1"\n' >"$FAKE/list"
+		echo 'echo "{\"io.x07.schema\":\"1\",\"io.x07.deadline_unix_ms\":\"1\"}"' \
+		    >"$FAKE/info"
+		echo 'case "$*" in *x07-a) echo busy >&2; exit 1 ;; esac' >"$FAKE/remove"
+		verb 1 "$n" sweep
+		says 'x07-a: busy'
+		asked '^remove .*x07-b'
+		# No more than 512 at once.
+		fakes
+		echo 'i=0; while [ $i -lt 600 ]; do echo "x07-$i 99999999999999999"; i=$((i+1)); done' \
+		    >"$FAKE/list"
+		verb 0 "$n" sweep
+		not_asked '^remove '
+	done
+}
+
+atf_test_case probe
+probe_body()
+{
+	for n in $ALL; do
+		fakes
+		iso=container
+		[ "$n" != apple-container ] || iso=vm
+		echo 'echo 1.2.3' >"$FAKE/probe"
+		cp "$FAKE/bin/firecracker-ctr" "$FAKE/bin/ctr"
+		SET="X07_VM_FIRECRACKER_RUNTIME=io.containerd.runc.v2"
+		verb 0 "$n" probe
+		grep -q -e "^backend vm.$n\$" out || atf_fail "probe: $(cat out)"
+		grep -q -e "^isolation $iso\$" out || atf_fail "probe: $(cat out)"
+		grep -q -e '^image oci$' out || atf_fail "probe: $(cat out)"
+		grep -q -e '^network none$' out || atf_fail "probe: $(cat out)"
+		grep -q -e '^boot_ms [0-9]*$' out || atf_fail "probe: $(cat out)"
+		grep -q -e '^detail .*1.2.3' out || atf_fail "probe: $(cat out)"
+		echo 'echo "the daemon is not running" >&2; exit 1' >"$FAKE/probe"
+		verb 1 "$n" probe
+		says 'the daemon is not running'
+		unset SET
+	done
+	# Its own runtime makes virtual machines: where there is /dev/kvm.
+	fakes
+	if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
+		verb 0 firecracker-ctr probe
+		grep -q -e '^isolation vm$' out || atf_fail "probe: $(cat out)"
+	else
+		verb 1 firecracker-ctr probe
+		says /dev/kvm
+	fi
+	# What is not there.
+	rm "$FAKE"/bin/*
+	for n in $ALL; do
+		SET=X07_VM_FIRECRACKER_RUNTIME=x ONLY=$FAKE/bin verb 1 "$n" probe
+		says 'not installed'
+	done
+}
+
+atf_test_case audit
+audit_body()
+{
+	both check_audit
+}
+check_audit()
+{
+	for n in $ALL; do
+		each "$n"
+		# Where the container's first process writes, the driver reads on.
+		echo 'echo "{\"verdict\":\"deny\"}" >>job/audit/log; sleep 1
+		    echo two >>job/audit/log' >>"$FAKE/run"
+		: >log
+		chmod a+rw log
+		_got=0
+		with "$n" run --id t1 --dir "$PWD/job" --deadline "$(deadline)" \
+		    --policy-fd 3 --view-fd 4 --env-fd 5 --audit-fd 6 --image img:1 \
+		    --weaker -- true 3<policy 4<view 5<env 6>>log >out 2>err \
+		    </dev/null || _got=$?
+		[ $_got -eq 0 ] || atf_fail "$_got: $(cat err)"
+		printf '{"verdict":"deny"}\ntwo\n' >expected
+		atf_check -o file:expected cat log
+		asked '^run .*/x07/audit'
+		# Without a log there is no such mount.
+		each "$n"
+		drive "$n" 0 --weaker -- true
+		not_asked '^run .*/x07/audit'
+	done
+}
+
+atf_test_case clock
+clock_body()
+{
+	for n in $ALL; do
+		each "$n"
+		drive "$n" 0 --weaker --clock 0 -- true
+		says "cannot set a clock"
+		each "$n"
+		drive "$n" 0 --weaker -- true
+		atf_check cat err
+	done
+}
+
+atf_init_test_cases()
+{
+	for c in words_of_docker words_of_podman words_of_apple_container \
+	    words_of_firecracker_ctr mounts digest acceptance status input slow \
+	    deadline killed signals kill_words gone sweep probe audit clock; do
+		atf_add_test_case $c
+	done
+}
