@@ -47,6 +47,10 @@ check   cmd:setpriv                  util-linux           setpriv            -  
 check   cmd:ip                       iproute2             iproute2           -               network namespaces of the tests
 check   cmd:ps                       procps               procps             -               process counts in tests
 check   cmd:useradd                  passwd               shadow             -               the ordinary user of the tests
+check   cmd:podman                   podman               podman             -               the backend podman, for real
+check   cmd:runc                     runc                 runc               -               runs the containers of both where crun does not
+check   cmd:ctr                      containerd           containerd-ctr     -               the words of the firecracker-ctr backend, for real
+check   cmd:containerd               containerd           containerd         -               the same
 check   cmd:bwrap                    bubblewrap           bubblewrap         -               peer of bench
 check   cmd:hyperfine                hyperfine            hyperfine          hyperfine       measures bench
 check   cmd:pasta                    passt                passt              -               peer of bench

@@ -60,7 +60,7 @@ drive()
 	    --policy-fd 3 --view-fd 4 --env-fd 5 --image "${IMAGE:-img:1}" \
 	    "$@" 3<policy 4<view 5<env >out 2>err </dev/null || _got=$?
 	[ "$_got" -eq "$_want" ] ||
-	    atf_fail "vm-$_name: $_got, not $_want: $(cat out err)"
+	    atf_fail "vm-$_name: $_got, not $_want: $(cat out err | tr "\n" " ")"
 }
 
 # verb STATUS NAME VERB...: any other verb, output in out and err.
@@ -69,7 +69,7 @@ verb()
 	_want=$1 _got=0
 	shift
 	with "$@" >out 2>err </dev/null || _got=$?
-	[ "$_got" -eq "$_want" ] || atf_fail "vm-$*: $_got, not $_want: $(cat out err)"
+	[ "$_got" -eq "$_want" ] || atf_fail "vm-$*: $_got, not $_want: $(cat out err | tr "\n" " ")"
 }
 
 # says TEXT: one line on standard error, and with that in it.
@@ -255,8 +255,7 @@ words_of_apple_container_body()
 }
 apple_words()
 {
-	fakes
-	echo "echo '[{\"descriptor\":{\"digest\":\"$A\"}}]'" >"$FAKE/inspect"
+	each apple-container
 	drive apple-container 0 $LIMITS -- true
 	cat >expected <<-EOF
 	run
@@ -294,9 +293,7 @@ words_of_firecracker_ctr_body()
 }
 firecracker_words()
 {
-	fakes
-	started
-	echo "echo 'REF TYPE DIGEST'; echo 'img:1 t/t $A 1.0 MiB'" >"$FAKE/inspect"
+	each firecracker-ctr
 	drive firecracker-ctr 0 $LIMITS -- true
 	cat >expected <<-EOF
 	--address
@@ -343,9 +340,7 @@ firecracker_words()
 	sed -i "s|src=$(realpath "$(libexec)")/|src=@LIBEXEC@/|" got
 	atf_check diff -u expected got
 	# The variables of the reference.
-	fakes
-	started
-	echo "echo 'img:1 t/t $A 1.0 MiB'" >"$FAKE/inspect"
+	each firecracker-ctr
 	cp "$FAKE/bin/firecracker-ctr" "$FAKE/bin/myctr"
 	SET="X07_VM_FIRECRACKER_CTR_BIN=myctr X07_VM_FIRECRACKER_CONTAINERD_SOCK=/s
 	    X07_VM_FIRECRACKER_SNAPSHOTTER=native X07_VM_CONTAINERD_NAMESPACE=n"
@@ -365,7 +360,15 @@ started()
 each()
 {
 	fakes
-	[ "$1" != firecracker-ctr ] || started
+	case $1 in
+	firecracker-ctr)
+		started
+		echo "echo 'REF TYPE DIGEST'; echo 'img:1 t/t $A 1.0 MiB'" \
+		    >"$FAKE/inspect" ;;
+	apple-container)
+		echo "echo '[{\"descriptor\":{\"digest\":\"$A\"}}]'" \
+		    >"$FAKE/inspect" ;;
+	esac
 }
 
 atf_test_case mounts
@@ -451,7 +454,7 @@ check_digest()
 		says "pull img:1"
 		# Nonsense is none.
 		for s in 'echo' 'head -c 100000 /dev/urandom' 'echo "[\"img@sha256:12\"]"' \
-		    "echo '--privileged@$A'" 'kill -9 $$'; do
+		    "echo '--privileged@$A'" "echo 'b@$A'; exit 1" 'kill -9 $$'; do
 			each "$n"
 			echo "$s" >"$FAKE/inspect"
 			drive "$n" 125 --weaker -- true
@@ -561,7 +564,7 @@ check_status()
 		atf_check -o inline:'to-err\n' cat err
 	done
 	# ctr exits 1 also when it could start nothing.
-	fakes
+	each firecracker-ctr
 	echo 'exit 1' >"$FAKE/run"
 	drive firecracker-ctr 125 -- true
 	says "could not start"
@@ -762,8 +765,9 @@ gone_body()
 			verb 0 "$n" kill --id t1 --dir "$PWD/job"
 		done
 		# Anything else means that something may be left.
-		for why in 'permission denied' 'Cannot connect to the daemon' ''; do
-			fakes
+		for why in 'permission denied' 'Cannot connect to the daemon' \
+		    'dial /x.sock: connect: no such file or directory' ''; do
+			each "$n"
 			echo "echo '$why' >&2; exit 1" >"$FAKE/hard"
 			echo "echo '$why' >&2; exit 1" >"$FAKE/remove"
 			verb 1 "$n" kill --id t1 --dir "$PWD/job"
@@ -930,11 +934,280 @@ clock_body()
 	done
 }
 
+# ---- for real ----
+
+# busybox_root: a root file system with nothing but a static busybox.
+busybox_root()
+{
+	_busybox=$(command -v busybox) || atf_skip "no busybox"
+	mkdir -p root/bin root/etc root/proc root/sys root/dev root/tmp root/run
+	cp "$_busybox" root/bin/busybox
+	tar -C root -cf root.tar .
+}
+
+# jobs: what x07-vmrun needs to run below here, and a policy with two roots.
+jobs()
+{
+	X07_VM_STATE_DIR=$PWD/jobs
+	X07_I_ACCEPT_WEAKER_ISOLATION=1
+	export X07_VM_STATE_DIR X07_I_ACCEPT_WEAKER_ISOLATION
+	mkdir -p p/data p/out p/secret
+	echo readable >p/data/f
+	echo secret >p/secret/f
+	x07-policy init --template cli --emit policy >base.json || atf_fail "policy"
+	jq '.fs.read_roots = ["data"]' base.json >p.json
+	jq '.limits.wall_ms = 2000 | .time.allow_sleep = true' p.json >short.json
+	jq '.net.enabled = true | .net.allow_tcp = true | .net.allow_hosts =
+	    [{"host": "10.0.0.1", "ports": [80]}]' p.json >net.json
+}
+
+# vmrun STATUS POLICY PROGRAM...: by $BACKEND from $REF, in p; out and err.
+vmrun()
+{
+	_want=$1 _policy=$2 _got=0
+	shift 2
+	(cd p && exec x07-vmrun -b "$BACKEND" -p "../$_policy" --image "$REF" $OPT \
+	    -- "$@") >out 2>err <"${IN:-/dev/null}" || _got=$?
+	[ "$_got" -eq "$_want" ] || atf_fail "$*: $_got, not $_want: $(cat out err | tr "\n" " ")"
+}
+
+# all_real: what holds in every runtime. count prints how many containers there are.
+all_real()
+{
+	vmrun 0 p.json /bin/busybox id -u
+	atf_check -o inline:"$(id -u)\n" cat out
+	# The status, the streams, and what the policy lists.
+	vmrun 1 p.json /bin/busybox false
+	vmrun 127 p.json /bin/nothing
+	head -c 300000 /dev/urandom >in
+	IN=in vmrun 0 p.json /bin/busybox cat
+	atf_check cmp in out
+	vmrun 0 p.json /bin/busybox cat data/f
+	atf_check -o inline:'readable\n' cat out
+	vmrun 0 p.json /bin/busybox cp data/f out/g
+	atf_check -o inline:'readable\n' cat p/out/g
+	# And what it does not.
+	vmrun 1 p.json /bin/busybox cat secret/f
+	vmrun 1 p.json /bin/busybox cp data/f data/g
+	[ ! -e p/data/g ] || atf_fail "a read root was written to"
+	vmrun 1 p.json /bin/busybox cat /x07/in/request
+	vmrun 1 p.json /bin/busybox cat "$PWD/base.json"
+	vmrun 0 p.json /bin/busybox cat /proc/net/dev
+	atf_check -o inline:'lo:\n' awk '/:/ { print $1 }' out
+	# Hosts: refused before anything is started.
+	vmrun 125 net.json /bin/busybox true
+	grep -q 'net.allow_hosts' err || atf_fail "$(cat err)"
+	[ ! -d jobs ] || [ -z "$(ls jobs)" ] || atf_fail "left: $(ls jobs)"
+	# The audit log comes out of it.
+	OPT="-l $PWD/log" vmrun 2 p.json /bin/busybox sh -c '/bin/busybox true; exit 1'
+	grep -q '"verdict":"deny"' log || atf_fail "log: $(cat log) $(cat err)"
+	# The digest.
+	OPT="--image-digest $DIGEST" vmrun 0 p.json /bin/busybox true
+	OPT="--image-digest $A" vmrun 125 p.json /bin/busybox true
+	grep -q 'is asked for' err || atf_fail "$(cat err)"
+	# Its time is over.
+	vmrun 124 short.json /bin/busybox sleep 100
+	atf_check -o inline:'0\n' count
+	[ -z "$(ls jobs)" ] || atf_fail "left: $(ls jobs)"
+}
+
+# killed_real: SIGKILL for x07-vmrun leaves nothing.
+killed_real()
+{
+	(cd p && exec x07-vmrun -b "$BACKEND" -p ../sleep.json --image "$REF" -- \
+	    /bin/busybox sleep 1000) >out 2>err </dev/null &
+	_pid=$!
+	wait_for 60 one_runs
+	kill -9 $_pid
+	wait $_pid || :
+	wait_for 60 nothing_left
+}
+one_runs()
+{
+	[ "$(count)" -eq 1 ]
+}
+nothing_left()
+{
+	[ "$(count)" -eq 0 ] && [ -z "$(ls jobs)" ]
+}
+
+# podman_here: a podman with everything below here, and the image; or skips.
+podman_here()
+{
+	need_root
+	command -v podman >/dev/null || atf_skip "no podman (apt-get install podman)"
+	busybox_root
+	cat >storage.conf <<-EOF
+	[storage]
+	driver = "vfs"
+	graphroot = "$PWD/graph"
+	runroot = "$PWD/podrun"
+	EOF
+	export CONTAINERS_STORAGE_CONF="$PWD/storage.conf"
+	export CONTAINERS_CONF="$PWD/containers.conf"
+	# What containers are given by default may be more than this machine has.
+	for _runtime in crun runc; do
+		cat >containers.conf <<-EOF
+		[containers]
+		default_ulimits = ["nofile=1024:1024", "nproc=500:500"]
+		[engine]
+		runtime = "$_runtime"
+		cgroup_manager = "cgroupfs"
+		events_logger = "none"
+		EOF
+		podman import -q root.tar x07test:1 >id 2>why ||
+		    atf_skip "podman import: $(tail -n 1 why)"
+		podman run --rm --network none x07test:1 /bin/busybox true \
+		    2>why </dev/null && return 0
+	done
+	atf_skip "podman runs nothing here: $(tail -n 1 why)"
+}
+
+podman_gone()
+{
+	[ -e storage.conf ] || return 0
+	export CONTAINERS_STORAGE_CONF="$PWD/storage.conf"
+	export CONTAINERS_CONF="$PWD/containers.conf"
+	podman rm -f -t 0 -a >/dev/null 2>&1 || :
+	podman umount -a >/dev/null 2>&1 || :
+	grep -F "$PWD/" /proc/self/mountinfo | cut -d' ' -f5 | sort -r |
+	    while read -r m; do umount "$m" || :; done
+	rm -rf graph podrun
+}
+
+atf_test_case podman_real cleanup
+podman_real_head()
+{
+	atf_set timeout 900
+}
+podman_real_body()
+{
+	podman_here
+	jobs
+	jq '.limits.wall_ms = 600000' p.json >sleep.json
+	BACKEND=podman REF=x07test:1
+	DIGEST=$(podman image inspect --format '{{.Digest}}' x07test:1)
+	cat >"$PWD/count" <<-'EOF'
+	#!/bin/sh
+	podman ps -aq | wc -l
+	EOF
+	chmod 755 count
+	PATH=$PWD:$PATH
+	all_real
+	killed_real
+	# Swept is what is ours and late, and nothing else.
+	for c in "late 1" "new $(deadline 600000)"; do
+		podman create -q --name "x07-${c% *}" --label io.x07.schema=1 \
+		    --label "io.x07.deadline_unix_ms=${c#* }" x07test:1 \
+		    /bin/busybox true >/dev/null || atf_fail "podman create"
+	done
+	podman create -q --name x07-theirs --label io.x07.deadline_unix_ms=1 x07test:1 \
+	    /bin/busybox true >/dev/null || atf_fail "podman create"
+	atf_check "$(libexec)/vm-podman" sweep
+	atf_check -o inline:'x07-new\nx07-theirs\n' sh -c \
+	    'podman ps -a --format "{{.Names}}" | sort'
+	podman rm -f -a >/dev/null
+	# Without acceptance.
+	export X07_I_ACCEPT_WEAKER_ISOLATION=0
+	vmrun 125 p.json /bin/busybox true
+	grep -q i-accept-weaker-isolation err || atf_fail "$(cat err)"
+}
+podman_real_cleanup()
+{
+	podman_gone
+}
+
+# containerd_here: one with everything below here, and the image; or skips.
+containerd_here()
+{
+	command -v containerd >/dev/null && command -v runc >/dev/null ||
+	    atf_skip "no containerd or no runc (apt-get install containerd runc)"
+	podman_here
+	podman save -q --format oci-archive -o image.tar x07test:1
+	# A socket's name is short, and the place of the test is long.
+	mkdir -p state
+	cat >containerd.toml <<-EOF
+	version = 2
+	root = "$PWD/containerd"
+	state = "$PWD/state"
+	disabled_plugins = ["io.containerd.grpc.v1.cri",
+	    "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
+	    "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper",
+	    "io.containerd.internal.v1.opt"]
+	[grpc]
+	address = "$PWD/c.sock"
+	EOF
+	containerd -c containerd.toml >containerd.log 2>&1 </dev/null &
+	echo $! >containerd.pid
+	X07_VM_FIRECRACKER_CTR_BIN=ctr X07_VM_FIRECRACKER_CONTAINERD_SOCK=$PWD/c.sock
+	X07_VM_FIRECRACKER_SNAPSHOTTER=native
+	X07_VM_FIRECRACKER_RUNTIME=io.containerd.runc.v2
+	export X07_VM_FIRECRACKER_CTR_BIN X07_VM_FIRECRACKER_CONTAINERD_SOCK \
+	    X07_VM_FIRECRACKER_SNAPSHOTTER X07_VM_FIRECRACKER_RUNTIME
+	wait_for 60 ctr --address "$PWD/c.sock" --timeout 1s version
+	ctr --address "$PWD/c.sock" --namespace x07 images import --snapshotter native \
+	    image.tar >/dev/null 2>why || atf_skip "ctr import: $(tail -n 1 why)"
+	timeout 60 ctr --address "$PWD/c.sock" --namespace x07 run --rm --snapshotter \
+	    native --runtime io.containerd.runc.v2 localhost/x07test:1 first \
+	    /bin/busybox true >why 2>&1 </dev/null ||
+	    atf_skip "ctr runs nothing here: $(tail -n 1 why)"
+}
+
+atf_test_case containerd_real cleanup
+containerd_real_head()
+{
+	atf_set timeout 900
+}
+containerd_real_body()
+{
+	containerd_here
+	jobs
+	jq '.limits.wall_ms = 600000' p.json >sleep.json
+	BACKEND=firecracker-ctr REF=localhost/x07test:1
+	cat >"$PWD/count" <<-EOF
+	#!/bin/sh
+	ctr --address "$PWD/c.sock" --namespace x07 containers list -q | wc -l
+	EOF
+	chmod 755 count
+	PATH=$PWD:$PATH
+	DIGEST=$(ctr --address "$PWD/c.sock" --namespace x07 images list | awk 'NR == 2 { print $3 }')
+	all_real
+	killed_real
+	for c in "late 1" "new $(deadline 600000)"; do
+		ctr --address "$PWD/c.sock" --namespace x07 containers create \
+		    --snapshotter native --label io.x07.schema=1 \
+		    --label "io.x07.deadline_unix_ms=${c#* }" localhost/x07test:1 \
+		    "x07-${c% *}" /bin/busybox true || atf_fail "ctr containers create"
+	done
+	atf_check "$(libexec)/vm-firecracker-ctr" sweep
+	atf_check -o inline:'x07-new\n' ctr --address "$PWD/c.sock" --namespace x07 \
+	    containers list -q
+	# No daemon: told, within its time, and nothing is taken for gone.
+	kill "$(cat containerd.pid)"
+	wait_for 20 sh -c '! kill -0 $(cat containerd.pid)'
+	_got=0
+	"$(libexec)/vm-firecracker-ctr" kill --id new --dir "$PWD" 2>err || _got=$?
+	[ $_got -eq 1 ] || atf_fail "kill without a daemon: $_got: $(cat err)"
+}
+containerd_real_cleanup()
+{
+	if [ -e containerd.pid ]; then
+		for i in $(ctr --address c.sock --timeout 2s --namespace x07 tasks list -q); do
+			ctr --address c.sock --timeout 2s --namespace x07 tasks kill \
+			    --all --signal SIGKILL "$i" || :
+		done
+		kill "$(cat containerd.pid)" 2>/dev/null || :
+	fi
+	podman_gone
+	rm -rf containerd state
+}
+
 atf_init_test_cases()
 {
 	for c in words_of_docker words_of_podman words_of_apple_container \
 	    words_of_firecracker_ctr mounts digest acceptance status input slow \
-	    deadline killed signals kill_words gone sweep probe audit clock; do
+	    deadline killed signals kill_words gone sweep probe audit clock \
+	    podman_real containerd_real; do
 		atf_add_test_case $c
 	done
 }

@@ -154,7 +154,11 @@ control_gone(const struct said *s)
 	static const char *const words[] = { "not found", "no such",
 	    "does not exist", "notfound" };
 
-	if (s->slow || s->status == 0 || s->status == -1)
+	/* A daemon or a program that is not there knows nothing of containers. */
+	if (s->slow || s->status == 0 || s->status == -1 ||
+	    s->status == EXIT_NOTFOUND ||
+	    strcasestr(s->err, "no such file") != NULL ||
+	    strcasestr(s->out, "no such file") != NULL)
 		return false;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcasestr(s->err, words[i]) != NULL ||
