@@ -31,8 +31,8 @@ fakes()
 	echo 'echo "[\"cpu\",\"memory\",\"pids\"]"' >"$FAKE/controllers"
 	printf 'form\n' >policy
 	printf 'empty /nothing\n' >view
-	printf 'SECRET=1\0' >env
-	chmod -R a+rwX "$FAKE" job policy view env
+	printf 'SECRET=1\0' >variables
+	chmod -R a+rwX "$FAKE" job policy view variables
 	chmod 755 .
 	[ -z "$AS" ] || chown -R "$TEST_USER" job
 }
@@ -58,7 +58,7 @@ drive()
 	shift 2
 	with "$_name" run --id t1 --dir "$PWD/job" --deadline "${WHEN:-$(deadline)}" \
 	    --policy-fd 3 --view-fd 4 --env-fd 5 --image "${IMAGE:-img:1}" \
-	    "$@" 3<policy 4<view 5<env >out 2>err </dev/null || _got=$?
+	    "$@" 3<policy 4<view 5<variables >out 2>err </dev/null || _got=$?
 	[ "$_got" -eq "$_want" ] ||
 	    atf_fail "vm-$_name: $_got, not $_want: $(cat out err | tr "\n" " ")"
 }
@@ -466,7 +466,7 @@ check_digest()
 			_got=0
 			with "$n" run --id t1 --dir "$PWD/job" --deadline \
 			    "$(deadline)" --policy-fd 3 --view-fd 4 --env-fd 5 \
-			    --image "$ref" --weaker -- true 3<policy 4<view 5<env \
+			    --image "$ref" --weaker -- true 3<policy 4<view 5<variables \
 			    >out 2>err </dev/null || _got=$?
 			[ $_got -eq 125 ] || atf_fail "'$ref': $_got"
 			[ ! -e "$FAKE/calls" ] || atf_fail "'$ref' was asked for"
@@ -591,7 +591,7 @@ check_input()
 		_got=0
 		with "$n" run --id t1 --dir "$PWD/job" --deadline "$(deadline)" \
 		    --policy-fd 3 --view-fd 4 --env-fd 5 --image img:1 --weaker \
-		    -- true 3<policy 4<view 5<env >out 2>err <in || _got=$?
+		    -- true 3<policy 4<view 5<variables >out 2>err <in || _got=$?
 		[ $_got -eq 0 ] || atf_fail "vm-$n: $_got: $(cat err)"
 		atf_check cmp in out
 	done
@@ -682,7 +682,7 @@ check_killed()
 		echo "echo \$\$ >$FAKE/pid; exec sleep 1000" >>"$FAKE/run"
 		with "$n" run --id t1 --dir "$PWD/job" --deadline "$(deadline)" \
 		    --policy-fd 3 --view-fd 4 --env-fd 5 --image img:1 --weaker \
-		    -- true 3<policy 4<view 5<env >out 2>err </dev/null &
+		    -- true 3<policy 4<view 5<variables >out 2>err </dev/null &
 		driver=$!
 		wait_for 20 test -s "$FAKE/pid"
 		pid=$(cat "$FAKE/pid")
@@ -714,7 +714,7 @@ check_signals()
 		EOF
 		with "$n" run --id t1 --dir "$PWD/job" --deadline "$(deadline)" \
 		    --policy-fd 3 --view-fd 4 --env-fd 5 --image img:1 --weaker \
-		    -- true 3<policy 4<view 5<env >out 2>err </dev/null &
+		    -- true 3<policy 4<view 5<variables >out 2>err </dev/null &
 		driver=$!
 		wait_for 20 test -s "$FAKE/pid"
 		kill -TERM "$(ps -o ppid= -p "$(cat "$FAKE/pid")" | tr -d ' ')"
@@ -908,7 +908,7 @@ check_audit()
 		_got=0
 		with "$n" run --id t1 --dir "$PWD/job" --deadline "$(deadline)" \
 		    --policy-fd 3 --view-fd 4 --env-fd 5 --audit-fd 6 --image img:1 \
-		    --weaker -- true 3<policy 4<view 5<env 6>>log >out 2>err \
+		    --weaker -- true 3<policy 4<view 5<variables 6>>log >out 2>err \
 		    </dev/null || _got=$?
 		[ $_got -eq 0 ] || atf_fail "$_got: $(cat err)"
 		printf '{"verdict":"deny"}\ntwo\n' >expected
@@ -1120,8 +1120,10 @@ podman_real_cleanup()
 # containerd_here: one with everything below here, and the image; or skips.
 containerd_here()
 {
-	command -v containerd >/dev/null && command -v runc >/dev/null ||
-	    atf_skip "no containerd or no runc (apt-get install containerd runc)"
+	for _p in containerd ctr runc; do
+		command -v $_p >/dev/null ||
+		    atf_skip "no $_p (apt-get install containerd runc)"
+	done
 	podman_here
 	podman save -q --format oci-archive -o image.tar x07test:1
 	# A socket's name is short, and the place of the test is long.
