@@ -21,5 +21,6 @@ esac
 printf '%s\n' "$@" >"$FAKE/words.$kind"
 echo "$kind $*" >>"$FAKE/calls"
 
+# shellcheck source=/dev/null
 [ ! -e "$FAKE/$kind" ] || . "$FAKE/$kind"
 exit 0
