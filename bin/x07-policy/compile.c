@@ -4,6 +4,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,14 +58,30 @@ put_form(const struct bytes *f, int fd)
 		close(sealed);
 }
 
+/* Of the very bytes that are sealed, whatever was looked at before. */
+static void
+check_strict(const struct bytes *f, bool vm, bool x07)
+{
+	char why[256];
+	struct form *form = form_parse(f->data, f->len, why, sizeof(why));
+	const char *key;
+
+	if (form == NULL)
+		die("policy: %s", why);
+	key = form_unenforced(form, vm, x07);
+	if (key != NULL)
+		die("nothing enforces %s (x07-policy explain tells why)", key);
+}
+
 int
 cmd_seal(int argc, char **argv)
 {
-	const char *root = NULL, *why;
+	const char *root = NULL, *strict = NULL, *why;
 	struct bytes f;
+	bool x07 = false;
 	int ch, fd = SEAL_FD;
 
-	while ((ch = getopt(argc, argv, "+C:f:")) != -1)
+	while ((ch = getopt(argc, argv, "+C:f:s:x")) != -1)
 		switch (ch) {
 		case 'C':
 			root = optarg;
@@ -75,6 +92,14 @@ cmd_seal(int argc, char **argv)
 				die("-f %s: a descriptor number is %s, "
 				    "it must be 3 or more", optarg, why);
 			break;
+		case 's':
+			strict = optarg;
+			if (strcmp(strict, "os") != 0 && strcmp(strict, "vm") != 0)
+				die("-s %s: must be os or vm", strict);
+			break;
+		case 'x':
+			x07 = true;
+			break;
 		default:
 			usage_error();
 		}
@@ -83,6 +108,8 @@ cmd_seal(int argc, char **argv)
 	if (argc < 3 || strcmp(argv[1], "--") != 0)
 		usage_error();
 	f = load_form(argv[0], root);
+	if (strict != NULL)
+		check_strict(&f, strcmp(strict, "vm") == 0, x07);
 	put_form(&f, fd);
 	argv += 2;
 	execvp(argv[0], argv);

@@ -36,6 +36,7 @@ struct row {
 };
 
 #define X07_ONLY	"only programs built by X07 heed it (X07_OS_*)"
+#define X07_COMPILER	"the compiler of X07 programs decides it"
 #define PIPED		"a pipe that counts, round the program and all it starts; " \
 			"terminals are left alone"
 #define TRACED		"a tracer looks at each new program before its first step"
@@ -96,10 +97,8 @@ static const struct row rows[] = {
 	{ "fs.write_roots", FULL, FULL,
 	    "a root directory of its own; only they are in it, writable",
 	    "nothing else of the host is mounted" },
-	{ "language.allow_ffi", NONE, NONE, "the compiler of X07 programs decides it",
-	    NULL },
-	{ "language.allow_unsafe", NONE, NONE,
-	    "the compiler of X07 programs decides it", NULL },
+	{ "language.allow_ffi", NONE, NONE, X07_COMPILER, NULL },
+	{ "language.allow_unsafe", NONE, NONE, X07_COMPILER, NULL },
 	{ "limits.core_dumps", FULL, FULL, "RLIMIT_CORE", NULL },
 	{ "limits.cpu_ms", PART, PART, NULL, NULL },
 	{ "limits.fds", FULL, FULL, "RLIMIT_NOFILE of each process", NULL },
@@ -331,6 +330,9 @@ forbids_nothing(const struct explain *e, const struct key *key)
 	const char *const *items;
 	int64_t v = form_int(e->form, key->path, 0);
 
+	/* Who sleeps longer than he lives has not been allowed to. */
+	if (strcmp(key->path, "time.max_sleep_ms") == 0)
+		return v >= form_int(e->form, "limits.wall_ms", INT64_MAX);
 	switch (key->sense) {
 	case MORE_UP:
 		return key->type == KEY_BOOL && v == 1;
@@ -507,6 +509,30 @@ explain_all(struct explain *e)
 	}
 	if (e->json)
 		printf("%s]}\n", e->told > 0 ? "\n" : "");
+}
+
+const char *
+form_unenforced(struct form *form, bool vm, bool x07)
+{
+	struct explain e = { .form = form, .vm = vm };
+	const char *found = NULL;
+
+	probe(&e);
+	for (size_t i = 0; i < policy_nkeys && found == NULL; i++) {
+		const struct key *key = &policy_keys[i];
+		struct finding f;
+
+		if (key->sense == MORE_NOT)
+			continue;
+		f = find(&e, key);
+		if (f.level == NONE && !(x07 &&
+		    (strncmp(f.how, X07_ONLY, strlen(X07_ONLY)) == 0 ||
+		    strcmp(f.how, X07_COMPILER) == 0)))
+			found = key->path;
+	}
+	if (e.group != NULL)
+		os_group_remove(e.group);
+	return found;
 }
 
 int

@@ -38,7 +38,7 @@ static const struct command commands[] = {
 	    EXIT_TROUBLE, EXIT_NO, cmd_compile },
 	{ "plan", "", "print the chain of gates, outermost first",
 	    EXIT_TROUBLE, EXIT_NO, cmd_plan },
-	{ "seal", "[-C ROOT] [-f FD] FILE -- PROGRAM [ARGUMENT...]",
+	{ "seal", "[-C ROOT] [-f FD] [-s os|vm [-x]] FILE -- PROGRAM [ARGUMENT...]",
 	    "run a program with the sealed normal form on a descriptor",
 	    EXIT_REFUSED, EXIT_REFUSED, cmd_seal },
 };

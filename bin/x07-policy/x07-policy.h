@@ -91,6 +91,14 @@ char		*resolve_root(const char *root);
 /* Canonical bytes of a tree. */
 struct bytes	 canonical(const struct json_value *);
 
+/* ---- explain.c ---- */
+
+/*
+ * The first key that nothing enforces, or NULL: under the backend os or vm, for
+ * a program that the X07 compiler made or for any other. The path is static.
+ */
+const char	*form_unenforced(struct form *, bool vm, bool x07);
+
 /* ---- diff.c ---- */
 
 /*

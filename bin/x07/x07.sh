@@ -60,7 +60,8 @@ quote()
 	quoted=
 	_rest=$1
 	case $_rest in
-	''|*[!A-Za-z0-9_./:=,@%+-]*) ;;
+	# Spelt out: what lies between A and z depends on the locale.
+	''|*[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=,@%+-]*) ;;
 	*)
 		quoted=$_rest
 		return ;;
@@ -506,11 +507,22 @@ put_build()
 	put_kept inner
 }
 
+# put_seal POLICY: puts it on descriptor 3 for all that follow.
+put_seal()
+{
+	put "$x07_policy" seal -f 3 -C "$root"
+	# What was checked is not what is used, if somebody replaced the file.
+	[ "$strict" = no ] || put -s "$backend"
+	[ "$strict:$framed" != yes:yes ] || put -x
+	put "$1" --
+}
+
 # put_os LOG POLICY USED: all that stands before the program behind the gates.
 put_os()
 {
 	find_helper environ
-	put "$x07_policy" seal -f 3 -C "$root" "$2" -- "$tool" -P 3
+	put_seal "$2"
+	put "$tool" -P 3
 	[ "$framed" = no ] || put -w "$world"
 	put --
 	keep front
@@ -532,7 +544,7 @@ sandbox_backend=vm and fails closed: x07-vmrun is not installed; install it, \
 or accept weaker isolation: --sandbox-backend os --i-accept-weaker-isolation \
 (X07_SANDBOX_BACKEND=os X07_I_ACCEPT_WEAKER_ISOLATION=1)"
 	_vmrun=$tool
-	put "$x07_policy" seal -f 3 -C "$root" "$2" --
+	put_seal "$2"
 	keep front
 	put_frame
 	_at=$count

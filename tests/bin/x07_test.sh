@@ -360,6 +360,39 @@ unenforced_body()
 	[ ! -e ran ] || atf_fail "the program was run"
 }
 
+atf_test_case strict
+strict_head() { atf_set descr "--strict: a policy that is enforced in every key runs; another one put in its place does not"; }
+strict_body()
+{
+	base_policy cli
+	mkdir out
+	jq '.language = {"allow_ffi": true, "allow_unsafe": true} | .fs.enabled = false |
+	    .time.allow_sleep = true | .time.max_sleep_ms = .limits.wall_ms |
+	    .threads.enabled = false' "$policy" >full.json
+	run="--strict --profile sandbox --policy full.json $accept"
+	atf_check -o inline:"ok\n" x07 run $run -- echo ok
+	jq '.time.max_sleep_ms = .limits.wall_ms - 1' full.json >less.json
+	atf_check -s exit:2 -e match:"nothing enforces time.max_sleep_ms" \
+	    x07 run $run --policy less.json -- touch ran
+	# Stands for x07-policy: once it has looked, the file is another.
+	tools=$(dirname "$(command -v x07)")
+	mkdir bin
+	for t in "$tools"/x07-*; do
+		ln -s "$t" bin/
+	done
+	rm bin/x07-policy
+	cat >bin/x07-policy <<EOF
+#!/bin/sh
+[ "\$1" != seal ] || mv less.json full.json
+exec "$tools/x07-policy" "\$@"
+EOF
+	chmod 755 bin/x07-policy
+	cp "$tools/x07" bin/x07
+	ln -s "${tools%/bin}/libexec" libexec
+	atf_check -s exit:125 -e match:"nothing enforces time.max_sleep_ms" bin/x07 run $run -- touch ran
+	[ ! -e ran ] || atf_fail "a program was run"
+}
+
 atf_test_case verbose
 verbose_head() { atf_set descr "what -v prints does the same when it is pasted"; }
 verbose_once()
@@ -679,6 +712,131 @@ shells_body()
 	done
 }
 
+# Every shell that x07 is to run under, as a list of words for a loop.
+each_shell="dash bash busybox_ash ksh"
+shell_words()
+{
+	case $1 in
+	busybox_ash) echo "busybox ash" ;;
+	*) echo "$1" ;;
+	esac
+}
+
+atf_test_case hostile_environment
+hostile_environment_head() { atf_set descr "no variable of the caller changes what is enforced, or which tools are used"; }
+hostile_environment_body()
+{
+	base_policy worker
+	mkdir evil
+	for t in x07-policy x07-limit x07-netgate x07-fsgate x07-execgate x07-vmrun environ \
+	    report project; do
+		printf '#!/bin/sh\ntouch %s/evil/ran\nexec true\n' "$PWD" >"evil/$t"
+	done
+	echo "touch $PWD/evil/ran" >evil/rc
+	chmod 755 evil/*
+	secret=$(mktemp /var/tmp/x07-secret.XXXXXX)
+	script=$(command -v x07)
+	for s in $each_shell; do
+		sh=$(shell_words "$s")
+		# What the script calls its own variables, and what shells read.
+		run="env PATH=.:$PWD/evil:$PATH CDPATH=$PWD/evil:/ IFS=/x TMPDIR=/nonexistent
+		    ENV=$PWD/evil/rc PS4=x LC_ALL=C.UTF-8 POSIXLY_CORRECT=1 root=/ policy=/etc/passwd
+		    world=run-os backend=none accept=yes framed=yes gates= words=id count=0 prefix=id
+		    unenforced= overrides=id builder=id builder_n=1 feeder=id built=/x target=/x
+		    profile_policy=/x x07_policy=/bin/true bindir=/bin here=/ manifest=/x quiet=yes
+		    X07_OS_SANDBOXED=0 X07_OS_FS_READ_ROOTS=/ HOME=/ PWD=/ OLDPWD=/ $sh"
+		# As it should be, then what must not become possible.
+		atf_check -o inline:"ok\n" $run "$script" run -q --profile sandbox \
+		    --policy "$policy" $accept -- echo ok
+		atf_check -s exit:2 -e match:"No such file" $run "$script" run -q --profile sandbox \
+		    --policy "$policy" $accept -- ls "$secret"
+		atf_check -s exit:2 -e match:"i-accept-weaker-isolation" $run "$script" run \
+		    --profile sandbox --policy "$policy" --sandbox-backend os -- touch evil/ran
+		atf_check -s exit:2 -e match:"nothing enforces" $run "$script" run --strict \
+		    --profile sandbox --policy "$policy" $accept -- touch evil/ran
+		atf_check -s exit:2 -e match:"no program given" $run "$script" run
+		atf_check -o inline:"a b|\n" $run "$script" run -- printf '%s|\n' 'a b'
+	done
+	rm "$secret"
+	[ ! -e evil/ran ] || atf_fail "another tool was run"
+}
+
+atf_test_case odd_words
+odd_words_head() { atf_set descr "words of any bytes, directories that end in a newline, names that begin with -"; }
+odd_words_body()
+{
+	script=$(command -v x07)
+	nl='
+'
+	mkdir "dir$nl" dir
+	echo inner >"dir$nl/file"
+	echo outer >dir/file
+	# Words in no locale's encoding, and what a shell would read as its own.
+	bytes=$(printf '\377\047x\201\134')
+	cd "dir$nl" || atf_fail "cd"
+	printf '#!/bin/sh\necho dash\n' >./-c
+	chmod 755 ./-c
+	x07 policy init --template cli >/dev/null || atf_fail "policy"
+	chmod 755 .
+	mkdir out
+	for s in $each_shell; do
+		sh=$(shell_words "$s")
+		for w in 'run' "run -q $accept --profile sandbox --policy .x07/policies/base/cli.sandbox.base.policy.json"; do
+			env LC_ALL=C.UTF-8 $sh "$script" $w -- printf '%s|%s|%s|%s|\n' \
+			    "$bytes" '*' '~' '$(id)' >got
+			atf_check -o empty -x \
+			    "printf '\\377\\047x\\201\\134|*|~|\$(id)|\\n' | cmp - got"
+			# The root is this directory, not the one without the newline.
+			atf_check -o inline:"inner\n" $sh "$script" $w -- cat file
+			atf_check -o inline:"dash\n" $sh "$script" $w -- ./-c
+		done
+		atf_check -s exit:2 -e match:"a name that begins with -" \
+		    env PATH="$PWD:$PATH" $sh "$script" run -- -c
+		atf_check -s exit:127 -e match:"-c" $sh "$script" run -q $accept --profile sandbox \
+		    --policy .x07/policies/base/cli.sandbox.base.policy.json -- -c
+	done
+}
+
+atf_test_case killed
+killed_head() { atf_set descr "a run that is ended at any moment of its start leaves no process and no file"; }
+killed_body()
+{
+	base_policy cli
+	mkdir out
+	cat >killer.py <<'EOF'
+import os, random, signal, subprocess, sys, time
+mark = str(30000 + os.getpid() % 30000) + ".5"
+def alive():
+    found = []
+    for p in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = open(f"/proc/{p}/cmdline", "rb").read().split(b"\0")
+        except OSError:
+            continue
+        if mark.encode() in words and int(p) != os.getpid():
+            found.append((p, words[:2]))
+    return found
+for i in range(24):
+    sig = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL)[i % 4]
+    p = subprocess.Popen(sys.argv[1:] + ["--", "sleep", mark], stderr=subprocess.PIPE)
+    time.sleep(random.random() * 0.3)
+    p.send_signal(sig)
+    p.wait()
+    for _ in range(200):
+        left = alive()
+        if not left:
+            break
+        time.sleep(0.05)
+    if left:
+        sys.exit(f"{sig!r}: {left}")
+EOF
+	atf_check -e ignore python3 killer.py x07 run -q --profile sandbox --policy "$policy" $accept
+	atf_check -e ignore python3 killer.py x07 run -q --profile sandbox --policy "$policy" $accept \
+	    --report r.json --log log
+	atf_check -o empty find . -name '*.tmp'
+	atf_check -o empty ls -A out
+}
+
 atf_test_case completions
 completions_head() { atf_set descr "bash, zsh and fish know every command and option, and what may follow"; }
 completions_body()
@@ -738,6 +896,7 @@ atf_init_test_cases()
 	atf_add_test_case concurrent
 	atf_add_test_case read_only
 	atf_add_test_case unenforced
+	atf_add_test_case strict
 	atf_add_test_case verbose
 	atf_add_test_case report
 	atf_add_test_case report_file
@@ -746,5 +905,8 @@ atf_init_test_cases()
 	atf_add_test_case trace
 	atf_add_test_case walkthrough
 	atf_add_test_case shells
+	atf_add_test_case hostile_environment
+	atf_add_test_case odd_words
+	atf_add_test_case killed
 	atf_add_test_case completions
 }

@@ -47,5 +47,7 @@ for o in allow-host-file deny-host-file allow-read-root allow-write-root
 end
 __x07_policy_option 'get explain diff derive suggest compile seal' -s C -r -d 'project root'
 __x07_policy_option seal -s f -x -d descriptor
+__x07_policy_option seal -s s -x -a 'os vm' -d 'refuse what is not enforced'
+__x07_policy_option seal -s x -d 'made by the X07 compiler'
 complete -c x07-policy -n '__fish_seen_subcommand_from get; and test (count (commandline -opc)) -gt 2' -a '(__x07_policy_keys)'
 functions -e __x07_policy_option
