@@ -50,9 +50,9 @@ weaker(struct plan *p, enum limit l, const char *how, const char *fix)
 }
 
 static void
-choose_memory(struct plan *p, unsigned held)
+choose_memory(struct plan *p)
 {
-	if ((held & OS_SUM_MEM) != 0) {
+	if ((p->held & OS_SUM_MEM) != 0) {
 		p->how[LIM_MEM] = os_group_how(p->group, OS_SUM_MEM);
 		return;
 	}
@@ -70,11 +70,11 @@ hold_alone(const struct plan *p)
 
 /* What of the kernel's caps processes and threads, as one number; NULL: nothing. */
 static const char *
-tasks_cap(const struct plan *p, unsigned held)
+tasks_cap(const struct plan *p)
 {
 	if (p->limit[LIM_PROCS] < 0)
 		return NULL;
-	if ((held & OS_SUM_TASKS) != 0)
+	if ((p->held & OS_SUM_TASKS) != 0)
 		return os_group_how(p->group, OS_SUM_TASKS);
 	return nproc_binds() ? "RLIMIT_NPROC in a user namespace" : NULL;
 }
@@ -137,7 +137,7 @@ hold_choose(struct plan *p)
 		[LIM_TOTAL] = "a pipe", [LIM_STDIN] = "a pipe",
 		[LIM_CHILD] = "a clock and looking at the processes",
 	};
-	unsigned want = 0, held;
+	unsigned want = 0;
 
 	memcpy(p->how, fixed, sizeof(fixed));
 	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
@@ -146,16 +146,16 @@ hold_choose(struct plan *p)
 	if (want != 0 && !p->chain.dry_run)
 		p->group = os_group_make(want, p->limit[LIM_MEM],
 		    limits_tasks(p));
-	held = os_group_holds(p->group);
+	p->held = os_group_holds(p->group);
 	p->how[LIM_CPU] = os_group_how(p->group, OS_SUM_CPU);
-	if ((want & ~held & OS_SUM_CPU) != 0) {
+	if ((want & ~p->held & OS_SUM_CPU) != 0) {
 		p->watched |= OS_SUM_CPU;
 		weaker(p, LIM_CPU, "by looking at the processes", use_group);
 	}
 	if ((want & OS_SUM_MEM) != 0)
-		choose_memory(p, held);
+		choose_memory(p);
 	if (p->limit[LIM_PROCS] >= 0 || p->limit[LIM_THREADS] >= 0)
-		choose_tasks(p, tasks_cap(p, held));
+		choose_tasks(p, tasks_cap(p));
 	if (p->chain.verbose)
 		say(p);
 }

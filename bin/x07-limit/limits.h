@@ -53,6 +53,7 @@ struct plan {
 	char *const	*argv;			/* the program */
 	int64_t		 chain_tasks;		/* tasks of gates between us and the program */
 	struct os_group	*group;
+	unsigned	 held;			/* OS_SUM bits that the group holds */
 	unsigned	 watched;		/* OS_SUM bits that we sample ourselves */
 };
 

@@ -45,10 +45,10 @@ set_limits(const struct plan *p)
 		n = (lim[LIM_CPU] + 999) / 1000 + 1;
 		LOWER(CPU, n, n + limits_grace(p) / 1000 + 1);
 	}
-	if (lim[LIM_MEM] >= 0 && (os_group_holds(p->group) & OS_SUM_MEM) == 0)
+	if (lim[LIM_MEM] >= 0 && (p->held & OS_SUM_MEM) == 0)
 		LOWER(AS, lim[LIM_MEM], lim[LIM_MEM]);
-	/* The tree's init counts in our user namespace too. */
-	if (lim[LIM_PROCS] >= 0) {
+	/* The tree's init counts in our user namespace too. A group tells more. */
+	if (lim[LIM_PROCS] >= 0 && (p->held & OS_SUM_TASKS) == 0) {
 		n = limits_tasks(p) + 1;
 		LOWER(NPROC, n, n);
 	}

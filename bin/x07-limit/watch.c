@@ -127,7 +127,7 @@ few_tasks(const struct watch *w)
 {
 	const int64_t *lim = w->plan->limit;
 
-	return (os_group_holds(w->plan->group) & OS_SUM_TASKS) != 0 &&
+	return (w->plan->held & OS_SUM_TASKS) != 0 &&
 	    w->used.sum.tasks <= lim[LIM_PROCS] &&
 	    w->used.sum.tasks <= lim[LIM_THREADS] + 1;
 }
@@ -138,7 +138,7 @@ look(struct watch *w, struct sums *s)
 {
 	struct os_usage *u = &w->used.sum;
 	const struct plan *p = w->plan;
-	bool group_tasks = (os_group_holds(p->group) & OS_SUM_TASKS) != 0;
+	bool group_tasks = (p->held & OS_SUM_TASKS) != 0;
 
 	if (p->group != NULL && os_group_usage(p->group, u) == -1)
 		blind(w);

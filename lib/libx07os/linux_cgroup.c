@@ -370,6 +370,16 @@ undo(struct part *p, const char *name)
 	close(p->parent);
 }
 
+/* False when processes cannot be put below, as another controller is in the way. */
+static bool
+is_domain(int dir)
+{
+	char text[FILE_TEXT];
+
+	return get(dir, INNER "/cgroup.type", text) == 0 &&
+	    strcmp(text, "domain\n") == 0;
+}
+
 /* Tries one directory; true when the group stands there with some wanted bit. */
 static bool
 make_in(struct os_group *g, const struct kind *k, const char *dir,
@@ -387,7 +397,7 @@ make_in(struct os_group *g, const struct kind *k, const char *dir,
 		return false;
 	}
 	sweep(p->parent);
-	if (make_pair(p, g->name) == 0) {
+	if (make_pair(p, g->name) == 0 && (!v2 || is_domain(p->outer))) {
 		if ((want & OS_SUM_MEM) != 0 && cap_memory(p->outer, v2, mem))
 			p->bits |= OS_SUM_MEM;
 		if ((want & OS_SUM_TASKS) != 0 &&
@@ -423,44 +433,118 @@ uncapped(const char *dir)
 	return ok;
 }
 
+/* The hierarchy's own root; there processes and controllers go together. */
+static bool
+is_root(int dir)
+{
+	return faccessat(dir, "cgroup.type", F_OK, 0) == -1;
+}
+
+/* True when no process is in this group itself. */
+static bool
+is_empty(int dir)
+{
+	char text[FILE_TEXT];
+
+	return get(dir, "cgroup.procs", text) == 0 && *text == '\0';
+}
+
+/*
+ * A scope that was delegated to us alone, as systemd-run(1) does, holds us in the
+ * way: we go into a group below. What is left of that is swept up like the rest.
+ */
+static void
+step_aside(int dir)
+{
+	char text[FILE_TEXT], own[32], name[64];
+	int leaf;
+
+	snprintf(own, sizeof(own), "%ld\n", (long)getpid());
+	snprintf(name, sizeof(name), PREFIX "%ld-self", (long)getpid());
+	if (is_root(dir) || get(dir, "cgroup.procs", text) == -1 ||
+	    strcmp(text, own) != 0 || mkdirat(dir, name, 0755) == -1)
+		return;
+	leaf = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (leaf == -1 || put(leaf, "cgroup.procs", "0") == -1)
+		unlinkat(dir, name, AT_REMOVEDIR);
+	if (leaf != -1)
+		close(leaf);
+}
+
+/* The wanted bits that groups below this one can hold, once told to. */
+static unsigned
+hand_out(int dir, unsigned want)
+{
+	static const struct {
+		const char	*name, *enable;
+		unsigned	 bit;
+	} controllers[] = {
+		{ "memory", "+memory", OS_SUM_MEM }, { "pids", "+pids", OS_SUM_TASKS },
+	};
+	unsigned have = want & OS_SUM_CPU;
+	char given[FILE_TEXT], text[FILE_TEXT];
+
+	if (get(dir, "cgroup.subtree_control", given) == -1 ||
+	    get(dir, "cgroup.controllers", text) == -1)
+		return have;
+	for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++) {
+		if ((want & controllers[i].bit) == 0 ||
+		    !has_word(text, controllers[i].name, ' '))
+			continue;
+		/* Beside processes a controller could make the groups below useless. */
+		if (has_word(given, controllers[i].name, ' ') ||
+		    ((is_root(dir) || is_empty(dir)) &&
+		    put(dir, "cgroup.subtree_control", controllers[i].enable) == 0))
+			have |= controllers[i].bit;
+	}
+	return have;
+}
+
 /*
  * Version 2 gives controllers only to groups below one without processes of
  * its own: so from where we are upwards, as far as it is ours, to the first that
- * hands out what we want.
+ * hands out what we want; least is what must be had.
  */
-static void
-make_v2(struct os_group *g, struct place *at, unsigned want, int64_t mem,
-    int64_t tasks)
+static bool
+climb(struct os_group *g, const struct place *from, unsigned want, unsigned least,
+    int64_t mem, int64_t tasks)
 {
-	static const char *const names[] = { "memory", "pids" };
-	static const unsigned bits[] = { OS_SUM_MEM, OS_SUM_TASKS };
-	char text[FILE_TEXT], *slash;
+	struct place at = *from;
 	unsigned have;
+	char *slash;
 	int fd;
 
 	for (;;) {
-		fd = open(at->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		have = want & OS_SUM_CPU;
-		for (size_t i = 0; fd != -1 && i < 2; i++) {
-			if ((want & bits[i]) == 0 ||
-			    get(fd, "cgroup.controllers", text) == -1 ||
-			    !has_word(text, names[i], ' '))
-				continue;
-			snprintf(text, sizeof(text), "+%s", names[i]);
-			if (put(fd, "cgroup.subtree_control", text) == 0)
-				have |= bits[i];
-		}
+		fd = open(at.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		have = fd == -1 ? 0 : hand_out(fd, want);
 		if (fd != -1)
 			close(fd);
-		if ((have == want || strcmp(at->dir, at->top) == 0) &&
-		    have != 0 && make_in(g, at->kind, at->dir, have, mem, tasks))
-			return;
-		slash = strrchr(at->dir, '/');
-		if (strcmp(at->dir, at->top) == 0 || slash == NULL ||
-		    !uncapped(at->dir))
-			return;
+		if (have != 0 && (have & least) == least &&
+		    make_in(g, at.kind, at.dir, have, mem, tasks))
+			return true;
+		slash = strrchr(at.dir, '/');
+		if (strcmp(at.dir, at.top) == 0 || slash == NULL ||
+		    !uncapped(at.dir))
+			return false;
 		*slash = '\0';
 	}
+}
+
+static void
+make_v2(struct os_group *g, const struct place *at, unsigned want, int64_t mem,
+    int64_t tasks)
+{
+	int fd = open(at->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1)
+		return;
+	if ((want & (OS_SUM_MEM | OS_SUM_TASKS)) != 0 &&
+	    faccessat(fd, "cgroup.subtree_control", W_OK, AT_EACCESS) == 0)
+		step_aside(fd);
+	close(fd);
+	/* All in one place, or else whatever there is. */
+	if (!climb(g, at, want, want, mem, tasks))
+		climb(g, at, want, 0, mem, tasks);
 }
 
 struct os_group *
