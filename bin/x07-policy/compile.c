@@ -105,7 +105,7 @@ cmd_seal(int argc, char **argv)
 		}
 	argc -= optind;
 	argv += optind;
-	if (argc < 3 || strcmp(argv[1], "--") != 0)
+	if (argc < 3 || strcmp(argv[1], "--") != 0 || (x07 && strict == NULL))
 		usage_error();
 	f = load_form(argv[0], root);
 	if (strict != NULL)

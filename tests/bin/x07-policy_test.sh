@@ -404,6 +404,22 @@ seal_body()
 	both seal_once
 }
 
+atf_test_case seal_strict
+seal_strict_head() { atf_set descr "-s refuses what nothing enforces, -x for programs that heed it is enough"; }
+seal_strict_body()
+{
+	x07-policy init --template cli >/dev/null
+	policy=.x07/policies/base/cli.sandbox.base.policy.json
+	mkdir out
+	for b in os vm; do
+		atf_check -s exit:125 -o empty -e match:"nothing enforces fs.max_depth" \
+		    x07-policy seal -s $b "$policy" -- echo ran
+		atf_check -o inline:"ran\n" x07-policy seal -s $b -x "$policy" -- echo ran
+	done
+	atf_check -s exit:125 -e match:"-s moon: must be os or vm" \
+	    x07-policy seal -s moon "$policy" -- echo ran
+}
+
 atf_test_case seal_refuses
 seal_refuses_head() { atf_set descr "seal: a bad policy or program runs nothing; 125, 126, 127"; }
 seal_refuses_body()
@@ -1427,6 +1443,7 @@ atf_init_test_cases()
 	atf_add_test_case useless_hosts
 	atf_add_test_case plan
 	atf_add_test_case seal
+	atf_add_test_case seal_strict
 	atf_add_test_case seal_refuses
 	atf_add_test_case usage
 	atf_add_test_case fmt
