@@ -348,6 +348,23 @@ out_path(const struct order *o)
 	return path;
 }
 
+/* dist/app needs no dist. */
+static void
+make_parents(const char *path)
+{
+	char *dir = strdup(path);
+
+	if (dir == NULL)
+		die_errno(EXIT_USAGE, "memory");
+	for (char *p = dir; (p = strchr(p + 1, '/')) != NULL; ) {
+		*p = '\0';
+		if (mkdir(dir, 0777) == -1 && errno != EEXIST)
+			die_errno(EXIT_USAGE, "%s", dir);
+		*p = '/';
+	}
+	free(dir);
+}
+
 static int
 make(int argc, char *argv[])
 {
@@ -393,6 +410,7 @@ make(int argc, char *argv[])
 	if (o.program == NULL)
 		die_errno(EXIT_USAGE, "%s", found);
 	o.out = out_path(&o);
+	make_parents(o.out);
 	make_bundle(&o);
 	return 0;
 }

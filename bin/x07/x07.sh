@@ -876,8 +876,11 @@ check_options()
 	case ${project:+x}${single:+x}${artifact:+x} in
 	xx*) die "only one of --project, --program and --artifact can be given" ;;
 	esac
-	[ -z "$single$artifact" ] || [ -z "$profile" ] ||
-	    die "--profile needs a project, and there is none with --program or --artifact"
+	# Two profiles need no manifest to mean something.
+	case ${single:+x}${artifact:+x}:$profile in
+	:*|x:|x:os|x:sandbox) ;;
+	*) die "--profile needs a project, and there is none with --program or --artifact" ;;
+	esac
 	case $world in
 	''|run-os|run-os-sandboxed) ;;
 	*) die "world $world is not an OS world; x07 run takes run-os and run-os-sandboxed" ;;
