@@ -216,8 +216,9 @@ make_routes(bool open, bool routed, bool *ipv6)
 	/* Without IPv6 (switched off) nothing there is reachable, which is safe. */
 	*ipv6 = err == 0 && have_ipv6() &&
 	    add_route(nl, lo, AF_INET6, RT_TABLE_LOCAL, RTN_LOCAL) == 0;
+	/* Without it some programs prefer IPv4, no more. */
 	if (*ipv6 && routed)
-		err = add_dummy(nl, lo, AF_INET6);
+		(void)add_dummy(nl, lo, AF_INET6);
 	nl_socket_free(nl);
 	if (err == 0)
 		return 0;
