@@ -362,6 +362,7 @@ choose_policy()
 			die "missing policy file: $policy (make it: x07 policy init \
 --template ${_hint%.sandbox.base.policy.json})" ;;
 		esac
+		[ ! -e "$policy" ] || die "the policy is no regular file: $policy"
 		die "missing policy file: $policy"
 	fi
 	if [ -n "$overrides" ]; then

@@ -340,6 +340,12 @@ bad_policy_body()
 	    x07 run --profile sandbox --policy nothing.json $accept -- touch ran
 	atf_check -s exit:2 -e match:"x07 policy init --template worker" x07 run --profile sandbox \
 	    --policy .x07/policies/base/worker.sandbox.base.policy.json $accept -- touch ran
+	# What can be read only once is no policy file.
+	mkfifo fifo
+	for f in fifo . /dev/null; do
+		atf_check -s exit:2 -e match:"the policy is no regular file: " \
+		    x07 run --profile sandbox --policy $f $accept -- touch ran
+	done
 	[ ! -e ran ] || atf_fail "the program was run"
 }
 
