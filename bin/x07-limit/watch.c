@@ -102,7 +102,10 @@ strike(struct watch *w, enum limit l, int sig)
 static void
 child_told(void *arg, const char *name)
 {
-	deny(arg, LIM_CHILD, name);
+	struct watch *w = arg;
+
+	deny(w, LIM_CHILD, name);
+	w->told[LIM_CHILD] = true;
 }
 
 /* Larger of two, as a peak. */
@@ -312,9 +315,31 @@ stop(struct watch *w)
 
 /* ---- the end ---- */
 
+static void
+interrupted(int sig)
+{
+	(void)sig;	/* only ends a wait */
+}
+
+/* From here on nobody is left to pass signals to: they are for us. */
+static void
+take_signals(void)
+{
+	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	struct sigaction sa = { .sa_handler = interrupted };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		sigaction(ends[i], &sa, NULL);
+		sigaddset(&set, ends[i]);
+	}
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 /*
  * Output that is still in the pipes is delivered, as long as its reader takes it
- * and there is time.
+ * and there is time, and nobody tells us to end.
  */
 static void
 drain(struct watch *w)
@@ -324,6 +349,7 @@ drain(struct watch *w)
 
 	if (w->news < 0)
 		return;
+	take_signals();
 	pump_ended();
 	if (w->struck != LIM_NONE)
 		end = now_ms() + DRAIN_MS;
@@ -378,6 +404,18 @@ exit_status(const struct watch *w)
 	}
 }
 
+/* The limit to report: what ended the tree, else the first that denied something. */
+static enum limit
+struck(const struct watch *w)
+{
+	if (w->struck != LIM_NONE || w->plan->chain.dry_run)
+		return w->struck;
+	for (int l = 0; l < NLIMITS; l++)
+		if (w->told[l])
+			return (enum limit)l;
+	return LIM_NONE;
+}
+
 /* Takes the end of the tree; what is used is known from here on. */
 static void
 finish(struct watch *w)
@@ -391,7 +429,7 @@ finish(struct watch *w)
 	/* The kernel's sum of what was waited for may know more than a look. */
 	raise_to(&u->sum.cpu_us, u->end.user_us + u->end.sys_us);
 	pump_bytes(u->bytes);
-	u->struck = w->struck;
+	u->struck = struck(w);
 	u->status = exit_status(w);
 	if (w->plan->group != NULL && os_group_remove(w->plan->group) == -1)
 		note("cannot remove the control group: %s", strerror(errno));

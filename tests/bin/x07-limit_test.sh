@@ -709,8 +709,21 @@ output_held_run()
 	# All of the output arrives, also what a slow reader gets after the end.
 	$AS x07-limit -o 10M -- seq 100000 | { sleep 0.5; cat; } >out
 	seq 100000 | cmp -s - out || atf_fail "slow reader: $(wc -c <out) bytes"
-	# A reader that never reads does not keep the limit from striking.
+	# A reader that never reads keeps neither a limit nor a signal from striking.
 	mkfifo pipe
+	sleep 60 <>pipe &
+	_holder=$!
+	rm -f full
+	$AS x07-limit -o 1G -r full.json -- sh -c 'head -c 1500000 /dev/zero; : >full' >pipe 2>err &
+	_pid=$!
+	wait_for 20 test -e full
+	sleep 0.3
+	kill -0 $_pid || atf_fail "did not wait for the reader"
+	kill -TERM $_pid
+	wait $_pid || atf_fail "status $?"
+	kill $_holder
+	[ -s full.json ] || atf_fail "no report"
+	rm -f full full.json
 	sleep 60 <>pipe &
 	_holder=$!
 	_got=0
@@ -809,6 +822,10 @@ streams_untouched_run()
 	shut out 1234
 	run 0 $_pty end x07-limit -t 1m -- sh -c 'echo leaked >&0'
 	says out leaked
+	# With all of them closed too it holds.
+	run 124 sh -c 'exec x07-limit -l log.json -t 300ms -- sleep 60 <&- >&- 2>&-'
+	says log.json limits.wall_ms
+	rm -f log.json
 	# A closed descriptor stays closed.
 	run 0 sh -c 'x07-limit -o 10 -- sh -c "echo x || echo closed >&2" >&-'
 	says err closed
@@ -975,6 +992,8 @@ report_run()
 		run "$1" x07-limit -q -r report.json "$3" "$4" -- sh -c 'while :; do echo 1234567; done'
 		report_says 'r["struck"] == "'"$2"'" and r["status"] == '"$1"' and r["exit"] is None'
 	done
+	run 7 x07-limit -q -r report.json -o 5 --on-cap drop -- sh -c 'echo 1234567; exit 7'
+	report_says '(r["struck"], r["status"], r["stdout_bytes"]) == ("stdout", 7, 5)'
 	# A signal, and CPU time that was used.
 	run 137 x07-limit -r report.json -- sh -c \
 	    'i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; kill -9 $$'
