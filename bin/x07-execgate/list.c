@@ -120,7 +120,10 @@ add_item(const struct os_exec_item *it)
 	plan.items = reallocarray(plan.items, plan.n + 1, sizeof(*plan.items));
 	if (plan.items == NULL)
 		refuse_errno("%s", it->path);
-	plan.items[plan.n++] = *it;
+	plan.items[plan.n] = *it;
+	/* There may be more items than descriptors. */
+	plan.items[plan.n++].fd = -1;
+	close(it->fd);
 }
 
 bool
@@ -182,6 +185,8 @@ add_libs(const char *path, enum origin origin)
 		refuse("-L %s: not a directory", path);
 	if (it.is_dir && !has_libs(it.path))
 		add_item(&it);
+	else
+		close(it.fd);
 }
 
 /* The loader, and the directory it is in as one of libraries. */
@@ -234,6 +239,7 @@ add_interpreter(const struct os_exec_item *script, const char *interp,
 		add_needs(&it, origin, depth + 1);
 		return;
 	}
+	close(it.fd);
 	if (is_listed(&it))
 		return;
 	if (origin == FROM_FLAG)

@@ -214,6 +214,9 @@ main(int argc, char *argv[])
 	plan.deny = OS_DENY_DEFAULT | OS_DENY_USERNS | OS_DENY_MEMEXEC |
 	    OS_DENY_MOUNT | OS_DENY_PTRACE | (plan.once ? OS_DENY_FORK : 0);
 	os_exec_run(&plan, path, argv, &stage);
+	if (stage != NULL && errno == EMFILE)
+		refuse("more programs than descriptors: raise their number "
+		    "(limits.fds, ulimit -n), or list directories");
 	if (stage != NULL)
 		refuse_errno("cannot confine the program (%s)", stage);
 	chain_exec_failed(path);

@@ -41,6 +41,18 @@ os_exec_begin(void)
 	return ns_unshare(CLONE_NEWNS);
 }
 
+/*
+ * A mount makes one name of a file read-only. If it has others, and is the
+ * program's to write, it could be written by them.
+ */
+static bool
+has_open_names(int fd, const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_nlink > 1 &&
+	    (st->st_uid == geteuid() ||
+	    faccessat(fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) == 0);
+}
+
 int
 exec_item(struct os_exec_item *it, int fd)
 {
@@ -62,6 +74,7 @@ exec_item(struct os_exec_item *it, int fd)
 	it->is_dir = S_ISDIR(st.st_mode);
 	it->is_file = S_ISREG(st.st_mode);
 	it->is_exec = (st.st_mode & 0111) != 0;
+	it->copied = has_open_names(fd, &st);
 	return 0;
 }
 
@@ -133,6 +146,25 @@ tree_above(const struct os_exec_plan *plan, size_t i)
 	return NULL;
 }
 
+/*
+ * A descriptor of the item, which its name may lead to no more: somebody outside
+ * renamed it. Not kept, because there may be more items than descriptors.
+ */
+static int
+open_item(const struct os_exec_item *it)
+{
+	struct os_exec_item at;
+
+	if (os_exec_open(&at, it->path) == -1)
+		return -1;
+	free(at.path);
+	if (at.dev == it->dev && at.ino == it->ino)
+		return at.fd;
+	close(at.fd);
+	errno = ESTALE;
+	return -1;
+}
+
 /* An item beneath a tree that is mounted the same way needs no mount of its own. */
 static bool
 needs_mount(const struct os_exec_plan *plan, size_t i)
@@ -144,12 +176,22 @@ needs_mount(const struct os_exec_plan *plan, size_t i)
 	    (tree->kind == OS_EXEC_TREE_RW) != (it->kind == OS_EXEC_TREE_RW);
 }
 
-/* Puts a detached mount over what the descriptor at names. */
+/*
+ * Puts a detached mount over what the item's name leads to now: beneath a mount that
+ * has been attached, a file on that.
+ */
 static int
-attach(int mount, int at)
+attach(int mount, const struct os_exec_item *it)
 {
-	return (int)syscall(SYS_move_mount, mount, "", at, "",
+	int at = it->fd != -1 ? it->fd : open_item(it), ret;
+
+	if (at == -1)
+		return -1;
+	ret = (int)syscall(SYS_move_mount, mount, "", at, "",
 	    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	if (at != it->fd)
+		close(at);
+	return ret;
 }
 
 /*
@@ -157,11 +199,17 @@ attach(int mount, int at)
  * directory of libraries, where no path leads to it.
  */
 static int
-bury(int tmpfs, const struct os_exec_plan *plan)
+bury(int tmpfs, struct os_exec_plan *plan)
 {
-	for (size_t i = 0; i < plan->n; i++)
-		if (plan->items[i].mounted && is_tree(&plan->items[i]))
-			return attach(tmpfs, plan->items[i].fd);
+	for (size_t i = 0; i < plan->n; i++) {
+		struct os_exec_item *it = &plan->items[i];
+
+		if (!it->mounted || !is_tree(it))
+			continue;
+		/* Its name leads to the tmpfs then. */
+		it->fd = open_item(it);
+		return it->fd == -1 ? -1 : attach(tmpfs, it);
+	}
 	errno = EINVAL;
 	return -1;
 }
@@ -173,26 +221,11 @@ clone_item(struct os_exec_item *it, int fd)
 
 	if (it->kind != OS_EXEC_TREE_RW)
 		set |= MOUNT_ATTR_RDONLY;
-	it->source = fd;
 	it->clone = clone_mount(fd, is_tree(it));
 	return it->clone == -1 ? -1 : set_mount(it->clone, "", set, MS_PRIVATE);
 }
 
 /* ---- copies ---- */
-
-/*
- * A mount makes one name of a file read-only. If it has others, and is the
- * program's to write, it could be written by them.
- */
-static bool
-has_open_names(const struct os_exec_item *it)
-{
-	struct stat st;
-
-	return fstat(it->fd, &st) == -1 || (st.st_nlink > 1 &&
-	    (st.st_uid == geteuid() ||
-	    faccessat(it->fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) == 0));
-}
 
 static int
 copy_bytes(int in, int out)
@@ -206,19 +239,22 @@ copy_bytes(int in, int out)
 
 /* Returns an O_PATH descriptor of the copy. */
 static int
-copy_file(int tmpfs, const struct os_exec_item *it)
+copy_file(int tmpfs, size_t number, const struct os_exec_item *it)
 {
 	char name[32];
 	struct stat st;
 	int in, out, err, copy = -1;
 
-	snprintf(name, sizeof(name), "copy%d", it->fd);
+	snprintf(name, sizeof(name), "copy%zu", number);
 	in = open(it->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (in == -1)
 		return -1;
 	out = openat(tmpfs, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
-	if (out != -1 && fstat(in, &st) == 0 && copy_bytes(in, out) == 0 &&
-	    fchmod(out, st.st_mode & 0555) == 0)
+	if (out == -1 || fstat(in, &st) == -1)
+		copy = -1;
+	else if (st.st_dev != it->dev || st.st_ino != it->ino)
+		errno = ESTALE;
+	else if (copy_bytes(in, out) == 0 && fchmod(out, st.st_mode & 0555) == 0)
 		copy = openat(tmpfs, name, O_PATH | O_CLOEXEC);
 	err = errno;
 	/* A file still open for writing could not be executed. */
@@ -247,7 +283,8 @@ clone_copies(struct os_exec_plan *plan)
 		if (tmpfs == -1 && (tmpfs = loader_tmpfs()) == -1)
 			return -1;
 		it->source = it->kind == OS_EXEC_LOADER ?
-		    loader_guard(tmpfs, it->path) : copy_file(tmpfs, it);
+		    loader_guard(tmpfs, it->path) :
+		    copy_file(tmpfs, i, it);
 		if (it->source == -1)
 			return -1;
 	}
@@ -295,36 +332,19 @@ clone_items(struct os_exec_plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++) {
 		struct os_exec_item *it = &plan->items[i];
+		int fd, ret;
 
-		it->source = it->fd;
-		if (it->mounted && !it->copied && clone_item(it, it->fd) == -1)
+		if (!it->mounted || it->copied)
+			continue;
+		fd = open_item(it);
+		if (fd == -1)
+			return -1;
+		ret = clone_item(it, fd);
+		close(fd);
+		if (ret == -1)
 			return -1;
 	}
 	return clone_copies(plan);
-}
-
-/*
- * Attaches an item beneath a clone that has been attached: its name now means a
- * file on that clone. Another file by now (somebody outside renamed it)
- * is an error.
- */
-static int
-attach_inside(const struct os_exec_item *it)
-{
-	struct os_exec_item at;
-	int ret;
-
-	if (os_exec_open(&at, it->path) == -1)
-		return -1;
-	if (at.dev != it->dev || at.ino != it->ino) {
-		errno = ESTALE;
-		ret = -1;
-	} else {
-		ret = attach(it->clone, at.fd);
-	}
-	close(at.fd);
-	free(at.path);
-	return ret;
 }
 
 /* Outer ones first: the items are sorted. */
@@ -333,13 +353,10 @@ attach_items(const struct os_exec_plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++) {
 		const struct os_exec_item *it = &plan->items[i];
-		int ret;
 
 		if (!it->mounted)
 			continue;
-		ret = tree_above(plan, i) != NULL ? attach_inside(it) :
-		    attach(it->clone, it->fd);
-		if (ret == -1)
+		if (attach(it->clone, it) == -1)
 			return -1;
 		close(it->clone);
 	}
@@ -399,7 +416,7 @@ mount_layer(struct os_exec_plan *plan)
 		struct os_exec_item *it = &plan->items[i];
 
 		it->copied = it->kind == OS_EXEC_LOADER ||
-		    (it->kind == OS_EXEC_FILE && has_open_names(it));
+		    (it->kind == OS_EXEC_FILE && it->copied);
 		it->mounted = needs_mount(plan, i);
 	}
 	if (clone_items(plan) == -1)
@@ -416,6 +433,22 @@ mount_layer(struct os_exec_plan *plan)
 /* ---- Landlock ---- */
 
 static int
+allow_execute(int ruleset, const struct os_exec_item *it)
+{
+	int fd, ret;
+
+	if (it->copied)
+		return landlock_allow_path(ruleset, it->source,
+		    LANDLOCK_ACCESS_FS_EXECUTE);
+	fd = open_item(it);
+	if (fd == -1)
+		return -1;
+	ret = landlock_allow_path(ruleset, fd, LANDLOCK_ACCESS_FS_EXECUTE);
+	close(fd);
+	return ret;
+}
+
+static int
 landlock_layer(const struct os_exec_plan *plan)
 {
 	/* The first ABI has no REFER, and denies it always. */
@@ -428,13 +461,9 @@ landlock_layer(const struct os_exec_plan *plan)
 		return -1;
 	if (refer != 0)
 		err = landlock_allow_refer(ruleset);
-	for (size_t i = 0; i < plan->n && err == 0; i++) {
-		const struct os_exec_item *it = &plan->items[i];
-
-		if (it->kind != OS_EXEC_LIBS)
-			err = landlock_allow_path(ruleset, it->source,
-			    LANDLOCK_ACCESS_FS_EXECUTE);
-	}
+	for (size_t i = 0; i < plan->n && err == 0; i++)
+		if (plan->items[i].kind != OS_EXEC_LIBS)
+			err = allow_execute(ruleset, &plan->items[i]);
 	if (err == 0)
 		err = landlock_enter(ruleset);
 	close(ruleset);

@@ -147,7 +147,7 @@ struct os_exec_item {
 	bool	is_dir;
 	bool	is_file;
 	bool	is_exec;	/* has an execute bit */
-	int	fd;
+	int	fd;		/* of os_exec_open(); a plan needs none */
 	int	source;		/* these four are the platform's own */
 	int	clone;
 	bool	mounted;

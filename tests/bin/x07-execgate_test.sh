@@ -636,6 +636,32 @@ directory_stdin_body()
 	atf_check x07-execgate -- true </dev/null
 }
 
+atf_test_case descriptors
+descriptors_head()
+{
+	atf_set descr "Many programs need few descriptors; too few are refused"
+}
+descriptors_body()
+{
+	mkdir many
+	for i in $(seq 40); do
+		cp /bin/echo many/$i
+	done
+	both descriptors_run
+}
+descriptors_run()
+{
+	list=$(seq -f '-x many/%g' 40)
+	run 0 prlimit --nofile=72:72 x07-execgate $list -- sh -c 'many/1 one; many/40 two'
+	says out one
+	says out two
+	run 0 prlimit --nofile=24:24 x07-execgate -x many/1 -- sh -c 'many/1 one; exit'
+	says out one
+	run 125 prlimit --nofile=40:40 x07-execgate $list -- sh -c 'many/1 one'
+	says err 'more programs than descriptors: raise their number'
+	shut out one
+}
+
 atf_test_case completions
 completions_head()
 {
@@ -664,5 +690,6 @@ atf_init_test_cases()
 	atf_add_test_case watcher
 	atf_add_test_case usage
 	atf_add_test_case directory_stdin
+	atf_add_test_case descriptors
 	atf_add_test_case completions
 }
