@@ -252,11 +252,13 @@ on_out(struct relay *r, struct watch *w, unsigned what)
 	}
 	if (f->state != DIALLING || (what & OS_POLL_OUT) == 0)
 		return;
-	if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
+	if (r->rules->channel)
+		err = channel_answer(w->fd);
+	else if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
 		err = errno;
-	if (err != 0)
+	if (err > 0)
 		rejected(r, f, err);
-	else
+	else if (err == 0)
 		admit(r, f);
 }
 
@@ -282,8 +284,13 @@ dial(struct relay *r, struct flow *f)
 	int64_t ms = r->rules->connect_ms[f->entry->group];
 	int fd, err;
 
-	fd = socket(f->syn.flow.family, SOCK_STREAM | SOCK_NONBLOCK |
+	fd = r->rules->channel ? channel_dial(&f->syn.flow, false) :
+	    socket(f->syn.flow.family, SOCK_STREAM | SOCK_NONBLOCK |
 	    SOCK_CLOEXEC, 0);
+	if (fd == -1 && r->rules->channel) {
+		rejected(r, f, errno);
+		return;
+	}
 	if (fd == -1) {
 		judge_denied(r, &f->syn.flow, f->name, false,
 		    "the relay is out of descriptors", "limits.fds");
@@ -292,7 +299,8 @@ dial(struct relay *r, struct flow *f)
 	}
 	prepare(fd);
 	watch_add(r, &f->out, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE, on_out);
-	err = connect_to(fd, &f->syn.flow) == 0 ? 0 : errno;
+	err = r->rules->channel ? EALREADY :
+	    connect_to(fd, &f->syn.flow) == 0 ? 0 : errno;
 	/* On this machine it is answered already: asking again tells. */
 	if (err == EINPROGRESS)
 		err = connect_to(fd, &f->syn.flow) == 0 ? 0 : errno;

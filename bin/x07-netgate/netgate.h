@@ -38,8 +38,23 @@ struct rules {
 	bool		no_tcp;		/* net.allow_tcp is false, net.allow_udp true */
 	int64_t		max_live[GROUP_COUNT];	/* connections at once, 0: any */
 	int64_t		connect_ms[GROUP_COUNT];	/* 0: as long as the kernel tries */
+	bool		channel;	/* outside is netmux, see channel.c */
 	int64_t		max_bytes;	/* of all connections together, 0: any */
 };
+
+/* ---- channel.c ---- */
+
+/*
+ * Asks netmux for a connection, or for datagrams, to where the flow leads. Returns the
+ * socket, -1 with errno.
+ */
+int	channel_dial(const struct os_flow *, bool udp);
+/* What became of a connection: 0 or an errno; -1: not known yet. */
+int	channel_answer(int fd);
+/* What bind(2) says there on the host: 0, or -1 with errno. Waits for it. */
+int	channel_bind(int family, const unsigned char *addr, uint16_t port);
+
+/* ---- rules.c, continued ---- */
 
 /* Adds the entry of a -a or -d option, or the lines of a -A or -D file. */
 void	rules_add(struct rules *, const char *opt, const char *spec, bool deny);

@@ -116,15 +116,19 @@ enum where { NOWHERE, HERE, ELSEWHERE };
  * datagram socket sends nothing; an address of our own gets itself as source.
  */
 static enum where
-where_is(int family, const unsigned char *addr)
+where_is(const struct relay *r, int family, const unsigned char *addr)
 {
 	struct sockaddr_in6 sa = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
 	struct sockaddr_in *four = (struct sockaddr_in *)&sa;
 	bool v4 = family == AF_INET;
 	socklen_t len = v4 ? sizeof(*four) : sizeof(sa);
-	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	enum where where = NOWHERE;
+	int fd;
 
+	/* The host looks at it there. */
+	if (r->rules->channel)
+		return ELSEWHERE;
+	fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return NOWHERE;
 	if (v4)
@@ -178,7 +182,7 @@ rebound(struct relay *r, const char *name, int family, const unsigned char *addr
 	memcpy(inner, addr, family == AF_INET ? 4 : 16);
 	host_unwrap(&inner_family, inner);
 	what = host_special(inner_family, inner);
-	if (what == NULL && where_is(family, addr) == HERE)
+	if (what == NULL && where_is(r, family, addr) == HERE)
 		what = "an address of this machine";
 	rules_ports(r->rules, name, false, port_listed, &p);
 	*listed = p.listed;
@@ -203,7 +207,7 @@ take_address(struct lookup *l, const unsigned char *addr)
 	if (a->naddrs == sizeof(a->addrs) / sizeof(a->addrs[0]) ||
 	    rebound(r, l->name, a->family, addr, &listed))
 		return true;
-	if (a->family == AF_INET6 && where_is(AF_INET6, addr) == NOWHERE)
+	if (a->family == AF_INET6 && where_is(r, AF_INET6, addr) == NOWHERE)
 		return true;
 	/* Listed itself: always open, and not because of this name. */
 	if (!listed && names_learn(r, l->name, a->family, addr,
@@ -342,7 +346,10 @@ start(struct relay *r)
 		.timeout = 2000, .tries = 3, .lookups = NULL,
 		.sock_state_cb = on_socket_state, .sock_state_cb_data = r,
 	};
-	static char lookups[] = "fb";
+	static char lookups[] = "fb", dns_only[] = "b";
+	static struct in_addr host;
+	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+	    ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
 	struct stat st = { 0 };
 
 	(void)stat(RESOLV_CONF, &st);
@@ -354,9 +361,16 @@ start(struct relay *r)
 	else if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
 		return -1;
 	opt.lookups = lookups;
-	rs->started = ares_init_options(&rs->channel, &opt, ARES_OPT_FLAGS |
-	    ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-	    ARES_OPT_SOCK_STATE_CB) == ARES_SUCCESS;
+	if (r->rules->channel) {
+		/* The host must have answered it itself; netmux takes no datagrams. */
+		host.s_addr = htonl(INADDR_LOOPBACK);
+		opt.lookups = dns_only;
+		opt.flags |= ARES_FLAG_USEVC;
+		opt.servers = &host;
+		opt.nservers = 1;
+		mask |= ARES_OPT_SERVERS;
+	}
+	rs->started = ares_init_options(&rs->channel, &opt, mask) == ARES_SUCCESS;
 	rs->config = st.st_mtim;
 	return rs->started ? 0 : -1;
 }

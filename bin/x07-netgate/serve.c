@@ -57,13 +57,16 @@ make_sockaddr(struct sockaddr_in6 *six, const struct serve *s)
  * EADDRNOTAVAIL: it is no address of this machine; EACCES: a low port.
  */
 static int
-bind_outside(const struct serve *s)
+bind_outside(const struct rules *r, const struct serve *s)
 {
-	int fd = socket(s->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct sockaddr_in6 sa;
 	socklen_t len = make_sockaddr(&sa, s);
-	int on = 1, err;
+	int on = 1, err, fd;
 
+	/* In a guest the host must be free there, and our side of it. */
+	if (r->channel && channel_bind(s->family, s->addr, s->port) == -1)
+		return -1;
+	fd = socket(s->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
@@ -89,7 +92,7 @@ plan_port(struct rules *r, const struct hostspec *h, uint16_t port)
 	if (serve_planned(r, s.family, s.addr, port) ||
 	    !rules_addr(r, s.family, s.addr, port, false, &j))
 		return;
-	fd = bind_outside(&s);
+	fd = bind_outside(r, &s);
 	if (fd == -1)
 		return;
 	close(fd);
@@ -166,7 +169,7 @@ static void
 serve(struct relay *r, struct served *s)
 {
 	char text[ADDR_TEXT];
-	int fd = bind_outside(s->at);
+	int fd = bind_outside(r->rules, s->at);
 
 	addr_text(text, s->at->family, s->at->addr, s->at->port);
 	if (fd == -1 || listen(fd, 1024) == -1) {
@@ -248,15 +251,18 @@ serve_start(struct relay *r)
  * inside of another gate that one says what it thinks of it.
  */
 static void
-try_outside(const struct serve *s)
+try_outside(const struct relay *r, const struct os_flow *f,
+    const struct serve *s)
 {
 	struct sockaddr_in6 sa;
 	socklen_t len = make_sockaddr(&sa, s);
-	int fd = socket(s->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = r->rules->channel ? channel_dial(f, false) :
+	    socket(s->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd == -1)
 		return;
-	(void)connect(fd, (struct sockaddr *)&sa, len);
+	if (!r->rules->channel)
+		(void)connect(fd, (struct sockaddr *)&sa, len);
 	close(fd);
 }
 
@@ -271,10 +277,10 @@ serve_refused(struct relay *r, const struct os_flow *f)
 		    s->client || s->outside.fd != -1 ||
 		    memcmp(s->at->addr, f->dst, 16) != 0)
 			continue;
-		fd = bind_outside(s->at);
+		fd = bind_outside(r->rules, s->at);
 		if (fd != -1) {
 			close(fd);
-			try_outside(s->at);
+			try_outside(r, f, s->at);
 			continue;
 		}
 		s->client = errno == EADDRINUSE && listen_on(r, SOCK_STREAM,

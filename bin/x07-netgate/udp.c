@@ -114,6 +114,11 @@ on_out(struct relay *r, struct watch *w, unsigned what)
 		ssize_t n = recv(w->fd, datagram, sizeof(datagram), MSG_DONTWAIT);
 		int inside = listening(r, SOCK_DGRAM, f->family, f->dst, f->dport);
 
+		if (n == 0 && r->rules->channel) {	/* nobody there, or gone */
+			os_net_unreachable(&r->net, f, ECONNREFUSED);
+			pair_end(r, p);
+			return;
+		}
 		if (n == -1 && errno == ECONNREFUSED) {
 			os_net_unreachable(&r->net, f, errno);
 			continue;
@@ -171,7 +176,7 @@ pair_new(struct relay *r, const struct os_flow *f, const struct verdict_on *v)
 		os_net_unreachable(&r->net, f, ECONNREFUSED);
 		return NULL;
 	}
-	fd = connect_out(f);
+	fd = r->rules->channel ? channel_dial(f, true) : connect_out(f);
 	if (fd == -1) {
 		os_net_unreachable(&r->net, f, errno);
 		return NULL;

@@ -26,6 +26,7 @@ enum {
 	OPT_CONNS = 'c',
 	OPT_BYTES = 'b',
 	OPT_TIMEOUT = 't',
+	OPT_CHANNEL = CHAIN_OPT_OWN,
 };
 
 static const struct option longopts[] = {
@@ -41,6 +42,7 @@ static const struct option longopts[] = {
 	{ "max-conns",	required_argument, NULL, OPT_CONNS },
 	{ "max-bytes",	required_argument, NULL, OPT_BYTES },
 	{ "connect-timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "channel",	no_argument, NULL, OPT_CHANNEL },
 	CHAIN_LONGOPTS,
 	{ NULL, 0, NULL, 0 },
 };
@@ -60,6 +62,7 @@ usage(void)
 "  -c, --max-conns N             connections at once\n"
 "  -b, --max-bytes SIZE          bytes relayed in all, both ways\n"
 "  -t, --connect-timeout TIME    give a connection up after that long\n"
+"  --channel                     in a guest: reach the host through netmux\n"
 "  -p, --policy FILE             enforce net.* and db.net.* of a policy\n"
 "  -P, --policy-fd FD            the same, compiled, on a descriptor\n"
 "  -l, --log FILE|fd:N           audit log, JSON lines\n"
@@ -135,6 +138,9 @@ own_option(struct rules *r, struct options *o, int opt, const char *arg)
 		return true;
 	case OPT_BYTES:
 		o->bytes = size_option("-b", arg);
+		return true;
+	case OPT_CHANNEL:
+		r->channel = true;
 		return true;
 	case OPT_TIMEOUT:
 		o->ms = time_option("-t", arg);

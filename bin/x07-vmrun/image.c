@@ -10,14 +10,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <glob.h>
 #include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmrun.h"
 
 #define MODULES_MAX	64
+#define LEFT_S		600	/* making one takes a second or two */
 
 /* What the driver needs of a kernel; those it depends on come before them. */
 static const char *const wanted[] = { "virtio_pci", "virtio_console" };
@@ -25,7 +28,7 @@ static const char *const wanted_virtiofs[] = { "virtiofs" };
 static const char *const wanted_9p[] = { "9pnet_virtio", "9p" };
 
 static const char *const tools[] = { "x07-limit", "x07-netgate", "x07-fsgate",
-    "x07-execgate" };
+    "x07-execgate", "netmux" };
 
 /*
  * panic=-1 ends the machine, because QEMU is not to reboot. Of the security
@@ -223,26 +226,7 @@ make_image(struct image *im, const struct kernel *k)
 	take_digest(im);
 }
 
-static void
-write_file(int dir, const char *name, const struct file *f)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	size_t at = 0;
-	ssize_t n;
-
-	if (fd == -1)
-		refuse_errno("guest image: %s", name);
-	while (at < f->len) {
-		n = write(fd, f->data + at, f->len - at);
-		if (n == -1)
-			refuse_errno("guest image: %s", name);
-		at += (size_t)n;
-	}
-	if (close(fd) == -1)
-		refuse_errno("guest image: %s", name);
-}
-
-/* Ours that is left when we are stopped half-way, removed by atexit(3). */
+/* What is half made, to be removed when we cannot go on. */
 static char *unfinished;
 
 static void
@@ -259,6 +243,35 @@ remove_image(const char *dir)
 	rmdir(dir);
 }
 
+static _Noreturn void
+cannot_write(const char *name)
+{
+	int err = errno;
+
+	remove_image(unfinished);
+	errno = err;
+	refuse_errno("guest image: %s", name);
+}
+
+static void
+write_file(int dir, const char *name, const struct file *f)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	size_t at = 0;
+	ssize_t n;
+
+	if (fd == -1)
+		cannot_write(name);
+	while (at < f->len) {
+		n = write(fd, f->data + at, f->len - at);
+		if (n == -1)
+			cannot_write(name);
+		at += (size_t)n;
+	}
+	if (close(fd) == -1)
+		cannot_write(name);
+}
+
 static void
 write_image(const struct image *im, const char *dir)
 {
@@ -270,30 +283,42 @@ write_image(const struct image *im, const char *dir)
 	if (mkdtemp(unfinished) == NULL)
 		refuse_errno("guest image: %s", unfinished);
 	fd = open(unfinished, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1 || fchmod(fd, 0755) == -1)
-		refuse_errno("guest image: %s", unfinished);
+	n = asprintf(&digest.data, "%s\n", im->digest);
+	if (fd == -1 || n == -1 || fchmod(fd, 0755) == -1)
+		cannot_write(unfinished);
+	digest.len = (size_t)n;
 	write_file(fd, "manifest", &im->manifest);
 	write_file(fd, "kernel", &im->kernel);
 	write_file(fd, "initramfs", &im->initramfs);
 	write_file(fd, "cmdline", &im->cmdline);
-	n = asprintf(&digest.data, "%s\n", im->digest);
-	if (n == -1)
-		refuse_errno("memory");
-	digest.len = (size_t)n;
 	write_file(fd, "digest", &digest);
 	close(fd);
-	if (rename(unfinished, dir) == -1) {
-		int err = errno;
-
-		remove_image(unfinished);
-		/* Somebody else made the same one meanwhile. */
-		if (err != EEXIST && err != ENOTEMPTY) {
-			errno = err;
-			refuse_errno("guest image: %s", dir);
-		}
-	}
+	/* Somebody else may have made the same one meanwhile. */
+	if (rename(unfinished, dir) == -1 && errno != EEXIST && errno != ENOTEMPTY)
+		cannot_write(dir);
+	remove_image(unfinished);
 	free(unfinished);
 	unfinished = NULL;
+}
+
+/* What somebody who was killed left half made. */
+static void
+remove_left(const char *cache)
+{
+	struct stat st;
+	char *pattern;
+	glob_t g;
+
+	if (asprintf(&pattern, "%s/*.??????", cache) == -1)
+		refuse_errno("memory");
+	if (glob(pattern, 0, NULL, &g) == 0) {
+		for (size_t i = 0; i < g.gl_pathc; i++)
+			if (lstat(g.gl_pathv[i], &st) == 0 &&
+			    time(NULL) - st.st_mtime > LEFT_S)
+				remove_image(g.gl_pathv[i]);
+		globfree(&g);
+	}
+	free(pattern);
 }
 
 /* ---- the cache ---- */
@@ -319,10 +344,13 @@ static char *
 cache_dir(void)
 {
 	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	const char *given = getenv("X07_VM_CACHE_DIR");
 	char *dir;
 	int n;
 
-	if (xdg != NULL && *xdg == '/')
+	if (given != NULL && *given == '/')
+		n = asprintf(&dir, "%s", given);
+	else if (xdg != NULL && *xdg == '/')
 		n = asprintf(&dir, "%s/x07/vm", xdg);
 	else if (home != NULL && *home == '/' && access(home, W_OK) == 0)
 		n = asprintf(&dir, "%s/.cache/x07/vm", home);
@@ -401,6 +429,7 @@ image_get(bool progress)
 	if (access(file, R_OK) == -1) {
 		if (progress)
 			note("making the guest image (once)");
+		remove_left(cache);
 		make_image(&im, &k);
 		write_image(&im, dir);
 	}

@@ -414,6 +414,7 @@ vm_request(const struct vm_run *r, const char *share, size_t *len)
 		put_number(to, "wall", r->wall_ms);
 	if (r->clock >= 0)
 		put_number(to, "clock", r->clock);
+	put(to, "phase", r->phase);
 	if (r->tty)
 		put(to, "tty", "1");
 	if (r->audit_fd != -1)

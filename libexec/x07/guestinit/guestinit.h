@@ -15,7 +15,6 @@
 /* Where the image has things. */
 #define GUEST_MODULES	"/modules"	/* NN-NAME.ko, loaded in that order */
 #define GUEST_GATES	"/x07/bin"
-#define GUEST_CHANNEL	"/x07/net"	/* socket of netmux, for x07-netgate */
 
 /* ---- guestinit.c ---- */
 
@@ -59,7 +58,7 @@ struct request {
 	const char	*cwd, *share, *seed;
 	int64_t		clock;		/* -1: leave it */
 	int64_t		wall_ms;	/* 0: as the policy says */
-	bool		tty, audit, net;
+	bool		tty, audit, net, build;
 	int		policy;		/* sealed copy of the normal form */
 	struct frame_size size;
 };

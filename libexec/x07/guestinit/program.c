@@ -1,6 +1,7 @@
 /* The program behind its gates. */
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +56,7 @@ static char **
 chain(const struct request *r)
 {
 	static char policy[] = "-P", three[] = "3", log[] = "-l", four[] = "fd:4",
-	    channel[] = "--channel", socket[] = GUEST_CHANNEL, dashes[] = "--",
+	    channel[] = "--channel", dashes[] = "--",
 	    wall[] = "-t", ms[32];
 	char **argv = calloc(r->gates.n * 8 + 2 * (r->read.n + r->write.n) +
 	    r->args.n + 1, sizeof(*argv));
@@ -68,16 +69,16 @@ chain(const struct request *r)
 		const char *name = r->gates.list[i];
 
 		argv[n++] = gate_path(name);
-		argv[n++] = policy;
-		argv[n++] = three;
+		if (!r->build || strcmp(name, "x07-limit") == 0) {
+			argv[n++] = policy;
+			argv[n++] = three;
+		}
 		if (r->audit) {
 			argv[n++] = log;
 			argv[n++] = four;
 		}
-		if (r->net && strcmp(name, "x07-netgate") == 0) {
+		if (r->net && strcmp(name, "x07-netgate") == 0)
 			argv[n++] = channel;
-			argv[n++] = socket;
-		}
 		if (r->wall_ms > 0 && strcmp(name, "x07-limit") == 0) {
 			argv[n++] = wall;
 			argv[n++] = ms;
@@ -228,6 +229,23 @@ nonblocking(int fd)
 		fail_errno("a stream of the program");
 }
 
+/* It says that it is ready by going to the background. */
+static void
+start_netmux(void)
+{
+	static const char name[] = "netmux";
+	const char *port = port_release(PORT_NET);
+	int wstatus;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl(gate_path(name), name, "guest", port, (char *)NULL);
+		_exit(EXIT_REFUSED);
+	}
+	if (pid == -1 || waitpid(pid, &wstatus, 0) == -1 || wstatus != 0)
+		fail("netmux cannot serve the byte channel");
+}
+
 void
 program_start(struct program *p, const struct request *r)
 {
@@ -236,8 +254,8 @@ program_start(struct program *p, const struct request *r)
 
 	*p = (struct program){ .in = -1, .out = -1, .err = -1, .audit = -1 };
 	make_streams(p, r, &e);
-	if (r->net && chown(port_release(PORT_NET), r->uid, r->gid) == -1)
-		fail_errno("network port");
+	if (r->net)
+		start_netmux();
 	p->pid = fork();
 	if (p->pid == -1)
 		fail_errno("fork");

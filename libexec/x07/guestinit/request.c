@@ -65,13 +65,13 @@ add_group(struct request *r, const char *value)
 
 enum key {
 	KEY_ARG, KEY_AUDIT, KEY_CLOCK, KEY_CWD, KEY_ENV, KEY_GATE, KEY_GID,
-	KEY_GROUP, KEY_NET, KEY_READ, KEY_SEED, KEY_SHARE, KEY_TTY, KEY_UID, KEY_WALL,
+	KEY_GROUP, KEY_NET, KEY_PHASE, KEY_READ, KEY_SEED, KEY_SHARE, KEY_TTY, KEY_UID, KEY_WALL,
 	KEY_WRITE, KEY_COUNT,
 };
 static const char *const names[KEY_COUNT] = {
 	[KEY_ARG] = "arg", [KEY_AUDIT] = "audit", [KEY_CLOCK] = "clock",
 	[KEY_CWD] = "cwd", [KEY_ENV] = "env", [KEY_GATE] = "gate",
-	[KEY_GID] = "gid", [KEY_GROUP] = "group", [KEY_NET] = "net",
+	[KEY_GID] = "gid", [KEY_GROUP] = "group", [KEY_NET] = "net", [KEY_PHASE] = "phase",
 	[KEY_SEED] = "seed", [KEY_SHARE] = "share", [KEY_TTY] = "tty",
 	[KEY_UID] = "uid", [KEY_WALL] = "wall", [KEY_READ] = "read",
 	[KEY_WRITE] = "write",
@@ -113,6 +113,9 @@ take(struct request *r, enum key key, const char *value)
 		break;
 	case KEY_NET:
 		r->net = true;
+		break;
+	case KEY_PHASE:
+		r->build = strcmp(value, "build") == 0;
 		break;
 	case KEY_SEED:
 		r->seed = copy(value);
@@ -184,11 +187,14 @@ seed_random(const char *hex)
 	close(fd);
 }
 
+/* The kernel takes no time that is before its own start. */
 static void
 set_clock(int64_t seconds)
 {
-	struct timespec ts = { .tv_sec = (time_t)seconds };
+	struct timespec ts = { .tv_sec = (time_t)seconds }, up;
 
+	if (clock_gettime(CLOCK_BOOTTIME, &up) == 0 && ts.tv_sec <= up.tv_sec)
+		ts.tv_sec = up.tv_sec + 1;
 	if (seconds >= 0 && clock_settime(CLOCK_REALTIME, &ts) == -1)
 		fail_errno("cannot set the clock");
 }

@@ -83,6 +83,7 @@ struct frame_size {
  *	share	file system type of the tree of files: virtiofs or 9p
  *	clock	seconds since 1970, what the guest's clock is set to
  *	seed	32 bytes in hexadecimal for the random number generator
+ *	phase	"build": of the gates only x07-limit gets the policy
  *	tty	"1" when the program gets a terminal
  *	audit	"1" when gates log
  *	wall	milliseconds that the program has, when not what the policy says
