@@ -161,8 +161,9 @@ static const struct row rows[] = {
 	{ "time.allow_monotonic", NONE, NONE,
 	    X07_ONLY "; the kernel gives clocks without a system call", NULL },
 	{ "time.allow_sleep", NONE, NONE, X07_ONLY, NULL },
-	{ "time.allow_wall_clock", NONE, NONE,
-	    X07_ONLY "; the kernel gives clocks without a system call", NULL },
+	{ "time.allow_wall_clock", NONE, PART,
+	    X07_ONLY "; the kernel gives clocks without a system call",
+	    "the clock of the machine starts at the epoch and counts from there" },
 };
 
 /* Keys of a block that its switch makes moot when it is off. */

@@ -63,14 +63,25 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* Nothing half-made stays. */
+static _Noreturn void
+cannot_make(const struct job *j, const char *name)
+{
+	int err = errno;
+
+	(void)vm_job_end(j->dir, 0);
+	errno = err;
+	refuse_errno("the job's directory: %s", name);
+}
+
 static void
-write_text(int dir, const char *name, const char *text)
+write_text(const struct job *j, int dir, const char *name, const char *text)
 {
 	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd == -1 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
 	    close(fd) == -1)
-		refuse_errno("the job's directory: %s", name);
+		cannot_make(j, name);
 }
 
 /* For people, and locked for as long as somebody cares for the job. */
@@ -82,7 +93,7 @@ write_job(struct job *j, int dir)
 	j->lock_fd = openat(dir, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
 	    0600);
 	if (j->lock_fd == -1 || flock(j->lock_fd, LOCK_EX | LOCK_NB) == -1)
-		refuse_errno("the job's directory: %s", name);
+		cannot_make(j, name);
 	if (dprintf(j->lock_fd, "{\"schema_version\":\"x07.vm.job@0.1.0\","
 	    "\"run_id\":\"%s\",\"backend\":\"vm.%s\",\"container_id\":\"x07-%s\","
 	    "\"pid\":%ld,\"created_unix_ms\":%" PRId64 ",\"deadline_unix_ms\":%"
@@ -90,7 +101,7 @@ write_job(struct job *j, int dir)
 	    j->backend.name, j->id, (long)getpid(), now_ms(), j->deadline_ms,
 	    j->grace_ms, CLEANUP_MS) < 0 ||
 	    renameat(dir, temporary, dir, name) == -1)
-		refuse_errno("the job's directory: %s", name);
+		cannot_make(j, name);
 }
 
 static _Noreturn void
@@ -148,20 +159,20 @@ dir_make(struct job *j)
 	check_owner(j->state);
 	vm_job_sweep(j->state);
 	backend_sweep(&j->backend);
-	snprintf(j->id, sizeof(j->id), "%" PRId64 "-%ld-run", now_ms(),
-	    (long)getpid());
+	snprintf(j->id, sizeof(j->id), "%" PRId64 "-%ld-%s", now_ms(),
+	    (long)getpid(), j->build ? "build" : "run");
 	if (asprintf(&j->dir, "%s/%s", j->state, j->id) == -1)
 		refuse_errno("memory");
 	if (mkdir(j->dir, 0700) == -1 ||
 	    (fd = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		refuse_errno("%s", j->dir);
-	write_text(fd, "driver", j->backend.name);
+	write_text(j, fd, "driver", j->backend.name);
 	write_job(j, fd);
 	start_reaper(j);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if ((i < 2 || (j->net && j->backend.net_socket)) &&
 		    mkdirat(fd, parts[i], 0700) == -1)
-			refuse_errno("%s/%s", j->dir, parts[i]);
+			cannot_make(j, parts[i]);
 	close(fd);
 }
 

@@ -36,8 +36,10 @@ become_lister(const void *arg)
 		refuse_errno("x07-fsgate");
 	snprintf(fd, sizeof(fd), "%d", j->chain.policy_fd);
 	argv[k++] = tool;
-	argv[k++] = P;
-	argv[k++] = fd;
+	if (!j->build) {
+		argv[k++] = P;
+		argv[k++] = fd;
+	}
 	argv[k++] = list;
 	if (j->chain.quiet)
 		argv[k++] = quiet;

@@ -80,7 +80,7 @@ take_policy(struct job *j)
 void
 job_check(struct job *j)
 {
-	j->net = wants_network(j->chain.form);
+	j->net = !j->build && wants_network(j->chain.form);
 	if (j->net && !j->backend.net_fd && !j->backend.net_socket)
 		refuse("backend %s has no way for the hosts that the policy "
 		    "lists (net.allow_hosts); use another backend, or a policy "
@@ -134,7 +134,7 @@ add_labels(struct words *w, const struct job *j)
 
 	add_label(w, "schema", "1");
 	add_label(w, "run_id", j->id);
-	add_label(w, "job_id", j->id);
+	add_label(w, "job_id", j->id);	/* ends in the phase */
 	snprintf(number, sizeof(number), "%" PRId64, j->deadline_ms);
 	add_label(w, "deadline_unix_ms", number);
 	snprintf(number, sizeof(number), "%" PRId64, now_ms());
@@ -201,9 +201,13 @@ command(const struct job *j)
 	add_descriptors(&w, j);
 	add_labels(&w, j);
 	for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
+		if (j->build && strcmp(gates[i], "x07-execgate") == 0)
+			continue;
 		add(&w, "--gate");
 		add(&w, "%s", gates[i]);
 	}
+	add(&w, "--phase");
+	add(&w, "%s", j->build ? "build" : "run");
 	add(&w, "--cwd");
 	add(&w, "%s", cwd != NULL && *cwd == '/' ? cwd : "/");
 	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) &&

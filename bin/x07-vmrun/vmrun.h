@@ -98,6 +98,7 @@ struct job {
 	char		**argv;
 	char		**shown;		/* -r, -w, --closure, with arguments */
 	size_t		nshown;
+	bool		build;		/* it builds the program: see x07-vmrun(1) */
 	bool		x07;		/* made by the X07 compiler */
 	bool		net;			/* the policy lists hosts */
 	int64_t		wall_ms, memory, cpus;

@@ -13,7 +13,8 @@
 
 #include "vmrun.h"
 
-enum { OPT_IMAGE = CHAIN_OPT_OWN, OPT_DIGEST, OPT_DEADLINE, OPT_CLOSURE, OPT_X07 };
+enum { OPT_IMAGE = CHAIN_OPT_OWN, OPT_DIGEST, OPT_DEADLINE, OPT_CLOSURE, OPT_X07,
+    OPT_BUILD };
 
 static const struct option longopts[] = {
 	CHAIN_LONGOPTS,
@@ -25,6 +26,7 @@ static const struct option longopts[] = {
 	{ "write",	required_argument, NULL, 'w' },
 	{ "closure",	required_argument, NULL, OPT_CLOSURE },
 	{ "x07",	no_argument, NULL, OPT_X07 },
+	{ "build",	no_argument, NULL, OPT_BUILD },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -45,6 +47,8 @@ usage(void)
 "  -r, --read SRC[:DST], -w, --write SRC[:DST], --closure minimal|system|none\n"
 "                         files that are shown beside the policy's, as x07-fsgate\n"
 "                         shows them\n"
+"  --build                it builds the program: only -r and -w are its files, there is\n"
+"                         no network, and it may start what it likes\n"
 "  --x07                  the program was made by the X07 compiler: X07_OS_* too\n"
 "  -p, --policy FILE      policy\n"
 "  -P, --policy-fd FD     the same, compiled, on a descriptor\n"
@@ -150,6 +154,9 @@ own_option(struct job *j, const char **backend, int opt, const char *arg)
 		break;
 	case OPT_DEADLINE:
 		j->not_after_ms = milliseconds(arg);
+		break;
+	case OPT_BUILD:
+		j->build = true;
 		break;
 	case OPT_X07:
 		j->x07 = true;

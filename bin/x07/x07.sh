@@ -495,11 +495,11 @@ put_build()
 	[ -z "$built" ] || put -f "$built" -t "$target"
 	put --
 	keep outer
-	if [ "$backend" = vm ]; then
-		find_helper environ
-		put "$tool" -P 3 --
-	fi
-	[ "$world" = run-os ] || put_gates build "$1" ''
+	case $world:$backend in
+	run-os:*) ;;
+	*:vm) put_build_machine "$1" ;;
+	*) put_gates build "$1" '' ;;
+	esac
 	put_kept builder
 	inner_n=0
 	keep inner
@@ -516,6 +516,17 @@ put_seal()
 	[ "$strict" = no ] || put -s "$backend"
 	[ "$strict:$framed" != yes:yes ] || put -x
 	put "$1" --
+}
+
+# put_build_machine LOG: the same in a machine of its own.
+put_build_machine()
+{
+	put "$_vmrun" -P 3 --build -q
+	put_root -w "$root"
+	[ "$framed" = no ] || put_root -r "${compiler%/*}"
+	[ -z "$1" ] || put -l "$1"
+	[ "$accept" = no ] || put --i-accept-weaker-isolation
+	put --
 }
 
 # put_os LOG POLICY USED: all that stands before the program behind the gates.
@@ -566,10 +577,6 @@ check_vm()
 {
 	[ "$trace" = no ] || die "--trace is for the gates of this kernel: add \
 --sandbox-backend os --i-accept-weaker-isolation"
-	[ -z "$builder" ] || [ "$accept" = yes ] ||
-	    die "the build phase runs behind the gates of this kernel, not in the \
-machine of the program: accept that with --i-accept-weaker-isolation, or build first \
-and name the program"
 	case $framed:$cpu:$mem$out in
 	*::|yes::*) ;;
 	*) die "limits of a machine are those of the policy (limits.cpu_ms, \

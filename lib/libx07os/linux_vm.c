@@ -1,10 +1,13 @@
 /* Virtual machines: whether the processor runs guests, and boxing an emulator. */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/kvm.h>
 #include <linux/landlock.h>
 #include <sched.h>
@@ -210,6 +213,38 @@ int
 os_vm_enclose(void)
 {
 	return unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS);
+}
+
+/* What the server takes up, and what it needs to get into its tree. */
+static const int server_caps[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER,
+    CAP_FSETID, CAP_MKNOD, CAP_SETFCAP, CAP_SETGID, CAP_SETPCAP, CAP_SETUID,
+    CAP_SYS_CHROOT };
+
+int
+os_vm_serve(void)
+{
+	static const struct filter_row rows[] = {
+		{ SYS_setgroups, FILTER_ANY, 0 },
+	};
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2];
+
+	if (geteuid() == 0)
+		return 0;
+	if (syscall(SYS_capget, &head, data) == -1)
+		return -1;
+	for (size_t i = 0; i < sizeof(server_caps) / sizeof(server_caps[0]); i++)
+		data[server_caps[i] / 32].inheritable |=
+		    1U << (server_caps[i] % 32);
+	if (syscall(SYS_capset, &head, data) == -1)
+		return -1;
+	for (size_t i = 0; i < sizeof(server_caps) / sizeof(server_caps[0]); i++)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, server_caps[i], 0,
+		    0) == -1)
+			return -1;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		return -1;
+	return filter_install(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 #define FS(right)	((uint64_t)LANDLOCK_ACCESS_FS_##right)

@@ -139,6 +139,12 @@ os_vm_enclose(void)
 }
 
 int
+os_vm_serve(void)
+{
+	return unsupported();
+}
+
+int
 os_vm_confine(const char *const *reads, const char *const *writes)
 {
 	(void)reads;

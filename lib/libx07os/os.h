@@ -353,6 +353,13 @@ int	os_vm_accel(void);
 int	os_vm_enclose(void);
 
 /*
+ * Before becoming a server of files that is written to be run by root: what we may do in
+ * our user namespace survives the exec, and giving up groups, which the
+ * kernel does not let an ordinary user do there, seems to work: they are the user's own.
+ */
+int	os_vm_serve(void);
+
+/*
  * Confines a process that becomes a machine emulator: of all files it may read
  * those at and below reads, and open for writing the files of writes (lists that end
  * in NULL; what is not there is skipped). No capability, no namespace, no ptrace.

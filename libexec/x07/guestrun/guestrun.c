@@ -28,8 +28,8 @@
 enum { POLICY_FD = 3, AUDIT_FD = 4 };
 
 struct request {
-	struct vm_list	args, env, gates, groups;
-	const char	*cwd, *uid, *gid, *wall, *audit, *net;
+	struct vm_list	args, env, gates, groups, read, write;
+	const char	*cwd, *uid, *gid, *wall, *audit, *net, *phase;
 };
 
 static int
@@ -61,12 +61,15 @@ take(struct request *r, const char *key, const char *value)
 		{ "env",	&r->env,	NULL },
 		{ "gate",	&r->gates,	NULL },
 		{ "group",	&r->groups,	NULL },
+		{ "read",	&r->read,	NULL },
+		{ "write",	&r->write,	NULL },
 		{ "cwd",	NULL,		&r->cwd },
 		{ "uid",	NULL,		&r->uid },
 		{ "gid",	NULL,		&r->gid },
 		{ "wall",	NULL,		&r->wall },
 		{ "audit",	NULL,		&r->audit },
 		{ "net",	NULL,		&r->net },
+		{ "phase",	NULL,		&r->phase },
 		/* The driver's: the clock is the machine's, the terminal is there. */
 		{ "clock",	NULL,		NULL },
 		{ "tty",	NULL,		NULL },
@@ -176,6 +179,20 @@ become_user(const struct request *r)
 
 /* ---- the chain ---- */
 
+/* What x07-fsgate is to show beside the roots of the policy. */
+static void
+add_roots(struct vm_list *words, const struct request *r)
+{
+	for (size_t i = 0; i < r->read.n; i++) {
+		vm_list_add(words, "-r");
+		vm_list_add(words, r->read.list[i]);
+	}
+	for (size_t i = 0; i < r->write.n; i++) {
+		vm_list_add(words, "-w");
+		vm_list_add(words, r->write.list[i]);
+	}
+}
+
 /* GATE -P 3 [-l fd:4] [-t MSms] -- GATE ... -- program argument ... */
 static char **
 chain(const struct request *r)
@@ -191,8 +208,12 @@ chain(const struct request *r)
 		if (asprintf(&text, GATES "%s", name) == -1)
 			refuse_errno("memory");
 		vm_list_add(&words, text);
-		vm_list_add(&words, "-P");
-		vm_list_add(&words, "3");
+		/* A build is under the policy's limits only. */
+		if (r->phase == NULL || strcmp(r->phase, "build") != 0 ||
+		    strcmp(name, "x07-limit") == 0) {
+			vm_list_add(&words, "-P");
+			vm_list_add(&words, "3");
+		}
 		if (r->audit != NULL) {
 			vm_list_add(&words, "-l");
 			vm_list_add(&words, "fd:4");
@@ -203,6 +224,8 @@ chain(const struct request *r)
 			vm_list_add(&words, "-t");
 			vm_list_add(&words, text);
 		}
+		if (strcmp(name, "x07-fsgate") == 0)
+			add_roots(&words, r);
 		vm_list_add(&words, "--");
 	}
 	for (size_t i = 0; i < r->args.n; i++)

@@ -188,9 +188,12 @@ start_virtiofsd(const struct ends *e, const char *root)
 		refuse_errno("fork");
 	if (pid != 0)
 		return;
-	if (os_keep_fds(w.keep, w.nkeep) == -1)
-		refuse_errno("descriptors");
+	if (os_vm_serve() == -1 || os_keep_fds(w.keep, w.nkeep) == -1)
+		refuse_errno("cannot start the server of files");
 	umask(0);
+	/* It calls the machine's end an error. */
+	if (dup2(e->errors, STDERR_FILENO) == -1)
+		refuse_errno("descriptors");
 	execv(path, w.list);
 	refuse_errno("%s", path);
 }

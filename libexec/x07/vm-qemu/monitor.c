@@ -133,6 +133,16 @@ drain_tails(struct machine *m)
 		errno = 0;
 }
 
+static void
+show_console(const struct machine *m)
+{
+	char text[CONSOLE_BYTES * 4];
+
+	if (m->console_tail.len > 0)
+		note("the guest's console: %s", diag_vis(text, sizeof(text),
+		    m->console_tail.buf, m->console_tail.len));
+}
+
 /* The machine ended without the program's status. */
 static int
 machine_gone(struct run *x)
@@ -156,9 +166,8 @@ machine_gone(struct run *x)
 		line = tail_line(&m->console_tail, words[i]);
 	if (*line == '\0')
 		line = tail_line(&m->errors_tail, NULL);
-	if (x->r->verbose && m->console_tail.len > 0 &&
-	    write(STDERR_FILENO, m->console_tail.buf, m->console_tail.len) == -1)
-		return EXIT_REFUSED;
+	if (x->r->verbose)
+		show_console(m);
 	if (WIFSIGNALED(end.wstatus))
 		note("the machine was killed by signal %d%s%s", WTERMSIG(
 		    end.wstatus), *line != '\0' ? ": " : "", line);
@@ -436,6 +445,8 @@ monitor(struct machine *m, const struct vm_run *r, const struct image *im)
 		return machine_gone(&x);
 	}
 	end_machine(&x);
+	if (r->verbose)
+		show_console(m);
 	status = os_tree_exit_status(x.exit.wstatus);
 	if (r->verbose)
 		note("status %d, %" PRIu64 " ms, %" PRIu64 " ms user, %" PRIu64
