@@ -59,6 +59,8 @@ check   cmd:pv                       pv                   pv                 pv 
 check   cmd:s6-softlimit             s6                   s6                 s6              peer of bench
 check   cmd:skopeo                   skopeo               skopeo             skopeo          reads the OCI images of x07-bundle in tests
 check   cmd:ksh                      ksh                  loksh              ksh             x07 must run under it too
+check   cmd:qemu-system-x86_64       qemu-system-x86      qemu-system-x86_64 -               the machine of x07-vmrun, real in its tests
+check   vm:kernel                    @kernel              -                  -               the kernel of its guest, unpacked beside the system
 check   cmd:zsh                      zsh                  zsh                zsh             its completions are loaded in tests
 '
 
@@ -91,6 +93,11 @@ present()
 		for d in /usr/lib/llvm*/lib/clang/*/lib/linux/libclang_rt.fuzzer* \
 		    /usr/lib/clang/*/lib/*/libclang_rt.fuzzer*; do
 			[ ! -e "$d" ] || return 0
+		done
+		return 1 ;;
+	vm:kernel)
+		for d in /boot/vmlinuz* /usr/local/lib/x07/kernel/boot/vmlinuz*; do
+			[ ! -r "$d" ] || return 0
 		done
 		return 1 ;;
 	lib:*)
@@ -143,12 +150,35 @@ if [ "$(id -u)" -ne 0 ]; then
 	}
 	sudo=sudo
 fi
+# unpack_kernel: a kernel and its modules without installing one, which would
+# make an initramfs and a boot entry of this machine.
+unpack_kernel()
+{
+	_arch=$(dpkg --print-architecture)
+	_package=$(apt-cache depends "linux-image-cloud-$_arch" |
+	    sed -n 's/.*Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1)
+	_tmp=$(mktemp -d)
+	(cd "$_tmp" && apt-get download -qq "$_package") >&2
+	$sudo mkdir -p /usr/local/lib/x07/kernel
+	$sudo dpkg -x "$_tmp"/linux-image-*.deb /usr/local/lib/x07/kernel
+	rm -rf "$_tmp"
+}
+
 echo "deps.sh: installing $*" >&2
 case $manager in
 apt)
 	$sudo apt-get update -qq
-	$sudo env DEBIAN_FRONTEND=noninteractive \
-	    apt-get install -y -qq --no-install-recommends "$@" >&2 ;;
+	kernel=no
+	for p; do
+		shift
+		case $p in
+		@kernel) kernel=yes ;;
+		*) set -- "$@" "$p" ;;
+		esac
+	done
+	[ $# -eq 0 ] || $sudo env DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends "$@" >&2
+	[ "$kernel" = no ] || unpack_kernel ;;
 apk) $sudo apk add --quiet "$@" >&2 ;;
 pkg) $sudo pkg install -y -q "$@" >&2 ;;
 esac

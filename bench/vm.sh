@@ -1,0 +1,65 @@
+#!/bin/sh
+# A machine of x07-vmrun beside the same gates without one: sh bench/vm.sh [RUNS]. Time to
+# the program's first instruction and to the exit, memory of what runs on the host, and
+# how fast the program reads a file of a root. Needs the tools in PATH, and python3.
+set -eu
+
+runs=${1:-5}
+work=$(mktemp -d "${TMPDIR:-/tmp}/x07-bench.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+X07_VM_STATE_DIR=$work/jobs X07_VM_BACKEND=${X07_VM_BACKEND:-qemu}
+export X07_VM_STATE_DIR X07_VM_BACKEND
+x07-policy init --template cli >/dev/null
+policy=.x07/policies/base/cli.sandbox.base.policy.json
+x07-vmrun image >/dev/null
+head -c 67108864 /dev/urandom >data
+cat >measure.py <<'END'
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+
+def run(words):
+    start = time.monotonic()
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    first = child.stdout.read(1)
+    seen = time.monotonic() - start
+    child.stdout.read()
+    if child.wait() != 0 or not first:
+        sys.exit("failed: " + " ".join(words))
+    return seen, time.monotonic() - start
+
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+runs = int(sys.argv[1])
+policy = sys.argv[2]
+gates = ["x07-policy", "seal", "-f", "3", policy, "--", "x07-limit", "-P", "3", "--",
+         "x07-netgate", "-P", "3", "--", "x07-fsgate", "-P", "3", "--",
+         "x07-execgate", "-P", "3", "--"]
+machine = ["x07-vmrun", "-q", "-p", policy, "--"]
+print("%-10s %14s %10s %12s %12s" % (
+    "", "first byte ms", "exit ms", "read MB/s", "peak MiB"))
+base = None
+for name, chain in (("gates", gates), ("machine", machine)):
+    times = [run(chain + ["/bin/echo", "x"]) for _ in range(runs)]
+    first, end = (statistics.median(t[i] for t in times) for i in (0, 1))
+    reads = []
+    for _ in range(max(1, runs // 2)):
+        seen, done = run(chain + ["/usr/bin/md5sum", "data"])
+        reads.append(max(done - first, 0.001))
+    rate = 67.1 / statistics.median(reads)
+    print("%-10s %14.0f %10.0f %12.0f %12.0f" % (
+        name, first * 1000, end * 1000, rate, peak()))
+    if base:
+        print("%-10s %14.1f %10.1f %12.3f" % (
+            "ratio", first / base[0], end / base[1], rate / base[2]))
+    base = (first, end, rate)
+END
+python3 measure.py "$runs" "$policy"

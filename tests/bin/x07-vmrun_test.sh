@@ -1,0 +1,507 @@
+#!/usr/bin/env atf-sh
+# shellcheck disable=SC2086 # $AS is a list of words
+# x07-vmrun with the backend qemu: real machines, by emulation where nothing better is.
+. "$X07_TESTS/lib.sh"
+
+AS=
+BOOT=300	# seconds that a machine may take on a machine that is busy
+
+# prepare: directories, a policy for shells in policy.json, and variables.
+prepare()
+{
+	export X07_VM_STATE_DIR="$PWD/jobs" X07_VM_CACHE_DIR="$PWD/cache"
+	export X07_VM_BACKEND=qemu
+	rm -rf jobs cache rw ro www ./*.json .x07 out err
+	$AS mkdir jobs cache rw
+	$AS x07-policy init --template cli >/dev/null ||
+	    atf_fail "cannot make the base policy"
+	policy policy.json
+}
+
+# fail_with TEXT FILE...: with what the files hold, on one line.
+fail_with()
+{
+	_text=$1
+	shift
+	atf_fail "$_text: $(cat "$@" | tr '\n' '|')"
+}
+
+# policy FILE [KEY=JSON ...]
+policy()
+{
+	$AS python3 "$X07_TESTS/bin/x07-vmrun_policy.py" "$@"
+	$AS x07-policy check "$1" || atf_fail "the policy of the test is not valid"
+}
+
+# vmrun POLICY WORD...
+vmrun()
+{
+	_policy=$1
+	shift
+	$AS timeout "$BOOT" x07-vmrun -p "$_policy" -- "$@"
+}
+
+# Nothing of a run is left: no job, no process of ours.
+nothing_left()
+{
+	[ -z "$(ls jobs)" ] || return 1
+	! pgrep -f "$PWD/jobs/" >/dev/null
+}
+
+check_nothing_left()
+{
+	wait_for 60 nothing_left
+}
+
+atf_test_case program
+program_head()
+{
+	atf_set descr "a program, its streams, its status, its directory, its user"
+	atf_set timeout 1200
+}
+try_program()
+{
+	prepare
+	cat >p.sh <<'END'
+cat
+pwd
+id -u
+uname -r
+echo "$1:$SECRET" >&2
+exit 7
+END
+	echo "in put" | SECRET=x vmrun policy.json /bin/sh p.sh "a b" >out 2>err
+	status=$?
+	[ "$status" -eq 7 ] || fail_with "exit $status" err
+	atf_check -o inline:"in put\n$PWD\n$($AS id -u)\n" head -n 3 out
+	# Another kernel than this machine's.
+	[ "$(sed -n 4p out)" != "$(uname -r)" ] || atf_fail "no kernel of its own"
+	atf_check -o match:'^a b:$' cat err
+	check_nothing_left
+}
+program_body() { both try_program; }
+
+atf_test_case files
+files_head()
+{
+	atf_set descr "roots are read-only or writable, the rest is not there"
+	atf_set timeout 1200
+}
+try_files()
+{
+	prepare
+	$AS mkdir -p ro
+	echo seen >ro/f
+	$AS sh -c 'echo outside >../outside.$$; echo ../outside.$$' >name
+	cat >f.sh <<'END'
+cat ro/f
+echo new >rw/made && echo wrote
+echo bad >ro/f || echo read-only
+[ -e "$1" ] || echo hidden
+[ -e /root/.bashrc ] || [ -e /home ] || [ -e /sys/class ] || echo bare
+END
+	vmrun policy.json /bin/sh f.sh "$(cat name)" >out 2>err ||
+	    fail_with failed out err
+	rm -f "$(cat name)"
+	atf_check -o inline:"seen\nwrote\nread-only\nhidden\nbare\n" cat out
+	atf_check -o inline:"new\n" cat rw/made
+	atf_check -o inline:"seen\n" cat ro/f
+	rm -rf ro
+}
+files_body() { both try_files; }
+
+atf_test_case gates
+gates_head()
+{
+	atf_set descr "in the guest the same gates hold: exec, memory, wall, clock"
+	atf_set timeout 1200
+}
+gates_body()
+{
+	prepare
+	cp /bin/echo rw/evil
+	policy limits.json 'limits.wall_ms=20000' 'limits.mem_bytes=134217728' \
+	    'time.allow_wall_clock=false'
+	cat >g.sh <<'END'
+date +%s
+rw/evil ran
+python3 -c 'x = bytearray(400 << 20); print("had it")'
+python3 -c 'x = bytearray(4 << 20); print("small")'
+[ "$(nproc)" -ge 1 ] && echo counted
+exec sleep 1000
+END
+	vmrun limits.json /bin/sh g.sh >out 2>err
+	status=$?
+	[ "$status" -eq 124 ] || fail_with "exit $status" out err
+	[ "$(head -n 1 out)" -lt 1000 ] || fail_with "the clock is right" out
+	atf_check -o inline:"small\ncounted\n" sed 1d out
+	atf_check -o match:"x07-execgate: deny exec .*evil" \
+	    -o match:"x07-limit: " cat err
+	# The same is allowed when the policy allows it.
+	policy wide.json "process.allow_exec_prefixes=[\"/usr/bin/\",\"/bin/\",\"$PWD/rw/\"]" \
+	    'limits.mem_bytes=805306368'
+	cat >w.sh <<'END'
+date +%s
+rw/evil ran
+python3 -c 'x = bytearray(400 << 20); print("had it")'
+END
+	vmrun wide.json /bin/sh w.sh >out 2>err || fail_with failed out err
+	atf_check -o inline:"ran\nhad it\n" sed 1d out
+	[ "$(($(date +%s) - $(head -n 1 out)))" -lt 300 ] ||
+	    fail_with "the clock is wrong" out
+}
+
+atf_test_case signals
+signals_head()
+{
+	atf_set descr "signals reach the program; one that kills it is the status"
+	atf_set timeout 1200
+}
+signals_body()
+{
+	prepare
+	cat >s.sh <<'END'
+trap 'echo got it; exit 9' TERM
+echo ready >rw/ready
+while :; do sleep 0.1; done
+END
+	vmrun policy.json /bin/sh s.sh >out 2>err &
+	timeout_pid=$!
+	wait_for "$BOOT" test -s rw/ready
+	# timeout(1) hands it on.
+	kill -TERM "$(pgrep -P "$timeout_pid" -f x07-vmrun || echo "$timeout_pid")"
+	wait "$timeout_pid"
+	status=$?
+	[ "$status" -eq 9 ] || fail_with "exit $status" out err
+	atf_check -o inline:"got it\n" cat out
+	vmrun policy.json /bin/sh -c 'kill -KILL $$'
+	status=$?
+	[ "$status" -eq 137 ] || atf_fail "exit $status"
+	check_nothing_left
+}
+
+atf_test_case network
+network_head()
+{
+	atf_set descr "listed hosts are reached through the channel, others are denied"
+	atf_set timeout 1200
+}
+try_network()
+{
+	prepare
+	$AS mkdir -p www
+	echo served >www/index.html
+	head -c 300000 /dev/urandom >www/big
+	http_server 127.0.0.1 www
+	policy net.json net.enabled=true net.allow_tcp=true net.allow_dns=true \
+	    "net.allow_hosts=[{\"host\":\"127.0.0.1\",\"ports\":[$SERVER_PORT]},
+	    {\"host\":\"localhost\",\"ports\":[$SERVER_PORT]}]"
+	cat >n.sh <<'END'
+curl -sS "http://127.0.0.1:$1/"
+curl -sS "http://localhost:$1/"
+curl -sS "http://127.0.0.1:$1/big" | cmp - www/big && echo whole
+curl -sS http://127.0.0.1:1234/ || echo "port $?"
+curl -sS http://10.1.2.3:80/ || echo "address $?"
+curl -sS http://other.example/ || echo "name $?"
+END
+	vmrun net.json /bin/sh n.sh "$SERVER_PORT" >out 2>err
+	atf_check -o inline:"served\nserved\nwhole\nport 7\naddress 7\nname 6\n" \
+	    cat out
+	for line in 'connect 127.0.0.1:1234 .*--allow-host 127.0.0.1:1234' \
+	    'connect 10.1.2.3:80 .*--allow-host 10.1.2.3:80' \
+	    'resolve other.example .*--allow-host other.example:PORT'; do
+		atf_check -o match:"^x07-netgate: deny $line" cat err
+	done
+	stop_servers
+}
+network_body() { both try_network; }
+network_cleanup() { stop_servers; }
+
+atf_test_case host_decides
+host_decides_head()
+{
+	atf_set descr "a guest that was taken over reaches no more than the list"
+	atf_set timeout 120
+}
+host_decides_body()
+{
+	mkdir www
+	echo served >www/index.html
+	http_server 127.0.0.1 www
+	cat >guest.py <<'END'
+import os, socket, struct, subprocess, sys
+ours, theirs = socket.socketpair()
+relay = subprocess.Popen(["x07-netgate", "-a", "127.0.0.1:" + sys.argv[1], "--",
+    sys.argv[2], "host"], stdin=theirs)
+theirs.close()
+def frame(number, kind, data):
+    ours.sendall(struct.pack("=IHH", number, kind, len(data)) + data)
+def opened(number, address, port):
+    frame(number, 1, struct.pack("=BBH16s", 0, 0, port, socket.inet_aton(address)))
+    head = ours.recv(8, socket.MSG_WAITALL)
+    return struct.unpack("=i", ours.recv(4, socket.MSG_WAITALL))[0]
+print(os.strerror(opened(2, "127.0.0.1", int(sys.argv[1]))))
+print(os.strerror(opened(4, "127.0.0.1", 1)))
+print(os.strerror(opened(6, "192.0.2.1", int(sys.argv[1]))))
+frame(6, 99, b"nonsense")
+frame(8, 1, b"short")
+print(relay.wait())
+END
+	netmux=$(dirname "$(command -v x07-vmrun)")/../libexec/x07/netmux
+	atf_check -o inline:"Success\nConnection refused\nConnection refused\n125\n" \
+	    -e match:"deny connect 127.0.0.1:1 " -e match:"deny connect 192.0.2.1:" \
+	    -e match:"speaks nonsense" \
+	    timeout 60 python3 guest.py "$SERVER_PORT" "$netmux"
+	stop_servers
+}
+host_decides_cleanup() { stop_servers; }
+
+atf_test_case terminal
+terminal_head()
+{
+	atf_set descr "on a terminal the program has one, of the same size"
+	atf_set timeout 1200
+}
+terminal_body()
+{
+	prepare
+	cat >t.sh <<'END'
+stty size
+[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo "all three"
+echo "typed: $(head -n 1)"
+END
+	cat >on_pty.py <<'END'
+import fcntl, os, pty, struct, sys, termios
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
+text, typed = b"", False
+while True:
+    try:
+        data = os.read(fd, 4096)
+    except OSError:
+        break
+    if not data:
+        break
+    text += data
+    if b"all three" in text and not typed:
+        os.write(fd, b"hello\r")
+        typed = True
+sys.stdout.write(text.decode().replace("\r", "\n"))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+END
+	timeout "$BOOT" python3 on_pty.py x07-vmrun -p policy.json -- /bin/sh t.sh >out ||
+	    fail_with failed out
+	atf_check -o match:"33 77$" -o match:"^all three$" \
+	    -o match:"typed: hello" cat out
+	# Nothing was started yet: a line tells that it is under way.
+	atf_check -o match:"starting the machine" cat out
+}
+
+atf_test_case refused
+refused_head()
+{
+	atf_set descr "what is missing is refused, with one line, before anything runs"
+	atf_set timeout 1200
+}
+refuse_case()
+{
+	_want=$1
+	shift
+	"$@" >out 2>err
+	status=$?
+	[ "$status" -eq 125 ] || fail_with "$* exit $status" out err
+	[ ! -s out ] || fail_with "$* wrote" out
+	[ "$(grep -cv 'making the guest image' err)" -eq 1 ] || fail_with "$*" err
+	atf_check -o match:"$_want" cat err
+	[ ! -e rw/ran ] || atf_fail "$*: something was run"
+	check_nothing_left
+}
+refused_body()
+{
+	prepare
+	run="x07-vmrun -p policy.json -- touch rw/ran"
+	refuse_case 'a policy is needed' x07-vmrun -- touch rw/ran
+	refuse_case 'none of firecracker' x07-vmrun -b moon -p policy.json -- touch rw/ran
+	refuse_case 'does not exist on this system' x07-vmrun -b vz -p policy.json \
+	    -- touch rw/ran
+	refuse_case 'accept that with --i-accept' x07-vmrun -b docker -p policy.json \
+	    -- touch rw/ran
+	refuse_case 'X07_VM_QEMU_BIN=/nonexistent' env X07_VM_QEMU_BIN=/nonexistent $run
+	refuse_case 'X07_VM_KERNEL=/nonexistent' env X07_VM_KERNEL=/nonexistent $run
+	refuse_case 'X07_VM_KERNEL=/bin/ls: needs its modules' \
+	    env X07_VM_KERNEL=/bin/ls $run
+	refuse_case 'X07_VM_VIRTIOFSD_BIN=/nonexistent' env X07_VM_VIRTIOFSD_BIN=/nonexistent $run
+	refuse_case 'is no digest' env X07_VM_GUEST_IMAGE_DIGEST=sha256:12 $run
+	zeros=$(printf %064d 0)
+	refuse_case 'the guest image is sha256:.*sha256:0000' \
+	    env "X07_VM_GUEST_IMAGE_DIGEST=sha256:$zeros" $run
+	refuse_case 'x07-vmrun image' env "X07_VM_GUEST_IMAGE=$PWD/nothing" $run
+	refuse_case 'X07_I_ACCEPT_WEAKER_ISOLATION=perhaps' \
+	    env X07_I_ACCEPT_WEAKER_ISOLATION=perhaps $run
+	refuse_case 'X07_VM_ACCEL=warp' env X07_VM_ACCEL=warp $run
+	refuse_case '-n is not possible' x07-vmrun -n -p policy.json -- touch rw/ran
+	atf_check -s exit:127 -e match:"x07-fsgate: /nonexistent" \
+	    x07-vmrun -p policy.json -- /nonexistent
+	chmod 777 jobs
+	"x07-vmrun" -p policy.json -- touch rw/ran 2>err
+	[ $? -eq 125 ] || atf_fail "an open state directory is taken"
+	atf_check -o match:'nobody else can write to' cat err
+	chmod 755 jobs
+	[ ! -e rw/ran ] || atf_fail "something was run"
+}
+
+atf_test_case image
+image_head()
+{
+	atf_set descr "an image has the same bytes each time, and runs by its digest"
+	atf_set timeout 1200
+}
+image_body()
+{
+	prepare
+	atf_check -o save:one x07-vmrun image -o a
+	atf_check -o save:two x07-vmrun image -o b
+	[ "$(head -n 1 one)" = "$(head -n 1 two)" ] || fail_with failed one two
+	atf_check cmp a/initramfs b/initramfs
+	atf_check -s exit:125 -e match:"a exists" x07-vmrun image -o a
+	atf_check -o inline:"ran\n" timeout "$BOOT" x07-vmrun --image a \
+	    --image-digest "$(head -n 1 one)" -p policy.json -- /bin/echo ran
+	# One byte of the kernel's command line is another image.
+	sed -i 's/quiet/Quiet/' a/cmdline
+	atf_check -s exit:125 -e match:"the guest image is sha256:" x07-vmrun \
+	    --image a --image-digest "$(head -n 1 one)" -p policy.json -- /bin/echo ran
+	# A guest that panics: no init in it.
+	head -c 512 /dev/zero >b/initramfs
+	timeout "$BOOT" x07-vmrun --image b -p policy.json -- /bin/echo ran >out 2>err
+	[ $? -eq 125 ] || fail_with failed out err
+	atf_check -o match:"before the program was started: .*Kernel panic" cat err
+	[ ! -s out ] || fail_with failed out
+	check_nothing_left
+}
+
+atf_test_case cut
+cut_head()
+{
+	atf_set descr "driver or emulator killed: the run fails, nothing is left"
+	atf_set timeout 1200
+}
+# started: the pid of the program's x07-vmrun in $run_pid, once the program runs.
+start_waiting()
+{
+	rm -f rw/ready
+	x07-vmrun -p "$1" -- /bin/sh -c 'echo ready >rw/ready; sleep 600' \
+	    >out 2>err &
+	run_pid=$!
+	wait_for "$BOOT" test -s rw/ready
+}
+cut_body()
+{
+	prepare
+	start_waiting policy.json
+	kill -KILL "$(pgrep -P "$run_pid" -f vm-qemu)"
+	wait "$run_pid"
+	status=$?
+	[ "$status" -eq 125 ] || fail_with "exit $status" err
+	atf_check -o match:"the driver vm-qemu was killed by signal 9" cat err
+	check_nothing_left
+
+	start_waiting policy.json
+	kill -KILL "$(pgrep -f "[q]emu-system.*$PWD/jobs|[q]emu-system" |
+	    while read -r pid; do
+		tr '\0' ' ' <"/proc/$pid/environ" | grep -q "$PWD/jobs" && echo "$pid"
+	    done | head -n 1)"
+	wait "$run_pid"
+	status=$?
+	[ "$status" -eq 125 ] || fail_with "exit $status" err
+	atf_check -o match:"the machine was killed by signal 9" cat err
+	check_nothing_left
+}
+
+atf_test_case full
+full_head()
+{
+	atf_set descr "no room for the job or the image: refused, nothing half-made"
+	atf_set require.user root
+	atf_set timeout 300
+}
+full_body()
+{
+	prepare
+	atf_check -o ignore x07-vmrun image
+	mkdir full
+	atf_check unshare -m sh -c '
+		mount -t tmpfs -o size=16k,nr_inodes=4 tmpfs full &&
+		mkdir full/jobs && : >full/a && : >full/b &&
+		X07_VM_STATE_DIR=$PWD/full/jobs x07-vmrun -p policy.json -- touch rw/ran \
+		    2>err
+		[ $? -eq 125 ] && grep -q "No space left on device" err &&
+		[ -z "$(ls full/jobs)" ] &&
+		rm full/a full/b && mount -o remount,size=1m,nr_inodes=100 full &&
+		X07_VM_CACHE_DIR=$PWD/full/cache x07-vmrun image 2>err
+		[ $? -eq 125 ] && grep -q "No space left on device" err &&
+		[ -z "$(ls full/cache)" ]'
+	[ ! -e rw/ran ] || atf_fail "something was run"
+}
+
+atf_test_case killed
+killed_head()
+{
+	atf_set descr "x07-vmrun killed at 50 random points: nothing is left"
+	atf_set timeout 1800
+}
+killed_body()
+{
+	prepare
+	atf_check -o ignore x07-vmrun image
+	for i in $(seq 50); do
+		x07-vmrun -p policy.json -- /bin/echo hello >out 2>err &
+		pid=$!
+		# Most points lie in the beginning, where most is going on.
+		sleep "$(awk -v s="$i$$" 'BEGIN { srand(s); r = rand();
+		    print (rand() < .7 ? r * 0.3 : r * 3) }')"
+		kill -KILL "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	check_nothing_left
+	# And the next run finds its way.
+	vmrun policy.json /bin/echo hello >out 2>err
+	atf_check -o inline:"hello\n" cat out
+	check_nothing_left
+}
+
+atf_test_case default
+default_head()
+{
+	atf_set descr "x07 run --profile sandbox runs in a machine"
+	atf_set timeout 1200
+}
+default_body()
+{
+	prepare
+	printf '#!/bin/sh\nuname -r; exit 5\n' >app
+	chmod 755 app
+	timeout "$BOOT" x07 run --profile sandbox --policy policy.json -q -- ./app \
+	    >out 2>err
+	status=$?
+	[ "$status" -eq 5 ] || fail_with "exit $status" err
+	[ "$(cat out)" != "$(uname -r)" ] || atf_fail "no kernel of its own"
+}
+
+atf_init_test_cases()
+{
+	atf_add_test_case program
+	atf_add_test_case files
+	atf_add_test_case gates
+	atf_add_test_case signals
+	atf_add_test_case network
+	atf_add_test_case host_decides
+	atf_add_test_case terminal
+	atf_add_test_case refused
+	atf_add_test_case image
+	atf_add_test_case cut
+	atf_add_test_case full
+	atf_add_test_case killed
+	atf_add_test_case default
+}
