@@ -253,7 +253,7 @@ hold_stdio(void)
 static bool
 leads_one_way(int fd)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(sa), typelen = sizeof(int);
 	int type = SOCK_DGRAM;
 
