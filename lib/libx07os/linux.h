@@ -70,9 +70,10 @@ struct filter_row {
 	int			err;
 };
 #define FILTER_ANY	{ { -1, 0, 0 }, { -1, 0, 0 } }
-/* Two more for err: ask the holder of the listener, or the tracer. */
+/* More for err: ask the holder of the listener, or the tracer; succeed undone. */
 #define FILTER_NOTIFY	(-1)
 #define FILTER_TRACE	(-2)
+#define FILTER_NOTHING	(-3)
 
 /*
  * Installs the filter on this process for good. Needs no_new_privs. Calls of a

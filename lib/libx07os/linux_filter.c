@@ -86,6 +86,8 @@ action(int err)
 		return SECCOMP_RET_USER_NOTIF;
 	case FILTER_TRACE:
 		return SECCOMP_RET_TRACE;
+	case FILTER_NOTHING:
+		return SECCOMP_RET_ERRNO;
 	default:
 		return SECCOMP_RET_ERRNO | ((uint32_t)err & SECCOMP_RET_DATA);
 	}

@@ -224,7 +224,7 @@ int
 os_vm_serve(void)
 {
 	static const struct filter_row rows[] = {
-		{ SYS_setgroups, FILTER_ANY, 0 },
+		{ SYS_setgroups, FILTER_ANY, FILTER_NOTHING },
 	};
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2];

@@ -81,6 +81,24 @@ END
 }
 program_body() { both try_program; }
 
+atf_test_case groups
+groups_head()
+{
+	atf_set descr "a user who is in further groups keeps them, and the server of files minds none"
+	atf_set timeout 1200
+	atf_set require.user root
+}
+groups_body()
+{
+	chmod 777 .
+	AS="setpriv --reuid $(id -u "$TEST_USER") --regid $(id -g "$TEST_USER") \
+	    --groups $(id -g daemon) env HOME=/tmp USER=$TEST_USER"
+	prepare
+	vmrun policy.json /usr/bin/id -G >out 2>err || fail_with failed err
+	atf_check -o inline:"$($AS id -G)\n" cat out
+	check_nothing_left
+}
+
 atf_test_case files
 files_head()
 {
@@ -492,6 +510,7 @@ default_body()
 atf_init_test_cases()
 {
 	atf_add_test_case program
+	atf_add_test_case groups
 	atf_add_test_case files
 	atf_add_test_case gates
 	atf_add_test_case signals
