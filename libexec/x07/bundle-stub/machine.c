@@ -130,7 +130,7 @@ machine_open(struct machine *m, char *part, const char *program)
 {
 	char *line, *key, *value, *name = NULL;
 
-	*m = (struct machine){ NULL };
+	*m = (struct machine){ .backend = NULL };
 	while ((line = strsep(&part, "\n")) != NULL && *line != '\0') {
 		key = strsep(&line, " ");
 		value = strsep(&line, " ");

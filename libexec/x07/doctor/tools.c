@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "doctor.h"
 #include "x07.h"
 
@@ -180,7 +181,8 @@ try_program(const struct program *p, const char *found, bool root)
 		return;
 	}
 	snprintf(text, sizeof(text), "%s is installed, but not usable: %s", found,
-	    status == EXIT_TIMELIMIT ? "it does not answer" : said);
+	    status == EXIT_TIMELIMIT ? "it does not answer" :
+	    *said != '\0' ? said : "it does not say why");
 	tell(p->name, STATE_ABSENT, text, wake_command(p, said, root, fix));
 }
 
@@ -332,5 +334,5 @@ run_quietly(char *const argv[], unsigned seconds, char text[TEXT_MAX])
 	running = 0;
 	if (!ended)
 		return EXIT_TIMELIMIT;
-	return os_tree_exit_status(wstatus);
+	return child_status(wstatus);
 }
