@@ -10,7 +10,7 @@ case " $* " in
 *CgroupControllers*) kind=controllers ;;
 *" info --format "* | *" version "* | *" system info "* | *" preflight "*) kind=probe ;;
 *" stop "* | *" SIGTERM "*) kind=soft ;;
-*" SIGKILL "*) kind=hard ;;
+*" SIGKILL "* | *" KILL "*) kind=hard ;;
 *" tasks delete "*) kind=task ;;
 *" rm -f "* | *" delete "*) kind=remove ;;
 *" ps -a "* | *" list "*) kind=list ;;

@@ -733,7 +733,7 @@ kill_words_body()
 remove rm -f x07-t1" "soft stop --time 1 x07-t1"
 	check_kill podman "hard kill --signal SIGKILL x07-t1
 remove rm -f x07-t1" "soft stop --time 1 x07-t1"
-	check_kill apple-container "hard kill --signal SIGKILL x07-t1
+	check_kill apple-container "hard kill --signal KILL x07-t1
 remove delete --force x07-t1" "soft kill --signal SIGTERM x07-t1"
 	check_kill firecracker-ctr "hard $T tasks kill --all --signal SIGKILL x07-t1
 task $T tasks delete --force x07-t1
@@ -932,6 +932,181 @@ clock_body()
 		drive "$n" 0 --weaker -- true
 		atf_check cat err
 	done
+}
+
+# ---- vz ----
+
+# bundle: one for x07-vz-helper, its digest in BUNDLE_DIGEST.
+bundle()
+{
+	fakes
+	cp "$FAKE/bin/docker" "$FAKE/bin/x07-vz-helper"
+	rm -rf bundle
+	mkdir bundle
+	echo '{"schema_version":"x","linux":{"kernel":"kernel","rootfs":"rootfs.img","cmdline":"cmdline.txt"}}' \
+	    >bundle/manifest.json
+	echo kernel >bundle/kernel
+	head -c 3000000 /dev/zero >bundle/rootfs.img
+	echo quiet >bundle/cmdline.txt
+	BUNDLE_DIGEST=sha256:$({ printf 'manifest.json\0'; cat bundle/manifest.json
+	    printf 'kernel\0'; cat bundle/kernel; printf 'rootfs\0'
+	    cat bundle/rootfs.img; printf 'cmdline\0'; cat bundle/cmdline.txt; } |
+	    sha256sum | cut -d' ' -f1)
+	IMAGE=$PWD/bundle
+}
+
+atf_test_case vz
+vz_body()
+{
+	both check_vz
+}
+check_vz()
+{
+	bundle
+	mkdir -p data
+	printf 'write /data %s %s root\n' "$PWD/data" "$(stat -c %d:%i data)" >view
+	drive vz 0 --memory 5000001 --cpus 2 --wall-ms 1234 --grace 100 \
+	    --gate x07-limit --stdout-bytes 99 -- true
+	cat >expected <<-EOF
+	run
+	--run-id
+	t1
+	--bundle
+	@PWD@/bundle
+	--state-dir
+	@PWD@/job
+	--mem-bytes
+	5000001
+	--cpus
+	2
+	--net
+	none
+	--wall-ms
+	1234
+	--grace-ms
+	100
+	--share
+	x07in
+	@PWD@/job/in
+	ro
+	--share
+	x07out
+	@PWD@/job/out
+	rw
+	--share
+	x07m2
+	@PWD@/data
+	rw
+	--share
+	x07m3
+	@PWD@/job/bin
+	ro
+	EOF
+	words run >got
+	atf_check diff -u expected got
+	# The gates in a directory, and the request of the guest's first process.
+	cmp "$(command -v x07-limit)" job/bin/x07-limit || atf_fail "gate"
+	cmp "$(libexec)/guestrun" job/bin/guestrun || atf_fail "guestrun"
+	atf_check -o inline:'"x07.guest.request@1"\n"/x07/bin/guestrun"\n["/x07/bin/guestrun","/x07/in"]\n[["x07m2","/data",false],["x07m3","/x07/bin",true]]\n[1234,99]\n' \
+	    jq -c '.schema_version, .exec.path, .exec.argv,
+	    [.mounts[] | [.tag, .guest_path, .readonly]],
+	    [.limits.wall_ms, .limits.stdout_max_bytes]' job/in/request.json
+	grep -q SECRET=1 job/in/request || atf_fail "no environment"
+	# Single files cannot be shown.
+	bundle
+	echo >file
+	printf 'read /file %s %s root\n' "$PWD/file" "$(stat -c %d:%i file)" >view
+	drive vz 125 -- true
+	says "directories only"
+	not_asked '^run '
+	# Its status, its death, its deadline.
+	for s in 0 3 124; do
+		bundle
+		echo "exit $s" >"$FAKE/run"
+		drive vz $s -- true
+	done
+	bundle
+	echo 'kill -9 $$' >"$FAKE/run"
+	drive vz 125 -- true
+	says "killed by signal 9"
+	bundle
+	echo "echo \$\$ >$FAKE/pid; trap '' TERM; while :; do sleep 1; done" >"$FAKE/run"
+	WHEN=$(deadline 2000) drive vz 124 -- true
+	says "time limit"
+	! $AS kill -0 "$(cat "$FAKE/pid")" 2>/dev/null || atf_fail "it is still there"
+}
+
+atf_test_case vz_bundle
+vz_bundle_body()
+{
+	both check_vz_bundle
+}
+check_vz_bundle()
+{
+	bundle
+	# With the digest it is a copy that runs, whatever becomes of the bundle then.
+	echo 'cat job/bundle/kernel; [ "$(cat bundle/kernel)" = kernel ]' >"$FAKE/run"
+	drive vz 0 --digest "$BUNDLE_DIGEST" -- true
+	grep -qx -e "$PWD/job/bundle" "$FAKE/words.run" || atf_fail "not the copy"
+	atf_check -o inline:'kernel\n' cat out
+	for f in manifest.json kernel rootfs.img cmdline.txt; do
+		atf_check cmp job/bundle/$f bundle/$f
+	done
+	# Each of its parts counts.
+	for f in manifest.json kernel rootfs.img cmdline.txt; do
+		bundle
+		want=$BUNDLE_DIGEST
+		echo >>bundle/$f
+		drive vz 125 --digest "$want" -- true
+		says "is asked for"
+		not_asked '^run '
+	done
+	# The variable of the reference comes first.
+	bundle
+	SET=X07_VM_VZ_GUEST_BUNDLE=$PWD/bundle
+	IMAGE=/nowhere drive vz 0 -- true
+	unset SET
+	# What is none.
+	IMAGE=$PWD/nowhere
+	drive vz 125 -- true
+	says X07_VM_VZ_GUEST_BUNDLE
+	for m in '' '[]' '{}' '{"linux":1}' '{"linux":{"kernel":"../x"}}' \
+	    '{"linux":{"kernel":".k"}}' '{"linux":{"kernel":"kernel","rootfs":7}}'; do
+		bundle
+		printf '%s' "$m" >bundle/manifest.json
+		drive vz 125 --digest "$BUNDLE_DIGEST" -- true
+		says "names no file for linux."
+		not_asked '^run '
+	done
+}
+
+atf_test_case vz_verbs
+vz_verbs_body()
+{
+	bundle
+	verb 0 vz probe
+	for l in '^backend vm.vz$' '^isolation vm$' '^image directory$' '^network none$'; do
+		grep -q "$l" out || atf_fail "no $l: $(cat out)"
+	done
+	asked '^probe preflight'
+	echo 'echo "no entitlement" >&2; exit 2' >"$FAKE/probe"
+	verb 1 vz probe
+	says "no entitlement"
+	echo 'exec sleep 1000' >"$FAKE/probe"
+	verb 1 vz probe
+	says "within 2 s"
+	cp "$FAKE/bin/docker" "$FAKE/bin/other"
+	rm "$FAKE/bin/x07-vz-helper" "$FAKE/probe"
+	ONLY=$FAKE/bin verb 1 vz probe
+	says "not installed"
+	SET=X07_VM_VZ_HELPER_BIN=$FAKE/bin/other
+	verb 0 vz probe
+	unset SET
+	# The machine is the helper's, and that dies with its driver.
+	rm -f "$FAKE/calls"
+	verb 0 vz kill --id t1 --dir "$PWD/job"
+	verb 0 vz sweep
+	not_asked .
 }
 
 # ---- for real ----
@@ -1209,7 +1384,7 @@ atf_init_test_cases()
 	for c in words_of_docker words_of_podman words_of_apple_container \
 	    words_of_firecracker_ctr mounts digest acceptance status input slow \
 	    deadline killed signals kill_words gone sweep probe audit clock \
-	    podman_real containerd_real; do
+	    vz vz_bundle vz_verbs podman_real containerd_real; do
 		atf_add_test_case $c
 	done
 }

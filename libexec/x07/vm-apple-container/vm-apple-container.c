@@ -33,7 +33,7 @@ static const struct part soft[] = {
 };
 
 static const struct part hard[] = {
-	WORD("kill"), WORD("--signal"), WORD("SIGKILL"), PART(PART_NAME, NULL), END,
+	WORD("kill"), WORD("--signal"), WORD("KILL"), PART(PART_NAME, NULL), END,
 };
 
 static const struct part removal[] = {

@@ -53,6 +53,8 @@ job_end(const struct runtime *rt, const char *name, int64_t grace_ms)
 	struct job j = { .rt = rt, .name = name, .grace_ms = grace_ms };
 	static struct said s;
 
+	if (rt->hard == NULL)
+		return 0;
 	if (grace_ms > 0)
 		ask_to_end(&j);
 	/* Fails where it runs no more: what counts is whether it can be removed. */
@@ -148,6 +150,8 @@ sweep_all(const struct runtime *rt)
 	char *p = s.out, *line;
 	int status = 0;
 
+	if (rt->list == NULL)
+		return 0;
 	control(words(&j, rt->list), CONTROL_MS, &s);
 	if (s.status != 0) {
 		note("%s: %s", rt->what, control_why(&s));

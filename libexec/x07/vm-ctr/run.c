@@ -133,11 +133,14 @@ prepare(struct job *j)
 	const struct vm_run *r = j->run;
 
 	say_what_is_weaker(j);
-	j->image = image_pin(j, r->image, r->digest);
+	j->image = j->rt->pin != NULL ? j->rt->pin(j, r->image, r->digest) :
+	    image_pin(j, r->image, r->digest);
 	ask_controllers(j);
 	make_log(r);
 	add_mounts(j);
 	vm_write_request(r);
+	if (j->rt->prepare != NULL)
+		j->rt->prepare(j);
 	j->started = path_in(r->dir, "started");
 	return words(j, j->rt->run);
 }

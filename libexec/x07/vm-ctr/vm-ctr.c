@@ -65,7 +65,7 @@ probe(bool verbose)
 	printf("backend vm.%s\n", rt->name);
 	printf("detail %s%s%.60s\n", rt->what, *s.out != '\0' ? " " : "", s.out);
 	printf("isolation %s\n", is_vm(rt) ? "vm" : "container");
-	puts("image oci");
+	printf("image %s\n", rt->image != NULL ? rt->image : "oci");
 	/* guestrun has no byte channel yet, so x07-vmrun refuses lists of hosts. */
 	puts("network none");
 	puts("boot_ms 10000");

@@ -21,6 +21,8 @@ enum part_kind {
 	/* word (unless NULL), and behind it ... */
 	PART_SETTING,		/* the variable's value, else the default */
 	PART_NAME,		/* the container's name */
+	PART_ID,		/* the run id */
+	PART_DIR,		/* the job's directory */
 	PART_IMAGE,		/* the image's pinned reference */
 	PART_DIGEST_OF,		/* a reference that an inspection is about */
 	PART_FILTER,		/* name==REFERENCE */
@@ -28,7 +30,9 @@ enum part_kind {
 	PART_MEMORY_BYTES,
 	PART_CPUS,
 	PART_GRACE,		/* seconds before SIGKILL, rounded up */
+	PART_GRACE_MS,
 	PART_SECONDS,		/* until the deadline */
+	PART_WALL_MS,		/* the program's time, else until the deadline */
 	PART_USER,		/* UID:GID */
 	PART_STARTED,		/* a file in the job's directory, made at the start */
 	/* word alone, if ... */
@@ -40,6 +44,7 @@ enum part_kind {
 	PART_LABELS_TWICE,	/* the same, and again with --annotation */
 	PART_MOUNTS,		/* word type=bind,source=,target=[,readonly] */
 	PART_MOUNTS_SHORT,	/* word type=bind,src=,dst=,options=rbind:ro */
+	PART_SHARES,		/* word TAG SOURCE ro|rw, see share_tag() */
 };
 
 struct part {
@@ -58,6 +63,8 @@ struct part {
 
 #define REMOVES		2
 
+struct job;
+
 struct runtime {
 	const char	*name;			/* "podman": vm-podman */
 	const char	*what;			/* it is, for people */
@@ -65,11 +72,15 @@ struct runtime {
 	const struct part *probe;		/* succeeds where it can be used */
 	const struct part *controllers;		/* prints those it has; NULL: all */
 	const struct part *run;
+	/* Instead of image_pin(); and what is made for each job. NULL: nothing. */
+	char		*(*pin)(struct job *, const char *ref, const char *digest);
+	void		(*prepare)(struct job *);
+	const char	*image;			/* what it takes; NULL: "oci" */
 	const struct part *inspect;		/* prints digests of an image */
 	const struct part *tag;			/* gives IMAGE's new name; NULL: not needed */
 	const struct part *soft;		/* ask it to end */
 	bool		soft_waits;		/* that waits for the grace itself */
-	const struct part *hard;
+	const struct part *hard;		/* NULL: it dies with the driver */
 	const struct part *removes[REMOVES];	/* of what is left; NULL: none */
 	const struct part *list;		/* "NAME DEADLINE" lines, or names alone */
 	const struct part *info;		/* of one name: text with its labels; NULL */
@@ -81,6 +92,10 @@ struct runtime {
 	bool		is_vm;			/* always */
 	const char	*device;		/* of which a VM is made, must open; or NULL */
 };
+
+/* docker.c: the parts of docker's table that podman has too */
+extern const struct part docker_inspect[], docker_soft[], docker_hard[],
+	    docker_removal[];
 
 /* The whole of a driver. */
 int	vm_ctr_main(const struct runtime *, int argc, char *argv[]);
@@ -104,6 +119,8 @@ struct job {
 
 /* argv of the base and of the parts, in malloced memory. */
 char	**words(const struct job *, const struct part *);
+/* The tag of the mount number i, in malloced memory. */
+const char	*share_tag(const struct job *, size_t i);
 /* "x07-ID", in malloced memory. */
 char	*container_name(const char *id);
 

@@ -37,6 +37,15 @@ container_name(const char *id)
 	return name;
 }
 
+const char *
+share_tag(const struct job *j, size_t i)
+{
+	const char *target = j->mounts[i].target;
+
+	return strcmp(target, "/x07/in") == 0 ? "x07in" :
+	    strcmp(target, "/x07/out") == 0 ? "x07out" : format("x07m%zu", i);
+}
+
 static int64_t
 round_up(int64_t n, int64_t unit)
 {
@@ -51,15 +60,16 @@ setting(const struct part *p)
 	return value != NULL && *value != '\0' ? value : p->dflt;
 }
 
-static const char *
-seconds_left(const struct vm_run *r)
+/* Milliseconds until the deadline, at least 1. */
+static int64_t
+left_ms(const struct vm_run *r)
 {
 	struct timespec ts;
 	int64_t left;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	left = r->deadline_ms - (int64_t)ts.tv_sec * 1000;
-	return format("%" PRId64, left > 0 ? round_up(left, 1000) : 1);
+	return left > 0 ? left : 1;
 }
 
 /* The value that stands behind the word; NULL: neither is said. */
@@ -89,7 +99,15 @@ value_of(const struct job *j, const struct part *p)
 	case PART_GRACE:
 		return format("%" PRId64, round_up(j->grace_ms, 1000));
 	case PART_SECONDS:
-		return seconds_left(r);
+		return format("%" PRId64, round_up(left_ms(r), 1000));
+	case PART_WALL_MS:
+		return format("%" PRId64, r->wall_ms > 0 ? r->wall_ms : left_ms(r));
+	case PART_GRACE_MS:
+		return format("%" PRId64, r->grace_ms > 0 ? r->grace_ms : 1);
+	case PART_ID:
+		return r->id;
+	case PART_DIR:
+		return r->dir;
 	case PART_USER:
 		return format("%u:%u", (unsigned)getuid(), (unsigned)getgid());
 	case PART_STARTED:
@@ -144,6 +162,17 @@ add_mounts(struct vm_list *w, const struct job *j, const struct part *p)
 	}
 }
 
+static void
+add_shares(struct vm_list *w, const struct job *j, const struct part *p)
+{
+	for (size_t i = 0; i < j->nmounts; i++) {
+		vm_list_add(w, p->word);
+		vm_list_add(w, share_tag(j, i));
+		vm_list_add(w, j->mounts[i].source);
+		vm_list_add(w, j->mounts[i].read_only ? "ro" : "rw");
+	}
+}
+
 /* A limit that the runtime can not hold here; x07-limit in the container does. */
 static bool
 left_out(const struct job *j, const struct part *p)
@@ -163,6 +192,8 @@ add(struct vm_list *w, const struct job *j, const struct part *p)
 		add_labels(w, j, p);
 	} else if (p->kind == PART_MOUNTS || p->kind == PART_MOUNTS_SHORT) {
 		add_mounts(w, j, p);
+	} else if (p->kind == PART_SHARES) {
+		add_shares(w, j, p);
 	} else if ((value = value_of(j, p)) != NULL) {
 		if (p->word != NULL)
 			vm_list_add(w, p->word);

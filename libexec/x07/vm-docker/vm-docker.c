@@ -39,23 +39,6 @@ static const struct part run[] = {
 	WORD("/x07/in"), END,
 };
 
-static const struct part inspect[] = {
-	WORD("image"), WORD("inspect"), WORD("--format"),
-	WORD("{{json .RepoDigests}} {{.Id}}"), PART(PART_DIGEST_OF, NULL), END,
-};
-
-static const struct part soft[] = {
-	WORD("stop"), PART(PART_GRACE, "--time"), PART(PART_NAME, NULL), END,
-};
-
-static const struct part hard[] = {
-	WORD("kill"), WORD("--signal"), WORD("SIGKILL"), PART(PART_NAME, NULL), END,
-};
-
-static const struct part removal[] = {
-	WORD("rm"), WORD("-f"), PART(PART_NAME, NULL), END,
-};
-
 static const struct part list[] = {
 	WORD("ps"), WORD("-a"), WORD("--no-trunc"),
 	WORD("--filter"), WORD("label=io.x07.schema=1"), WORD("--format"),
@@ -64,9 +47,10 @@ static const struct part list[] = {
 
 static const struct runtime docker = {
 	.name = "docker", .what = "docker", .base = base, .probe = probe,
-	.run = run, .inspect = inspect, .names_digest = true,
-	.soft = soft, .soft_waits = true, .hard = hard, .removes = { removal },
-	.list = list, .pull = "docker pull",
+	.run = run, .inspect = docker_inspect, .names_digest = true,
+	.soft = docker_soft, .soft_waits = true,
+	.hard = docker_hard, .removes = { docker_removal }, .list = list,
+	.pull = "docker pull",
 };
 
 int

@@ -43,23 +43,6 @@ static const struct part run[] = {
 	WORD("/x07/in"), END,
 };
 
-static const struct part inspect[] = {
-	WORD("image"), WORD("inspect"), WORD("--format"),
-	WORD("{{json .RepoDigests}} {{.Id}}"), PART(PART_DIGEST_OF, NULL), END,
-};
-
-static const struct part soft[] = {
-	WORD("stop"), PART(PART_GRACE, "--time"), PART(PART_NAME, NULL), END,
-};
-
-static const struct part hard[] = {
-	WORD("kill"), WORD("--signal"), WORD("SIGKILL"), PART(PART_NAME, NULL), END,
-};
-
-static const struct part removal[] = {
-	WORD("rm"), WORD("-f"), PART(PART_NAME, NULL), END,
-};
-
 static const struct part list[] = {
 	WORD("ps"), WORD("-a"), WORD("--no-trunc"),
 	WORD("--filter"), WORD("label=io.x07.schema=1"), WORD("--format"),
@@ -68,9 +51,11 @@ static const struct part list[] = {
 
 static const struct runtime podman = {
 	.name = "podman", .what = "podman", .base = base, .probe = probe,
-	.controllers = controllers, .run = run, .inspect = inspect, .names_digest = true,
-	.soft = soft, .soft_waits = true, .hard = hard, .removes = { removal },
-	.list = list, .pull = "podman pull",
+	.controllers = controllers, .run = run,
+	.inspect = docker_inspect, .names_digest = true,
+	.soft = docker_soft, .soft_waits = true,
+	.hard = docker_hard, .removes = { docker_removal }, .list = list,
+	.pull = "podman pull",
 };
 
 int
