@@ -157,9 +157,24 @@ add_descriptors(struct words *w, const struct job *j)
 		add_number(w, "audit-fd", j->chain.audit_fd);
 }
 
+/* Then x07-limit counts no bytes either: there is somebody to see them. */
+static bool
+on_terminal(void)
+{
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) &&
+	    isatty(STDERR_FILENO);
+}
+
 static void
 add_limits(struct words *w, const struct job *j)
 {
+	static const struct {
+		const char	*option, *key;
+	} caps[] = {
+		{ "stdout-bytes", "process.max_stdout_bytes" },
+		{ "stderr-bytes", "process.max_stderr_bytes" },
+		{ "total-bytes", "process.max_total_bytes" },
+	};
 	const struct form *f = j->chain.form;
 
 	add_number(w, "deadline", j->deadline_ms);
@@ -169,6 +184,9 @@ add_limits(struct words *w, const struct job *j)
 	if (j->memory > 0)
 		add_number(w, "memory", j->memory);
 	add_number(w, "cpus", j->cpus);
+	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++)
+		if (!on_terminal() && form_int(f, caps[i].key, 0) > 0)
+			add_number(w, caps[i].option, form_int(f, caps[i].key, 0));
 	if (!form_bool(f, "time.enabled", false) ||
 	    !form_bool(f, "time.allow_wall_clock", false))
 		add_number(w, "clock", 0);
@@ -210,8 +228,7 @@ command(const struct job *j)
 	add(&w, "%s", j->build ? "build" : "run");
 	add(&w, "--cwd");
 	add(&w, "%s", cwd != NULL && *cwd == '/' ? cwd : "/");
-	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) &&
-	    isatty(STDERR_FILENO))
+	if (on_terminal())
 		add(&w, "--tty");
 	if (j->chain.weaker_ok)
 		add(&w, "--weaker");

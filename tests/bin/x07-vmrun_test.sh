@@ -274,6 +274,37 @@ END
 }
 host_decides_cleanup() { stop_servers; }
 
+atf_test_case flood
+flood_head()
+{
+	atf_set descr "a guest that writes past its gates is ended by the host"
+	atf_set timeout 1200
+}
+flood_body()
+{
+	prepare
+	policy caps.json process.max_stdout_bytes=1000
+	vmrun caps.json /bin/sh -c 'head -c 500 /dev/zero' >out 2>err ||
+	    fail_with failed err
+	[ "$(wc -c <out)" -eq 500 ] || atf_fail "$(wc -c <out) bytes"
+	vmrun caps.json /bin/sh -c 'head -c 5000 /dev/zero' >out 2>err
+	[ "$(wc -c <out)" -eq 1000 ] || atf_fail "$(wc -c <out) bytes"
+	atf_check -o match:"^x07-limit: " cat err
+	# The driver alone, with a guest in which nothing counts.
+	libexec=$(dirname "$(command -v x07-vmrun)")/../libexec/x07
+	mkdir -p job/in job/out
+	x07-fsgate -q -p policy.json --list -- /bin/sh >view
+	printf 'PATH=/usr/bin:/bin\0' >vars
+	timeout "$BOOT" x07-policy seal -f 3 policy.json -- "$libexec/vm-qemu" run \
+	    --id flood --dir "$PWD/job" --deadline "$(($(date +%s) + BOOT))000" \
+	    --image "$(x07-vmrun image | tail -n 1)" --policy-fd 3 --view-fd 4 \
+	    --env-fd 5 --gate x07-fsgate --stdout-bytes 1000 --cwd "$PWD" -- \
+	    /bin/sh -c 'head -c 30000000 /dev/zero' >out 2>err 4<view 5<vars
+	[ $? -eq 125 ] || fail_with "not ended" err
+	atf_check -o match:"past its gates" cat err
+	[ "$(wc -c <out)" -lt 3000000 ] || atf_fail "$(wc -c <out) bytes"
+}
+
 atf_test_case terminal
 terminal_head()
 {
@@ -516,6 +547,7 @@ atf_init_test_cases()
 	atf_add_test_case signals
 	atf_add_test_case network
 	atf_add_test_case host_decides
+	atf_add_test_case flood
 	atf_add_test_case terminal
 	atf_add_test_case refused
 	atf_add_test_case image
