@@ -95,7 +95,8 @@ groups_body()
 	    --groups $(id -g daemon) env HOME=/tmp USER=$TEST_USER"
 	prepare
 	vmrun policy.json /usr/bin/id -G >out 2>err || fail_with failed err
-	atf_check -o inline:"$($AS id -G)\n" cat out
+	# As behind the gates here: a user namespace names no group but one's own.
+	atf_check -o inline:"$($AS x07-limit -- id -G)\n" cat out
 	check_nothing_left
 }
 
