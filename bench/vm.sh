@@ -16,7 +16,6 @@ x07-vmrun image >/dev/null
 head -c 67108864 /dev/urandom >data
 cat >measure.py <<'END'
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -34,8 +33,30 @@ def run(words):
     return seen, time.monotonic() - start
 
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+def memory(pid):
+    """MiB that a process and all that descends from it have resident now."""
+    parents, pages = {}, {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            fields = open("/proc/%s/stat" % name).read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        parents[int(name)], pages[int(name)] = int(fields[1]), int(fields[21])
+    family = {pid}
+    while True:
+        more = {p for p, up in parents.items() if up in family} - family
+        if not more:
+            return sum(pages.get(p, 0) for p in family) * 4096 / 2**20
+        family |= more
+
+
+def peak(words):
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    most = 0
+    while child.poll() is None:
+        most = max(most, memory(child.pid))
+        time.sleep(0.01)
+    return most
 
 
 runs = int(sys.argv[1])
@@ -56,7 +77,8 @@ for name, chain in (("gates", gates), ("machine", machine)):
         reads.append(max(done - first, 0.001))
     rate = 67.1 / statistics.median(reads)
     print("%-10s %14.0f %10.0f %12.0f %12.0f" % (
-        name, first * 1000, end * 1000, rate, peak()))
+        name, first * 1000, end * 1000, rate,
+        peak(chain + ["/bin/echo", "x"])))
     if base:
         print("%-10s %14.1f %10.1f %12.3f" % (
             "ratio", first / base[0], end / base[1], rate / base[2]))
