@@ -87,8 +87,11 @@ follow(struct libs *l, const struct vm_item *link)
 	size_t known = l->n, len;
 	bool more = false;
 
-	if (to == NULL)
+	/* A view has a /tmp of its own, and its /var/tmp leads there. */
+	if (to == NULL || strcmp(to, "/tmp") == 0) {
+		free(to);
 		return false;
+	}
 	len = strlen(to);
 	for (size_t i = 0; i < known; i++) {
 		const struct lib *lib = &l->list[i];

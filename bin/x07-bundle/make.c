@@ -114,24 +114,38 @@ add_libs(struct bundle *b, const char *program)
 	free(text);
 }
 
+/* The normal form of a policy; exits when x07-policy has said what is wrong with it. */
+static struct bytes
+compile(const char *policy)
+{
+	char name[] = "compile", C[] = "-C", slash[] = "/", end[] = "--";
+	char *path = join(policy, "");
+	char *argv[] = { vm_tool("x07-policy"), name, C, slash, end, path, NULL };
+	struct bytes form;
+	int status;
+
+	form = run_tool(argv, &status);
+	if (status != 0)
+		exit(status == 1 ? EXIT_SCHEMA : EXIT_USAGE);
+	free(path);
+	return form;
+}
+
 /* The policy's bytes, which it returns, and the normal form of these very bytes. */
 static struct bytes
 add_policy(struct bundle *b, const struct order *o)
 {
-	char compile[] = "compile", C[] = "-C", end[] = "--", slash[] = "/", fdpath[32];
-	char *argv[] = { vm_tool("x07-policy"), compile, C, slash, end, fdpath,
-	    NULL };
 	struct bytes policy = read_file(o->policy), form;
-	int status, fd = os_seal(policy.data, policy.len);
+	char fdpath[32];
+	int fd = os_seal(policy.data, policy.len);
 
 	if (fd == -1 || fcntl(fd, F_SETFD, 0) == -1)
 		die_errno(EXIT_USAGE, "memory");
 	snprintf(fdpath, sizeof(fdpath), "/dev/fd/%d", fd);
-	form = run_tool(argv, &status);
+	/* Of the file, for its name in what is wrong; of our copy, for use. */
+	free(compile(o->policy).data);
+	form = compile(fdpath);
 	close(fd);
-	if (status != 0)
-		die(status == 1 ? EXIT_SCHEMA : EXIT_USAGE,
-		    "%s is not a valid policy", o->policy);
 	add_bytes(b, BUNDLE_FORM, form.data, form.len);
 	add_bytes(b, BUNDLE_POLICY, policy.data, policy.len);
 	free(form.data);

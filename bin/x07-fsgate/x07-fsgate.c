@@ -403,8 +403,10 @@ fill_view(struct gate *g, struct view *v, char *const argv[])
 	for (size_t i = 0; i < g->nwith; i++)
 		if (add_program(g, v, g->with[i]) == NULL)
 			refuse_errno("--with %s", g->with[i]);
+	/* What the policy lets be started must be able to start. */
 	if (g->chain.form != NULL)
-		closure_execs(v, g->chain.form, g->project, g->closure);
+		closure_execs(v, g->chain.form, g->project,
+		    g->closure == CLOSURE_NONE ? CLOSURE_MINIMAL : g->closure);
 	if (g->chain.next_is_gate)
 		add_next_gate(g, v, argv);
 	return path;

@@ -307,37 +307,24 @@ make_way(char *path)
 	}
 }
 
-/* Gives the libraries their other paths, which go to paths. */
-static void
-link_libs(struct words *paths, const char *dir)
+static bool
+may_start_others(const struct form *form)
 {
-	const struct bundle_part *p = bundle_find(&bundle, BUNDLE_LINKS);
-	char *text, *line, *path, *of, *to;
-
-	if (p == NULL)
-		return;
-	text = bundle_load(&bundle, p);
-	if (text == NULL)
-		give_up(p->name);
-	while ((line = strsep(&text, "\n")) != NULL && *line != '\0') {
-		path = strsep(&line, " ");
-		of = join(dir, LIBS, line != NULL ? line : "");
-		to = join(dir, LIBS, path);
-		make_way(to);
-		if (link(of, to) == -1)
-			refuse_errno("part %s: %s", p->name, path);
-		put(paths, path);
-		free(of);
-		free(to);
-	}
+	return form_bool(form, "process.allow_exec", false) ||
+	    form_bool(form, "process.allow_spawn", false);
 }
 
-/* Has the policy a root in dir, or this machine a file that is shown there? */
+/*
+ * Has the policy a root in dir, or this machine a file that is shown there? Other
+ * programs that may be started have libraries anywhere.
+ */
 static bool
 is_shared(const struct form *form, const char *dir)
 {
 	static const char *const keys[] = { "fs.read_roots", "fs.write_roots" };
 
+	if (may_start_others(form))
+		return true;
 	for (size_t i = 0; i < NHOST_FILES; i++)
 		if (path_within(host_files[i], dir))
 			return true;
@@ -355,6 +342,57 @@ is_shared(const struct form *form, const char *dir)
 		}
 	}
 	return false;
+}
+
+/*
+ * Does path lead to the file of through links of this machine? The programs that
+ * the policy lets be started bring those into the view.
+ */
+static bool
+is_linked(const char *path, const char *of)
+{
+	char *real = realpath(path, NULL);
+	bool linked = real != NULL && strcmp(real, of) == 0;
+
+	free(real);
+	return linked;
+}
+
+/* Gives the libraries their other paths, which go to paths. */
+static void
+link_libs(struct words *paths, const char *dir, const struct form *form)
+{
+	const struct bundle_part *p = bundle_find(&bundle, BUNDLE_LINKS);
+	char *text, *line, *path, *of, *to;
+
+	if (p == NULL)
+		return;
+	text = bundle_load(&bundle, p);
+	if (text == NULL)
+		give_up(p->name);
+	while ((line = strsep(&text, "\n")) != NULL && *line != '\0') {
+		path = strsep(&line, " ");
+		if (line == NULL)
+			refuse("part %s is damaged", p->name);
+		if (may_start_others(form) && is_linked(path, line))
+			continue;
+		of = join(dir, LIBS, line);
+		to = join(dir, LIBS, path);
+		make_way(to);
+		if (link(of, to) == -1)
+			refuse_errno("part %s: %s", p->name, path);
+		put(paths, path);
+		free(of);
+		free(to);
+	}
+}
+
+/* A directory that x07-execgate lets libraries be mapped from anyhow. */
+static bool
+is_system(const char *path)
+{
+	return strncmp(path, "/lib", 4) == 0 ||
+	    strncmp(path, "/usr/lib", 8) == 0;
 }
 
 static int
@@ -388,7 +426,7 @@ put_libs(struct words *w, const char *dir, const struct form *form)
 	}
 	if (paths.n == 0)
 		return;
-	link_libs(&paths, dir);
+	link_libs(&paths, dir, form);
 	qsort(paths.list, paths.n, sizeof(*paths.list), by_text);
 	for (size_t i = 0; i < paths.n; i++) {
 		path = paths.list[i];
@@ -396,8 +434,7 @@ put_libs(struct words *w, const char *dir, const struct form *form)
 			continue;
 		slash = strrchr(path, '/');
 		*slash = '\0';
-		if ((strncmp(path, "/lib", 4) == 0 ||
-		    strncmp(path, "/usr/lib", 8) == 0) && !is_shared(form, path))
+		if (is_system(path) && !is_shared(form, path))
 			covered = path;
 		else
 			*slash = '/';
