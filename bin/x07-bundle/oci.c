@@ -54,9 +54,8 @@ write_blob(const char *dir, const char *data, size_t len)
 	return b;
 }
 
-/* SOURCE_DATE_EPOCH, else the beginning of time: never the clock. */
-static int64_t
-created(void)
+int64_t
+oci_created(void)
 {
 	const char *v = getenv("SOURCE_DATE_EPOCH"), *why;
 	int64_t n;
@@ -86,7 +85,7 @@ put_member(FILE *f, const char *name, char type, unsigned mode, const char *data
 	memcpy(head + 108, "0000000\0" "0000000", 16);
 	snprintf(field, sizeof(field), "%011" PRIo64, (uint64_t)len);
 	memcpy(head + 124, field, 12);
-	snprintf(field, sizeof(field), "%011" PRIo64, (uint64_t)created());
+	snprintf(field, sizeof(field), "%011" PRIo64, (uint64_t)oci_created());
 	memcpy(head + 136, field, 12);
 	memset(head + 148, ' ', 8);
 	head[156] = type;
@@ -188,7 +187,7 @@ put_config(const char *dir, const struct order *o, const char *name,
 	struct json *doc = document();
 	struct json_value *root = json_root(doc), *v;
 	char text[128];
-	time_t t = (time_t)created();
+	time_t t = (time_t)oci_created();
 	struct tm tm;
 
 	snprintf(text, sizeof(text), "/%s", name);

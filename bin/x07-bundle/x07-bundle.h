@@ -95,6 +95,12 @@ void	 sidecar_place(const struct order *, mode_t mode);
 /* Writes what was made as an OCI image layout. Exits when it cannot. */
 void	oci_write(const struct order *);
 
+/*
+ * The date of an image: SOURCE_DATE_EPOCH, else the beginning of time, never the
+ * clock. Exits when the variable is no date.
+ */
+int64_t	oci_created(void);
+
 /* ---- inspect.c ---- */
 
 int	cmd_inspect(int argc, char *argv[]);
