@@ -123,3 +123,39 @@ completions_hold()
 	    autoload -Uz compinit && compinit -u -D && print $_comps[$1] &&
 	    autoload +X _$1' zsh "$1"
 }
+
+# podman_with RUNTIME: podman keeps what it has in the current directory, and runs
+# containers by RUNTIME. End it with podman_gone.
+podman_with()
+{
+	cat >storage.conf <<-EOF
+	[storage]
+	driver = "vfs"
+	graphroot = "$PWD/graph"
+	runroot = "$PWD/podrun"
+	EOF
+	# What containers are given by default may be more than this machine has.
+	cat >containers.conf <<-EOF
+	[containers]
+	default_ulimits = ["nofile=1024:1024", "nproc=500:500"]
+	[engine]
+	runtime = "$1"
+	cgroup_manager = "cgroupfs"
+	events_logger = "none"
+	EOF
+	export CONTAINERS_STORAGE_CONF="$PWD/storage.conf"
+	export CONTAINERS_CONF="$PWD/containers.conf"
+}
+
+# podman_gone: nothing of podman is left here; safe in a cleanup routine.
+podman_gone()
+{
+	[ -e storage.conf ] || return 0
+	export CONTAINERS_STORAGE_CONF="$PWD/storage.conf"
+	export CONTAINERS_CONF="$PWD/containers.conf"
+	podman rm -f -t 0 -a >/dev/null 2>&1 || :
+	podman umount -a >/dev/null 2>&1 || :
+	grep -F "$PWD/" /proc/self/mountinfo | cut -d' ' -f5 | sort -r |
+	    while read -r m; do umount "$m" || :; done
+	rm -rf graph podrun
+}

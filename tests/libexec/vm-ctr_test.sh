@@ -1212,24 +1212,8 @@ podman_here()
 	need_root
 	command -v podman >/dev/null || atf_skip "no podman (apt-get install podman)"
 	busybox_root
-	cat >storage.conf <<-EOF
-	[storage]
-	driver = "vfs"
-	graphroot = "$PWD/graph"
-	runroot = "$PWD/podrun"
-	EOF
-	export CONTAINERS_STORAGE_CONF="$PWD/storage.conf"
-	export CONTAINERS_CONF="$PWD/containers.conf"
-	# What containers are given by default may be more than this machine has.
 	for _runtime in crun runc; do
-		cat >containers.conf <<-EOF
-		[containers]
-		default_ulimits = ["nofile=1024:1024", "nproc=500:500"]
-		[engine]
-		runtime = "$_runtime"
-		cgroup_manager = "cgroupfs"
-		events_logger = "none"
-		EOF
+		podman_with "$_runtime"
 		podman import -q root.tar x07test:1 >id 2>why ||
 		    atf_skip "podman import: $(tail -n 1 why)"
 		podman run --rm --network none x07test:1 /bin/busybox true \
@@ -1238,17 +1222,6 @@ podman_here()
 	atf_skip "podman runs nothing here: $(tail -n 1 why)"
 }
 
-podman_gone()
-{
-	[ -e storage.conf ] || return 0
-	export CONTAINERS_STORAGE_CONF="$PWD/storage.conf"
-	export CONTAINERS_CONF="$PWD/containers.conf"
-	podman rm -f -t 0 -a >/dev/null 2>&1 || :
-	podman umount -a >/dev/null 2>&1 || :
-	grep -F "$PWD/" /proc/self/mountinfo | cut -d' ' -f5 | sort -r |
-	    while read -r m; do umount "$m" || :; done
-	rm -rf graph podrun
-}
 
 atf_test_case podman_real cleanup
 podman_real_head()
