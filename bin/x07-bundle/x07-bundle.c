@@ -60,6 +60,8 @@ usage(void)
 "       x07-bundle extract FILE DIR\n"
 "Makes one executable of a program, its policy and the gates.\n"
 "\n"
+"  --project FILE|DIR        the program and the profiles of a project: what\n"
+"                            x07 bundle does\n"
 "  --profile os|sandbox      with or without a policy (sandbox)\n"
 "  --out PATH                the file to write; a directory: in it, by the name\n"
 "                            of the program\n"
@@ -89,7 +91,7 @@ usage(void)
 enum {
 	OPT_PROFILE = 0x100, OPT_WORLD, OPT_OUT, OPT_POLICY, OPT_BACKEND,
 	OPT_ACCEPT, OPT_ROOT, OPT_EMIT_DIR, OPT_MANIFEST, OPT_OVERRIDE,
-	OPT_VERSION, OPT_OCI, OPT_VM_BACKEND, OPT_VM_IMAGE, OPT_VM_DIGEST,
+	OPT_VERSION, OPT_PROJECT, OPT_OCI, OPT_VM_BACKEND, OPT_VM_IMAGE, OPT_VM_DIGEST,
 };
 
 static const struct option longopts[] = {
@@ -103,6 +105,7 @@ static const struct option longopts[] = {
 	{ "emit-dir",		required_argument, NULL, OPT_EMIT_DIR },
 	{ "emit",		required_argument, NULL, OPT_EMIT_DIR },
 	{ "manifest",		required_argument, NULL, OPT_MANIFEST },
+	{ "project",		required_argument, NULL, OPT_PROJECT },
 	{ "oci",		required_argument, NULL, OPT_OCI },
 	{ "vm-backend",		required_argument, NULL, OPT_VM_BACKEND },
 	{ "vm-image",		required_argument, NULL, OPT_VM_IMAGE },
@@ -138,6 +141,28 @@ keep_override(struct line *l, const char *name, const char *value)
 	l->noverrides += 2;
 }
 
+/* Projects are the front end's matter; it calls us with what it finds in them. */
+static _Noreturn void
+front_end(char *argv[])
+{
+	static char name[] = "x07", command[] = "bundle";
+	char *tool = chain_sibling(name), **words;
+	size_t n = 0;
+
+	if (tool == NULL)
+		die(EXIT_USAGE, "--project needs x07 beside x07-bundle");
+	while (argv[n] != NULL)
+		n++;
+	words = calloc(n + 2, sizeof(*words));
+	if (words == NULL)
+		die_errno(EXIT_USAGE, "memory");
+	words[0] = name;
+	words[1] = command;
+	memcpy(words + 2, argv + 1, n * sizeof(*words));
+	execv(tool, words);
+	die_errno(EXIT_USAGE, "%s", tool);
+}
+
 static void
 parse(struct order *o, struct line *l, int argc, char *argv[])
 {
@@ -154,6 +179,7 @@ parse(struct order *o, struct line *l, int argc, char *argv[])
 		case OPT_ROOT: o->root = optarg; break;
 		case OPT_EMIT_DIR: o->emit_dir = optarg; break;
 		case OPT_MANIFEST: o->manifest = optarg; break;
+		case OPT_PROJECT: front_end(argv);
 		case OPT_OCI: o->oci = optarg; break;
 		case OPT_VM_BACKEND: o->vm_backend = optarg; break;
 		case OPT_VM_IMAGE: o->vm_image = optarg; break;

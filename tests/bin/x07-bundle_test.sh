@@ -559,6 +559,9 @@ project_body()
 	END
 	atf_check -o ignore x07 bundle --project x07.json --profile os --out app
 	atf_check -o inline:"hello from the program\n" ./app
+	atf_check -o ignore x07-bundle --project x07.json --profile os --out same
+	atf_check cmp app same
+	atf_check -s exit:2 -e match:"x07.json" x07-bundle --project nothing/x07.json --out none
 	atf_check -o ignore x07 bundle --project . $accept --out boxed
 	atf_check -s exit:1 -o match:denied ./boxed read /etc/shadow
 	mkdir dist
