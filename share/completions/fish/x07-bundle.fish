@@ -5,7 +5,7 @@ complete -c x07-bundle -n __fish_is_first_token -a inspect -d 'List the parts an
 complete -c x07-bundle -n __fish_is_first_token -a verify -d 'Is it what was bundled?'
 complete -c x07-bundle -n __fish_is_first_token -a extract -d 'Write the parts into a directory'
 complete -c x07-bundle -n '__fish_seen_subcommand_from inspect' -s j -d 'JSON'
-complete -c x07-bundle -n $none -l project -r -d 'what a project says'
+complete -c x07-bundle -n $none -l project -r -F -d 'What a project says'
 complete -c x07-bundle -n $none -l profile -x -a 'os sandbox' -d 'With or without a policy'
 complete -c x07-bundle -n $none -l out -r -F -d 'The file to write'
 complete -c x07-bundle -n $none -l policy -r -F -d 'The policy'
