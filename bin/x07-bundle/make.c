@@ -23,6 +23,11 @@ static const char *const machine[] = {
 	NULL,
 };
 
+/* What QEMU's guest has in its image, and a container is shown. */
+static const char *const container[] = {
+	"guestrun", "x07-execgate", "x07-limit", NULL,
+};
+
 static char	*unfinished;		/* removed when we give up */
 static char	*guest_digest;		/* of a bundle for a machine */
 
@@ -169,6 +174,8 @@ add_machine(struct bundle *b, const struct order *o, const struct bytes *policy)
 
 	for (size_t i = 0; machine[i] != NULL; i++)
 		add_tool(b, machine[i]);
+	for (size_t i = 0; o->vm_image != NULL && container[i] != NULL; i++)
+		add_tool(b, container[i]);
 	add_tool(b, driver);
 	text = sidecar_make(o, policy, &guest_digest);
 	add_bytes(b, BUNDLE_VM, text, strlen(text));

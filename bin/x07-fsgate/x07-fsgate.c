@@ -315,6 +315,16 @@ add_program(struct gate *g, struct view *v, const char *name)
 	return path;
 }
 
+static bool
+has_below(const struct view *v, const char *dir)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (strcmp(v->entries[i].item.path, dir) != 0 &&
+		    path_within(v->entries[i].item.path, dir))
+			return true;
+	return false;
+}
+
 /* Directories that a root of "/" would open and that are no files' place. */
 static void
 add_fixed(const struct gate *g, struct view *v)
@@ -328,7 +338,11 @@ add_fixed(const struct gate *g, struct view *v)
 			view_add(v, RANK_FIXED, OS_VIEW_EMPTY, never[i], NULL, -1);
 	view_add(v, RANK_FIXED, OS_VIEW_DEV, "/dev", NULL, -1);
 	view_add(v, RANK_FIXED, OS_VIEW_SCRATCH, "/tmp", NULL, -1);
-	view_add(v, RANK_FIXED, OS_VIEW_LINK, "/var/tmp", "/tmp", -1);
+	/* The same place as /tmp, unless a root lies in it. */
+	if (has_below(v, "/var/tmp"))
+		view_add(v, RANK_FIXED, OS_VIEW_SCRATCH, "/var/tmp", NULL, -1);
+	else
+		view_add(v, RANK_FIXED, OS_VIEW_LINK, "/var/tmp", "/tmp", -1);
 	if (!g->no_proc)
 		view_add(v, RANK_FIXED, OS_VIEW_PROC, "/proc", NULL, -1);
 	else if (view_is_bound(v, "/proc"))

@@ -676,6 +676,49 @@ real_body()
 	both do_real
 }
 
+atf_test_case container cleanup
+container_head()
+{
+	atf_set descr "a bundle for podman runs its image, by digest, once weaker isolation is accepted"
+	atf_set timeout 600
+}
+container_body()
+{
+	need_root
+	command -v podman >/dev/null || atf_skip "no podman here"
+	program
+	mkdir -p root/bin root/proc root/tmp root/dev root/etc work
+	cp /bin/busybox root/bin/
+	tar -C root -cf root.tar .
+	ran=no
+	for runtime in crun runc; do
+		podman_with $runtime
+		podman import -q root.tar x07test:1 >id 2>err ||
+		    atf_skip "podman import: $(tail -n 1 err)"
+		podman run --rm --network none x07test:1 /bin/busybox true 2>err </dev/null &&
+		    ran=yes && break
+	done
+	[ $ran = yes ] || atf_skip "podman runs nothing here: $(tail -n 1 err)"
+	digest=$(podman image inspect --format '{{.Digest}}' x07test:1)
+	mv prog work/
+	cd work || atf_fail "cd"
+	policy
+	atf_check -o ignore x07-bundle --profile sandbox --policy policy.json \
+	    --vm-backend podman --vm-image x07test:1 --vm-image-digest "$digest" \
+	    --out app -- ./prog
+	atf_check -s exit:125 -e match:"i-accept-weaker-isolation" ./app args a
+	export X07_I_ACCEPT_WEAKER_ISOLATION=1
+	atf_check -o inline:"<a>\n" ./app args a
+	atf_check -o ignore x07-bundle --profile sandbox --policy policy.json \
+	    --vm-backend podman --vm-image x07test:1 \
+	    --vm-image-digest "sha256:$(printf %064d 7)" --out wrong -- ./prog
+	atf_check -s exit:125 -o empty -e match:"sha256:0*7" ./wrong args a
+}
+container_cleanup()
+{
+	podman_gone
+}
+
 atf_test_case oci cleanup
 oci_head()
 {
@@ -824,7 +867,7 @@ atf_init_test_cases()
 {
 	for t in plain dynamic places read_only empty_root files net programs limits \
 	    environment inspect verify extract reproducible report project usage \
-	    missing_library real machine oci completions; do
+	    missing_library real machine container oci completions; do
 		atf_add_test_case $t
 	done
 }

@@ -29,6 +29,33 @@ refused()
 	atf_check_equal 1 "$(wc -l <stderr | tr -d ' ')"
 }
 
+atf_test_case var_tmp cleanup
+var_tmp_head()
+{
+	atf_set descr "/var/tmp is /tmp, unless a root lies in it"
+}
+do_var_tmp()
+{
+	dir=$($AS mktemp -d /var/tmp/x07-test.XXXXXX)
+	echo "$dir" >>dirs
+	$AS sh -c "echo seen >$dir/f"
+	atf_check -o inline:"seen\n" $AS $GATE -q -r "$dir" -- cat "$dir/f"
+	atf_check -s not-exit:0 -e match:"Read-only" $AS $GATE -q -r "$dir" -- \
+	    sh -c "echo x >$dir/g"
+	atf_check $AS $GATE -q -w "$dir" -- sh -c "echo x >$dir/g"
+	[ -e "$dir/g" ] || atf_fail "nothing was written"
+	# What else is there is private, and gone afterwards.
+	atf_check -o inline:"y\n" $AS $GATE -q -r "$dir" -- \
+	    sh -c 'echo y >/var/tmp/x07-private && cat /var/tmp/x07-private'
+	[ ! -e /var/tmp/x07-private ] || atf_fail "/var/tmp was written"
+	atf_check -o inline:"/tmp\n" $AS $GATE -q -- readlink /var/tmp
+}
+var_tmp_body() { both do_var_tmp; }
+var_tmp_cleanup()
+{
+	[ ! -f dirs ] || while read -r dir; do rm -rf "$dir"; done <dirs
+}
+
 atf_test_case read_root
 read_root_head()
 {
@@ -928,7 +955,7 @@ completions_body()
 
 atf_init_test_cases()
 {
-	for t in read_root write_root overlap nothing_else programs git_work \
+	for t in read_root var_tmp write_root overlap nothing_else programs git_work \
 	    refusals made mapped rights hidden max_write status cwd policy_roots \
 	    policy_refused policy_execs listing closures hostile_elf slash \
 	    descriptors_few masked_proc chain network hidden_program \
