@@ -38,7 +38,7 @@ remove_unfinished(void)
 		unlink(unfinished);
 }
 
-static char *
+char *
 join(const char *a, const char *b)
 {
 	char *s;

@@ -44,16 +44,6 @@ remove_unfinished(void)
 		remove_tree(unfinished);
 }
 
-static char *
-join(const char *a, const char *b)
-{
-	char *s;
-
-	if (asprintf(&s, "%s%s", a, b) == -1)
-		die_errno(EXIT_USAGE, "memory");
-	return s;
-}
-
 /* Writes a file of the sidecar, and its line into the bundle's list. */
 static void
 put_file(FILE *list, const char *name, mode_t mode, const char *data, size_t len)

@@ -76,6 +76,8 @@ struct lib	*libs_of(const char *program, size_t *n);
 
 /* ---- make.c ---- */
 
+/* "a" and "b" as one, in malloced memory. */
+char	*join(const char *a, const char *b);
 /* Makes the bundle; prints the report. Exits when it cannot. */
 void	make_bundle(const struct order *);
 
