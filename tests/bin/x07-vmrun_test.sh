@@ -335,7 +335,8 @@ while True:
     if not data:
         break
     text += data
-    if b"all three" in text and not typed:
+    # Not before the line's end: what is typed is echoed where the output stands.
+    if b"\n" in text.partition(b"all three")[2] and not typed:
         os.write(fd, b"hello\r")
         typed = True
 sys.stdout.write(text.decode().replace("\r", "\n"))
