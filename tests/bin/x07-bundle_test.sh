@@ -836,7 +836,7 @@ machine_once()
 	    $AS env X07_VM_BACKEND=podman ./app args
 	refuses "X07_VM_GUEST_IMAGE=/elsewhere" $AS env X07_VM_GUEST_IMAGE=/elsewhere ./app args
 	for file in payload policy.json manifest.json image/kernel image/initramfs image/cmdline; do
-		cp "app.vm/$file" saved
+		cat "app.vm/$file" >saved
 		chmod u+w "app.vm/$file"
 		printf x >>"app.vm/$file"
 		refuses "was changed|the guest image is" \

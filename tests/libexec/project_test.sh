@@ -251,7 +251,7 @@ init_body()
 	atf_check -o inline:"mine\n" cat .x07/policies/base/worker.sandbox.base.policy.json
 	[ ! -e x07.json ] || atf_fail "a manifest was made"
 	# A directory that cannot be written: an error, and nothing left over.
-	mkdir -m 755 ../closed
+	mkdir -m 555 ../closed
 	cd ../closed || atf_fail "cd"
 	for t in cli worker; do
 		atf_check -s exit:2 -e match:"Permission denied" $AS_USER x07 init --template $t

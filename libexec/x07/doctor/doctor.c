@@ -7,6 +7,7 @@
 #include <err.h>
 #include <errno.h>
 #include <glob.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -155,12 +156,10 @@ try_machine_in(const char *dir, char *vmrun, char text[TEXT_MAX])
 
 /* What drivers say of themselves is tried out. */
 static bool
-try_machines(void)
+try_machines(const char *scratch)
 {
-	const char *tmp = getenv("TMPDIR");
 	char text[TEXT_MAX], *vmrun = path_in(bindir, "x07-vmrun");
-	char *dir = path_in(tmp != NULL && *tmp == '/' ? tmp : "/tmp",
-	    "x07-doctor.XXXXXX");
+	char *dir = path_in(scratch, "machine");
 	int status;
 
 	if (access(vmrun, X_OK) == -1) {
@@ -169,14 +168,11 @@ try_machines(void)
 	}
 	if (!ask_drivers())
 		return false;
-	hold_signals();
-	if (mkdtemp(dir) == NULL)
+	if (mkdir(dir, 0700) == -1)
 		refuse_errno("%s", dir);
 	status = try_machine_in(dir, vmrun, text);
 	if (chdir("/") == -1)
 		refuse_errno("/");
-	remove_tree(dir);
-	release_signals();
 	tell("machine", status == 0 ? OS_STATE_OK : STATE_ABSENT, status == 0 ?
 	    "a program runs in one" : status == EXIT_TIMELIMIT ?
 	    "does not start in time" : *text != '\0' ? text :
@@ -221,6 +217,57 @@ examine_guest_kit(void)
 	free(path);
 	tell("guest kit", *text == '\0' ? OS_STATE_OK : STATE_ABSENT,
 	    *text == '\0' ? "static gates and guestinit" : text, NULL);
+}
+
+/* ---- what is tried leaves nothing ---- */
+
+/*
+ * A directory for all that is tried, of ours alone. Container tools make files
+ * where these variables say, even when they are only asked.
+ */
+static char *
+scratch_make(void)
+{
+	static const char *const variables[][2] = {
+		{ "XDG_DATA_HOME", "data" }, { "XDG_RUNTIME_DIR", "run" },
+	};
+	const char *tmp = getenv("TMPDIR");
+	char *dir = path_in(tmp != NULL && *tmp == '/' ? tmp : "/tmp",
+	    "x07-doctor.XXXXXX"), *sub;
+
+	if (mkdtemp(dir) == NULL)
+		refuse_errno("%s", dir);
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		sub = path_in(dir, variables[i][1]);
+		if (mkdir(sub, 0700) == -1 ||
+		    setenv(variables[i][0], sub, 1) == -1)
+			refuse_errno("%s", sub);
+		free(sub);
+	}
+	return dir;
+}
+
+/* podman, asked by an ordinary user, leaves a process that holds its namespaces. */
+static void
+end_pause_process(const char *scratch)
+{
+	char *path = path_in(scratch, "run/libpod/tmp/pause.pid");
+	FILE *f = fopen(path, "re");
+	int pid;
+
+	if (f != NULL && fscanf(f, "%d", &pid) == 1 && pid > 1)
+		kill(pid, SIGKILL);
+	if (f != NULL)
+		fclose(f);
+	free(path);
+}
+
+static void
+scratch_remove(char *dir)
+{
+	end_pause_process(dir);
+	remove_tree(dir);
+	free(dir);
 }
 
 /* ---- the result ---- */
@@ -292,6 +339,7 @@ main(int argc, char *argv[])
 	struct result v = { .backend = "vm" };
 	struct json_error error;
 	bool json = false;
+	char *scratch;
 	int ch;
 
 	setprogname("x07 doctor");
@@ -324,11 +372,15 @@ main(int argc, char *argv[])
 	if (doc == NULL)
 		refuse("%s", error.message);
 	checks = json_new(doc, JSON_ARRAY);
+	hold_signals();
+	scratch = scratch_make();
 	os_examine(tell_finding, NULL, geteuid() == 0);
 	examine_programs(geteuid() == 0);
 	v.os = try_gates();
 	examine_guest_kit();
-	v.vm = try_machines();
+	v.vm = try_machines(scratch);
+	scratch_remove(scratch);
+	release_signals();
 	v.can = v.backend != NULL && (strcmp(v.backend, "vm") == 0 ? v.vm : v.os);
 	if (json)
 		print_json(&v);
