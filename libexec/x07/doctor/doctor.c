@@ -221,6 +221,18 @@ examine_guest_kit(void)
 
 /* ---- what is tried leaves nothing ---- */
 
+/* Where the user's settings of container tools are; they hold for what is tried. */
+static char *
+container_settings(void)
+{
+	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+
+	if (config != NULL && *config == '/')
+		return path_in(config, "containers");
+	return home != NULL && *home == '/' ?
+	    path_in(home, ".config/containers") : NULL;
+}
+
 /*
  * A directory for all that is tried, of ours alone. Container tools make files
  * where these variables say, even when they are only asked.
@@ -229,11 +241,13 @@ static char *
 scratch_make(void)
 {
 	static const char *const variables[][2] = {
-		{ "XDG_DATA_HOME", "data" }, { "XDG_RUNTIME_DIR", "run" },
+		{ "XDG_CONFIG_HOME", "config" }, { "XDG_DATA_HOME", "data" },
+		{ "XDG_RUNTIME_DIR", "run" },
 	};
 	const char *tmp = getenv("TMPDIR");
 	char *dir = path_in(tmp != NULL && *tmp == '/' ? tmp : "/tmp",
 	    "x07-doctor.XXXXXX"), *sub;
+	char *settings = container_settings();
 
 	if (mkdtemp(dir) == NULL)
 		refuse_errno("%s", dir);
@@ -244,6 +258,11 @@ scratch_make(void)
 			refuse_errno("%s", sub);
 		free(sub);
 	}
+	sub = path_in(dir, "config/containers");
+	if (settings != NULL && symlink(settings, sub) == -1)
+		refuse_errno("%s", sub);
+	free(sub);
+	free(settings);
 	return dir;
 }
 
@@ -253,9 +272,12 @@ end_pause_process(const char *scratch)
 {
 	char *path = path_in(scratch, "run/libpod/tmp/pause.pid");
 	FILE *f = fopen(path, "re");
-	int pid;
+	char text[32];
+	pid_t pid = 0;
 
-	if (f != NULL && fscanf(f, "%d", &pid) == 1 && pid > 1)
+	if (f != NULL && fgets(text, sizeof(text), f) != NULL)
+		pid = (pid_t)strtol(text, NULL, 10);
+	if (pid > 1)
 		kill(pid, SIGKILL);
 	if (f != NULL)
 		fclose(f);
