@@ -1555,7 +1555,9 @@ clients_as()
 	    -subj /CN=good.example 2>/dev/null
 	$INET openssl s_server -quiet -accept 203.0.113.5:443 -key key -cert cert \
 	    -www >/dev/null 2>&1 & pids="$pids $!"
-	sleep 0.5
+	until $INET openssl s_client -connect 203.0.113.5:443 </dev/null >/dev/null 2>&1; do
+		sleep 0.05
+	done
 	x07-netgate -a good.example:443 -- openssl s_client -connect good.example:443 \
 	    -CAfile cert -verify_return_error </dev/null 2>&1 |
 	    grep "Verify return code" | head -1
