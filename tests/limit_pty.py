@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 
-LIMIT = 30
+LIMIT = 60
 
 
 def shell(argv, report):

@@ -4,6 +4,7 @@
 #ifndef LIMITS_H
 #define LIMITS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -113,11 +114,17 @@ size_t	pump_fds(int fds[8]);
 int	pump_start(void);
 /*
  * Waits at most ms (-1: for ever) and returns the cap that was reached; LIM_NONE
- * when time is up or no more will come.
+ * when time is up, no more will come, or a signal came that the mask lets
+ * through while it waits (NULL: as it is).
  */
-enum limit	pump_news(int64_t ms);
+enum limit	pump_news(int64_t ms, const sigset_t *mask);
 /* The tree has ended: what is left in the pipes is all there will be. */
 void	pump_ended(void);
+/*
+ * True when something that the program wrote could not be written out, a full disk
+ * for example. The program may have ended well before that showed.
+ */
+bool	pump_lost(void);
 /* The bytes that went through: stdin, stdout, stderr; -1: not counted. */
 void	pump_bytes(int64_t bytes[3]);
 

@@ -42,6 +42,7 @@ static struct {
 					 * under the lock */
 	bool		 dry_run;
 	int		 busy;		/* threads that move output */
+	_Atomic bool	 lost;		/* output could not be written */
 	int		 news[2];	/* enum limit bytes from the threads */
 	int		 ended[2];	/* closed when the tree has ended */
 } pump = { .lock = PTHREAD_MUTEX_INITIALIZER, .news = { -1, -1 },
@@ -287,9 +288,11 @@ move_output(void *arg)
 		give_back(s, room - (done > 0 ? done : 0));
 		/* Nobody reads: the program hears of it as it would without us. */
 		if (done <= 0) {
-			if (done == -1 && errno != EPIPE)
+			if (done == -1 && errno != EPIPE) {
 				note("%s: %s", limit_rows[s->limit].what,
 				    strerror(errno));
+				pump.lost = true;
+			}
 			break;
 		}
 		s->moved += done;
@@ -411,14 +414,16 @@ pump_start(void)
 /* ---- news from the threads ---- */
 
 enum limit
-pump_news(int64_t ms)
+pump_news(int64_t ms, const sigset_t *mask)
 {
+	static const struct timespec none = { 0, 0 };
+	struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
 	struct pollfd pfd = { .fd = pump.news[0], .events = POLLIN };
 	signed char c;
 
 	/* The input's thread is not waited for, but may have news. */
-	while (poll(&pfd, 1, pump.busy > 0 ? (int)ms : 0) == 1 &&
-	    read(pump.news[0], &c, 1) == 1) {
+	while (ppoll(&pfd, 1, pump.busy == 0 ? &none : ms < 0 ? NULL : &time,
+	    mask) == 1 && read(pump.news[0], &c, 1) == 1) {
 		if (c != (signed char)LIM_NONE)
 			return (enum limit)c;
 		pump.busy--;
@@ -433,6 +438,12 @@ pump_ended(void)
 		return;
 	close(pump.ended[1]);
 	pump.ended[1] = -1;
+}
+
+bool
+pump_lost(void)
+{
+	return pump.lost;
 }
 
 void

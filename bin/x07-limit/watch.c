@@ -277,7 +277,7 @@ run(struct watch *w)
 			stop(w);
 			break;
 		case OS_TREE_READY:
-			while ((l = pump_news(0)) != LIM_NONE)
+			while ((l = pump_news(0, NULL)) != LIM_NONE)
 				cap_reached(w, l);
 			break;
 		case OS_TREE_TIMEOUT:
@@ -321,20 +321,21 @@ interrupted(int sig)
 	(void)sig;	/* only ends a wait */
 }
 
-/* From here on nobody is left to pass signals to: they are for us. */
+/*
+ * From here on nobody is left to pass signals to: they are for us. They stay
+ * blocked but in the wait that they end, or one that is early would be for nobody.
+ */
 static void
-take_signals(void)
+take_signals(sigset_t *waiting)
 {
 	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
 	struct sigaction sa = { .sa_handler = interrupted };
-	sigset_t set;
 
-	sigemptyset(&set);
+	sigprocmask(SIG_BLOCK, NULL, waiting);
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		sigaction(ends[i], &sa, NULL);
-		sigaddset(&set, ends[i]);
+		sigdelset(waiting, ends[i]);
 	}
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 /*
@@ -345,11 +346,12 @@ static void
 drain(struct watch *w)
 {
 	int64_t wall = w->plan->limit[LIM_WALL], end = 0, left = -1;
+	sigset_t waiting;
 	enum limit l;
 
 	if (w->news < 0)
 		return;
-	take_signals();
+	take_signals(&waiting);
 	pump_ended();
 	if (w->struck != LIM_NONE)
 		end = now_ms() + DRAIN_MS;
@@ -358,7 +360,7 @@ drain(struct watch *w)
 	for (;;) {
 		if (end != 0 && (left = end - now_ms()) < 0)
 			left = 0;
-		if ((l = pump_news(left)) == LIM_NONE)
+		if ((l = pump_news(left, &waiting)) == LIM_NONE)
 			return;
 		cap_reached(w, l);
 	}
@@ -385,9 +387,12 @@ tell_kernel_caps(struct watch *w)
 static int
 exit_status(const struct watch *w)
 {
+	int own = os_tree_exit_status(w->used.end.wstatus);
+
 	switch (w->struck) {
 	case LIM_NONE:
-		return os_tree_exit_status(w->used.end.wstatus);
+		/* A program that the pipe told of no error cannot tell of one. */
+		return own == 0 && pump_lost() ? EXIT_REFUSED : own;
 	case LIM_WALL:
 		return EXIT_TIMELIMIT;
 	case LIM_CPU:

@@ -39,8 +39,11 @@ static const int passed_on[] = {
 };
 #define NPASSED	(sizeof(passed_on) / sizeof(passed_on[0]))
 
-/* Two deliveries of one signal this near to each other are one signal. */
-#define SAME_SIGNAL_MS	100
+/*
+ * Two deliveries of one signal this near to each other are one signal. On a busy
+ * machine the supervisor may be late.
+ */
+#define SAME_SIGNAL_MS	2000
 #define LAST_WORDS_MS	50
 /* In a message to init: it may have waited while the supervisor was stopped. */
 #define LATE		0x100
@@ -493,7 +496,9 @@ os_tree_poll(struct os_tree *t, struct pollfd *extra, size_t n,
 	for (;;) {
 		if (poll(pfd, (nfds_t)n + 2, timeout_ms == 0 ? 0 : until(at)) == 0)
 			return OS_TREE_TIMEOUT;
-		if (pfd[1].revents != 0 && (t->stop = take_signals(t, 0)) != 0)
+		/* After the end they are the supervisor's own. */
+		if (pfd[1].revents != 0 && pfd[0].revents == 0 &&
+		    (t->stop = take_signals(t, 0)) != 0)
 			return OS_TREE_STOP;
 		for (size_t i = 0; i < n; i++) {
 			extra[i].revents = pfd[2 + i].revents;

@@ -51,6 +51,12 @@ marked()
 	grep -lae "[x]${MARK#x}" /proc/[0-9]*/cmdline 2>/dev/null | wc -l
 }
 
+# no_children PID: it has none any more.
+no_children()
+{
+	[ -z "$(cat "/proc/$1/task/$1/children")" ]
+}
+
 none_marked()
 {
 	[ "$(marked)" -eq 0 ]
@@ -191,10 +197,10 @@ wall_run()
 	none_marked || atf_fail "left: $(marked)"
 	run 0 x07-limit -t 30s -- sh -c 'sleep 0.4; : '"$MARK"
 	# The soft signal is heard, and the time is up all the same.
-	run 124 x07-limit -t 300ms -k 20s -- sh -c \
+	run 124 x07-limit -t 2s -k 60s -- sh -c \
 	    'trap "echo bye; exit 0" TERM; while :; do sleep 0.05; done'
 	says out bye
-	run 124 x07-limit -t 300ms -k 20s -s USR1 -- sh -c \
+	run 124 x07-limit -t 2s -k 60s -s USR1 -- sh -c \
 	    'trap "echo usr1; exit 0" USR1; while :; do sleep 0.05; done'
 	says out usr1
 	# Who does not listen is killed after the grace.
@@ -237,19 +243,21 @@ if first == 0:
         if os.fork() == 0:
             break
     if len(sys.argv) > 2:
-        time.sleep(float(sys.argv[2]))
-        open("daemon.out", "a").write("lived\n")
+        open(sys.argv[2], "a").write("lived\n")
     if os.fork() == 0:
         os.kill(os.getpid(), signal.SIGSTOP)
     while True:
         time.sleep(1)
 os.waitpid(first, 0)
 print("up", flush=True)
+end = time.monotonic() + 60
+while len(sys.argv) > 2 and not os.path.exists(sys.argv[2]) and time.monotonic() < end:
+    time.sleep(0.02)
 time.sleep(float(os.environ.get("STAY", "60")))
 EOF
 	chmod 644 daemon.py
 	# At the end of time.
-	run 124 x07-limit -t 700ms -- "$PYTHON" daemon.py "$MARK"
+	run 124 x07-limit -t 3s -- "$PYTHON" daemon.py "$MARK"
 	says out up
 	none_marked || atf_fail "left after the wall limit: $(marked)"
 	# At the end of the program.
@@ -257,11 +265,12 @@ EOF
 	none_marked || atf_fail "left after the program: $(marked)"
 	# While the program lives they live too.
 	rm -f daemon.out
-	run 0 env STAY=1.5 x07-limit -t 1m -- "$PYTHON" daemon.py "$MARK" 0.1
+	run 0 env STAY=0 x07-limit -t 2m -- "$PYTHON" daemon.py "$MARK" daemon.out
 	says daemon.out lived
+	none_marked || atf_fail "left: $(marked)"
 	rm -f daemon.out daemon.py
 	# A grandchild that holds the output open does not hold us.
-	$AS timeout -k 1 20 x07-limit -t 10s -- sh -c 'sleep 60 & echo fine' |
+	$AS timeout -k 1 50 x07-limit -t 40s -- sh -c 'sleep 60 & echo fine' |
 	    { read -r _line; cat >/dev/null; echo "$_line" >held; }
 	says held fine
 	rm -f held
@@ -284,7 +293,7 @@ orphans_run()
 		    'setsid sleep 50 & setsid sh -c "sleep 51; : '"$MARK"'" & sleep 52; : '"$MARK" \
 		    >out 2>err &
 		_pid=$!
-		wait_for 10 some_marked 3
+		wait_for 60 some_marked 3
 		# as_user runs it below other processes of ours.
 		_sup=$("$PYTHON" - $_pid <<'EOF'
 import sys
@@ -302,8 +311,8 @@ EOF
 			kill -KILL $_init
 		fi
 		wait $_pid && atf_fail "status 0 after SIGKILL of $_what"
-		wait_for 10 none_marked
-		wait_for 10 no_groups "$_sup"
+		wait_for 60 none_marked
+		wait_for 60 no_groups "$_sup"
 	done
 }
 
@@ -392,18 +401,23 @@ memory_tree_body()
 	says out had
 	cat >many.py <<'EOF'
 import os, sys, time
+r, w = os.pipe()
 for i in range(6):
     if os.fork() == 0:
         b = bytearray(int(sys.argv[1]) << 20)
         for k in range(0, len(b), 4096):
             b[k] = 1
-        open("had.%d" % i, "w")
-        time.sleep(1)
-        os._exit(0)
-bad = 0
-for i in range(6):
-    bad |= os.wait()[1]
-sys.exit(1 if bad else 0)
+        os.write(w, b"x")
+        time.sleep(600)
+os.set_blocking(r, False)
+had = 0
+while had < 6:
+    try:
+        had += len(os.read(r, 6))
+    except BlockingIOError:
+        time.sleep(0.02)
+    if os.waitpid(-1, os.WNOHANG)[0] != 0:
+        sys.exit(1)
 EOF
 	run 0 x07-limit -m 600M -- "$PYTHON" many.py 40
 	run 1 x07-limit -m 120M -- "$PYTHON" many.py 40
@@ -443,9 +457,9 @@ want = int(sys.argv[1])
 for i in range(want - 1):
     try:
         if sys.argv[2] == "threads":
-            threading.Thread(target=time.sleep, args=(1,)).start()
+            threading.Thread(target=time.sleep, args=(600,)).start()
         elif os.fork() == 0:
-            time.sleep(1)
+            time.sleep(600)
             os._exit(0)
         made += 1
     except (OSError, RuntimeError):
@@ -638,6 +652,8 @@ output_caps_body()
 }
 output_caps_run()
 {
+	printf '#!/bin/sh\necho three\nexit 3\n' >three
+	chmod 755 three
 	# Numbered lines: what comes out must be a true beginning.
 	seq 100000 >numbers
 	chmod 644 numbers
@@ -686,11 +702,20 @@ output_caps_run()
 	run 0 x07-limit -o 1M -- true
 	$AS x07-limit -o 1G -- yes 2>err | head -n 1 >out
 	says out y
-	_got=0
-	$AS x07-limit -o 1M -- cat numbers >/dev/full 2>err || _got=$?
-	[ $_got -ne 0 ] || atf_fail "a full disk was not told"
-	says err 'standard output: No space left'
-	rm -f numbers want file
+	# A full disk is told, also of what the program wrote last, or all, before it ended.
+	for _what in 'yes:141' 'seq 5:125' './three:3'; do
+		_got=0
+		$AS x07-limit -o 1M -- ${_what%:*} >/dev/full 2>err || _got=$?
+		[ $_got -eq "${_what#*:}" ] || atf_fail "full, $_what: $_got: $(cat err)"
+		says err 'standard output: No space left'
+	done
+	for _what in 'seq 5:0' './three:3'; do
+		_got=0
+		$AS x07-limit -o 1M -- ${_what%:*} >/dev/null 2>err || _got=$?
+		[ $_got -eq "${_what#*:}" ] || atf_fail "not full, $_what: $_got: $(cat err)"
+		[ ! -s err ] || atf_fail "err: $(cat err)"
+	done
+	rm -f numbers want file three
 }
 
 atf_test_case output_held
@@ -705,11 +730,11 @@ output_held_body()
 output_held_run()
 {
 	new_marker
-	run 0 timeout -k 1 30 x07-limit -o 1M -- sh -c \
+	run 0 timeout -k 1 60 x07-limit -o 1M -- sh -c \
 	    'setsid sh -c "sleep 60; : '"$MARK"'" & echo fine'
 	says out fine
 	none_marked || atf_fail "left: $(marked)"
-	run 124 timeout -k 1 30 x07-limit -t 500ms -o 1M -- sh -c \
+	run 124 timeout -k 1 60 x07-limit -t 2s -o 1M -- sh -c \
 	    'trap "" TERM; setsid sh -c "sleep 60; : '"$MARK"'" & echo fine; sleep 60'
 	says out fine
 	none_marked || atf_fail "left: $(marked)"
@@ -723,8 +748,8 @@ output_held_run()
 	rm -f full
 	$AS x07-limit -o 1G -r full.json -- sh -c 'head -c 1500000 /dev/zero; : >full' >pipe 2>err &
 	_pid=$!
-	wait_for 20 test -e full
-	sleep 0.3
+	wait_for 60 test -e full
+	wait_for 60 no_children $_pid
 	kill -0 $_pid || atf_fail "did not wait for the reader"
 	kill -TERM $_pid
 	wait $_pid || atf_fail "status $?"
@@ -734,7 +759,7 @@ output_held_run()
 	sleep 60 <>pipe &
 	_holder=$!
 	_got=0
-	$AS timeout -k 1 30 x07-limit -t 700ms -o 1G -- yes 2>err >pipe || _got=$?
+	$AS timeout -k 1 60 x07-limit -t 700ms -o 1G -- yes 2>err >pipe || _got=$?
 	kill $_holder
 	[ $_got -eq 124 ] || atf_fail "status $_got: $(cat err)"
 	rm -f pipe
@@ -870,7 +895,7 @@ import os, sys, threading, time
 made = 0
 for i in range(int(sys.argv[1])):
     try:
-        threading.Thread(target=time.sleep, args=(float(sys.argv[2]),), daemon=True).start()
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
         made += 1
     except RuntimeError:
         break
@@ -947,7 +972,7 @@ child_time_run()
 	says err 'deny child sleep'
 	# Behind gates too, whose own processes stay.
 	run 0 x07-limit -x 500ms -t 1m -- x07-netgate -a 127.0.0.1:9 -- sh -c \
-	    'sleep 60; sleep 0.1; echo went on'
+	    'sleep 60; echo went on'
 	says out 'went on'
 }
 
@@ -1117,9 +1142,11 @@ def hit(sig, frame):
 for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
     signal.signal(s, hit)
 print("ready", flush=True)
-end = time.monotonic() + float(sys.argv[1])
-while time.monotonic() < end:
+end = time.monotonic() + 50
+while n < int(sys.argv[1]) and time.monotonic() < end:
     time.sleep(0.05)
+# For one too many.
+time.sleep(0.3)
 print("total%d" % n, flush=True)
 EOF
 	chmod 644 count.py
@@ -1130,12 +1157,12 @@ terminal_run()
 	_pty="$PYTHON $X07_TESTS/limit_pty.py"
 	# Each signal once, whether of the terminal, to the group or to us.
 	run 0 $_pty wait:ready,key:c,wait:hit1,sup:TERM,wait:hit2,kill:HUP,wait:hit3,end \
-	    x07-limit -t 1m -- "$PYTHON" count.py 2
+	    x07-limit -t 1m -- "$PYTHON" count.py 3
 	says out total3
 	says out 'status 0'
 	# Stopped and continued, signals while stopped arrive once.
 	run 0 $_pty wait:ready,key:z,stopped,kill:INT,cont,wait:hit1,end \
-	    x07-limit -t 1m -- "$PYTHON" count.py 2
+	    x07-limit -t 1m -- "$PYTHON" count.py 1
 	says out total1
 	# The terminal is the program's.
 	run 0 $_pty wait:ready,key:d,end x07-limit -t 1m -- sh -c 'tty; echo ready; cat'
@@ -1150,11 +1177,11 @@ time.sleep(60)'
 	# A stopped job still ends in time; its busy children too, by CPU.
 	new_marker
 	run 0 $_pty wait:ready,key:z,stopped,end \
-	    x07-limit -t 1s -- sh -c 'echo ready; sleep 60; : '"$MARK"
+	    x07-limit -t 4s -- sh -c 'echo ready; sleep 60; : '"$MARK"
 	says out 'status 124'
 	# That child is ready once it has left the terminal's reach.
 	run 0 $_pty wait:ready,key:z,stopped,end \
-	    x07-limit -t 1m -c 700ms -- sh -c \
+	    x07-limit -t 1m -c 2s -- sh -c \
 	    'setsid sh -c "echo ready; while :; do :; done; : '"$MARK"'" & sleep 60'
 	says out 'status 152'
 	none_marked || atf_fail "left: $(marked)"

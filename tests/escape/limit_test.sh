@@ -12,7 +12,7 @@ stopped()
 	_split "$@"
 	_got=0
 	# shellcheck disable=SC2086
-	$AS x07-limit -t 60s $_opts -- $ATTACK $_args >out 2>err || _got=$?
+	$AS env STAY=20 x07-limit -t 60s $_opts -- $ATTACK $_args >out 2>err || _got=$?
 	case $_got in
 	1 | 124 | 137 | 152) ;;
 	*) atf_fail "status $_got: $_opts -- $_args: $(cat out err)" ;;
