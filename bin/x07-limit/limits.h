@@ -50,7 +50,6 @@ struct plan {
 	enum on_cap	 on_cap;
 	bool		 strict;
 	bool		 info;			/* a line about usage at the end */
-	int		 report_fd;		/* -1: none */
 	char *const	*argv;			/* the program */
 	int64_t		 chain_tasks;		/* tasks of gates between us and the program */
 	struct os_group	*group;
@@ -158,9 +157,19 @@ int	watch_tree(struct plan *, struct os_tree *);
 
 /* ---- report.c ---- */
 
-/* Opens the file of -r: FILE or fd:N. Refuses when it cannot. */
-int	report_open(const char *spec);
 /* Writes the report as JSON, and the line of -i. */
 void	report_write(const struct plan *, const struct used *);
+
+/* ---- file.c: the file of -r ---- */
+
+/* Finds out that it can be written: FILE or fd:N. Refuses when it cannot. */
+void	file_open(const char *spec);
+bool	file_wanted(void);
+/* True when files are to be made at the end. */
+bool	file_replaces(void);
+/* The descriptors that it needs. Returns their number. */
+size_t	file_fds(int fds[2]);
+/* Puts the text in place of what is there. -1 with errno. */
+int	file_write(const char *text, size_t len);
 
 #endif

@@ -2,31 +2,12 @@
 #include <sys/wait.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "limits.h"
-
-static bool	made;		/* the file is ours, not a descriptor of the caller's */
-
-int
-report_open(const char *spec)
-{
-	int fd;
-
-	if (strncmp(spec, "fd:", 3) == 0)
-		return audit_open(spec);
-	fd = open(spec, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
-	    0600);
-	if (fd == -1)
-		refuse_errno("-r %s", spec);
-	made = true;
-	return fd;
-}
 
 /* A JSON string; bytes that are not ASCII are taken for Latin-1, as in the log. */
 static void
@@ -161,6 +142,21 @@ put_info(FILE *f, const struct plan *p, const struct used *u)
 			    u->bytes[i], p->limit[streams[i]]);
 }
 
+/* Room for all of it first: what is written is written whole. */
+static void
+put_file(const struct plan *p, const struct used *u)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	if (f != NULL)
+		put_report(f, p, u);
+	if (f == NULL || fclose(f) == EOF || file_write(text, size) == -1)
+		note("cannot write the report: %s", strerror(errno));
+	free(text);
+}
+
 void
 report_write(const struct plan *p, const struct used *u)
 {
@@ -174,14 +170,6 @@ report_write(const struct plan *p, const struct used *u)
 			note("%s", text);
 		free(text);
 	}
-	if (p->report_fd < 0)
-		return;
-	/* The program may have written to it by name; a pipe says no, and need not. */
-	if (made && ftruncate(p->report_fd, 0) == -1)
-		errno = 0;
-	f = fdopen(p->report_fd, "w");
-	if (f != NULL)
-		put_report(f, p, u);
-	if (f == NULL || fflush(f) == EOF || ferror(f))
-		note("cannot write the report");
+	if (file_wanted())
+		put_file(p, u);
 }

@@ -171,7 +171,7 @@ take_option(struct plan *p, int opt, const char *arg)
 		p->info = true;
 		break;
 	case 'r':
-		p->report_fd = report_open(arg);
+		file_open(arg);
 		break;
 	default:
 		/* getopt(3) has said what is wrong. */
@@ -200,14 +200,13 @@ parse(struct plan *p, int argc, char *argv[])
 static void
 settle(const struct plan *p, const struct os_tree *t)
 {
-	int keep[10];
+	int keep[11];
 	size_t n = pump_fds(keep);
 
+	n += file_fds(keep + n);
 	if (p->chain.audit_fd >= 3)
 		keep[n++] = p->chain.audit_fd;
-	if (p->report_fd >= 3)
-		keep[n++] = p->report_fd;
-	if (os_tree_settle(t, p->group, keep, n) == -1) {
+	if (os_tree_settle(t, p->group, file_replaces(), keep, n) == -1) {
 		os_tree_kill(t);
 		refuse_errno("hardening the supervisor");
 	}
@@ -218,7 +217,7 @@ main(int argc, char *argv[])
 {
 	struct plan p = {
 		.chain = CHAIN_INIT, .grace_ms = -1, .soft = SIGTERM,
-		.nice = -1, .report_fd = -1,
+		.nice = -1,
 	};
 	struct os_tree tree;
 	int64_t life = 0;

@@ -16,7 +16,7 @@
 #define FIELD_MAX	1536	/* bytes of one encoded field */
 
 int
-audit_open(const char *spec)
+audit_open(const char *flag, const char *spec)
 {
 	int fd;
 
@@ -25,15 +25,15 @@ audit_open(const char *spec)
 		long n = strtol(spec + 3, &end, 10);
 
 		if (end == spec + 3 || *end != '\0' || n < 0 || n > 1 << 20)
-			refuse("-l %s: not a descriptor number", spec);
+			refuse("%s %s: not a descriptor number", flag, spec);
 		if (fcntl((int)n, F_GETFD) == -1)
-			refuse("-l %s: the descriptor is not open", spec);
+			refuse("%s %s: the descriptor is not open", flag, spec);
 		return (int)n;
 	}
 	fd = open(spec, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
 	    0600);
 	if (fd == -1)
-		refuse_errno("-l %s", spec);
+		refuse_errno("%s %s", flag, spec);
 	return fd;
 }
 

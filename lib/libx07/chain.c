@@ -67,7 +67,7 @@ chain_option(struct chain *c, int opt, const char *arg)
 		c->policy_fd = fd_number(arg, "-P");
 		return true;
 	case 'l':
-		c->audit_fd = audit_open(arg);
+		c->audit_fd = audit_open("-l", arg);
 		return true;
 	case 'n':
 		c->dry_run = true;

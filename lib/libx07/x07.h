@@ -153,10 +153,10 @@ struct verdict {
 };
 
 /*
- * Opens the audit log named by -l: FILE (appended, mode 0600, created) or
+ * Opens the audit log named by a flag: FILE (appended, mode 0600, created) or
  * fd:N (inherited). Refuses when it cannot. Returns the descriptor.
  */
-int	audit_open(const char *spec);
+int	audit_open(const char *flag, const char *spec);
 
 /*
  * Reports a verdict: a JSON line to fd (when >= 0), and for a denial the line

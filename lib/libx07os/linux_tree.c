@@ -48,7 +48,7 @@ static const int passed_on[] = {
 /* In a message to init: it may have waited while the supervisor was stopped. */
 #define LATE		0x100
 
-#define EXTRA_MAX	10	/* descriptors of the caller's */
+#define EXTRA_MAX	12	/* descriptors of the caller's */
 
 static void
 passed_set(sigset_t *set)
@@ -415,7 +415,7 @@ os_tree_spawn(struct os_tree *t, unsigned flags)
 }
 
 int
-os_tree_settle(const struct os_tree *t, const struct os_group *g,
+os_tree_settle(const struct os_tree *t, const struct os_group *g, bool files,
     const int *keep, size_t n)
 {
 	int fds[3 + GROUP_FDS_MAX + EXTRA_MAX] = { t->pidfd, t->status, t->signals };
@@ -431,7 +431,8 @@ os_tree_settle(const struct os_tree *t, const struct os_group *g,
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return -1;
 	/* Root may own cgroup directories that even their owner cannot write. */
-	return caps_limit(g == NULL ? 0 : UINT64_C(1) << CAP_DAC_OVERRIDE);
+	return caps_limit(g == NULL && !files ? 0 :
+	    UINT64_C(1) << CAP_DAC_OVERRIDE);
 }
 
 int

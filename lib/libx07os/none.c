@@ -235,8 +235,9 @@ os_tree_spawn_in(struct os_tree *tree, unsigned flags, struct os_group *group,
 
 int
 os_tree_settle(const struct os_tree *tree, const struct os_group *group,
-    const int *keep, size_t n)
+    bool files, const int *keep, size_t n)
 {
+	(void)files;
 	(void)tree;
 	(void)group;
 	(void)keep;

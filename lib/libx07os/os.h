@@ -464,9 +464,9 @@ int	os_tree_spawn_in(struct os_tree *, unsigned flags, struct os_group *,
  * What the supervisor does once the program runs: closes every descriptor from 3
  * up except the n in keep and those of the tree and the group, becomes
  * unreadable and untraceable, and drops every capability but what the group's
- * removal takes.
+ * removal takes, or with files, making files where root could.
  */
-int	os_tree_settle(const struct os_tree *, const struct os_group *,
+int	os_tree_settle(const struct os_tree *, const struct os_group *, bool files,
 	    const int *keep, size_t n);
 
 /*

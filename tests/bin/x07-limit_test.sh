@@ -1053,6 +1053,103 @@ report_run()
 	rm -f report.json
 }
 
+atf_test_case report_file
+report_file_head()
+{
+	atf_set descr "An old report stays until the new one is whole"
+}
+report_file_body()
+{
+	both report_file_run
+}
+report_file_run()
+{
+	_top=$PWD
+	rm -rf there
+	$AS mkdir there
+	cd there || atf_fail "there"
+	# Until the program has ended the old one is there, and nothing else.
+	$AS sh -c 'echo old >report.json; chmod 640 report.json'
+	run 0 x07-limit -r report.json -- sh -c 'cat report.json; ls -A'
+	[ "$(tr '\n' ' ' <out)" = 'old err out report.json ' ] || atf_fail "while it ran: $(cat out)"
+	report_says 'r["exit"] == 0'
+	[ "$(stat -c %a report.json)" = 640 ] || atf_fail "mode: $(stat -c %a report.json)"
+	# Replaced, not written over: who has the old one open keeps it.
+	run 0 sh -c 'exec 5<report.json; x07-limit -r report.json -- sh -c "exit 0"; cmp - report.json <&5 || echo other'
+	says out other
+	# A new one is there only at the end.
+	rm -f report.json
+	run 0 x07-limit -r ./report.json -- ls -A
+	shut out report
+	report_says 'r["exit"] == 0'
+	# Killed: the old one stays, and nothing beside it.
+	$AS sh -c 'echo old >report.json'
+	$AS x07-limit -r report.json -- sh -c ': >up; sleep 60' 2>err &
+	_pid=$!
+	wait_for 60 test -e up
+	kill -KILL $_pid
+	wait $_pid && atf_fail "status 0 after SIGKILL"
+	rm -f up
+	[ "$(cat report.json)" = old ] || atf_fail "killed: $(cat report.json)"
+	[ "$(ls -A)" = "$(printf 'err\nout\nreport.json')" ] || atf_fail "left: $(ls -A)"
+	# What the program puts in its place is not followed.
+	echo precious >precious
+	run 0 x07-limit -r report.json -- sh -c 'rm report.json; ln -s precious report.json'
+	[ "$(cat precious)" = precious ] || atf_fail "followed"
+	report_says 'r["exit"] == 0'
+	# But the caller's own link is.
+	rm -f report.json
+	$AS sh -c 'echo old >real.json; ln -s real.json report.json'
+	run 0 x07-limit -r report.json -- true
+	[ "$(readlink report.json)" = real.json ] || atf_fail "the link was replaced"
+	report_says 'r["exit"] == 0'
+	rm -f report.json real.json precious
+	# What is no ordinary file is written as it is.
+	run 3 sh -c 'x07-limit -r /dev/stdout -- sh -c "echo first; exit 3"'
+	[ "$(sed q out)" = first ] || atf_fail "standard output: $(cat out)"
+	sed 1d out >report.json
+	report_says 'r["exit"] == 3'
+	rm -f report.json
+	run 0 sh -c 'x07-limit -r /dev/fd/7 -- true 7>report.json'
+	report_says 'r["exit"] == 0'
+	rm -f report.json
+	$AS mkfifo pipe
+	cat pipe >report.json &
+	_pid=$!
+	run 0 x07-limit -r pipe -- true
+	wait $_pid
+	[ -p pipe ] || atf_fail "the pipe was replaced"
+	report_says 'r["exit"] == 0'
+	run 0 x07-limit -r /dev/null -- true
+	[ -c /dev/null ] || atf_fail "/dev/null was replaced"
+	# A file in a directory where none can be made.
+	$AS sh -c 'mkdir shut; echo old and longer >shut/report.json; chmod 555 shut'
+	run 0 x07-limit -r shut/report.json -- true
+	mv shut/report.json report.json
+	report_says 'r["exit"] == 0'
+	chmod 755 shut
+	# The error comes before the program runs.
+	chmod 555 shut
+	for _r in nowhere/report.json report.json/x '' shut/ nowhere/ /proc/report.json; do
+		run 125 x07-limit -r "$_r" -- sh -c 'echo ran; : >ran'
+		says err "x07-limit: -r $_r: "
+		[ ! -e ran ] || atf_fail "ran"
+	done
+	as_root || run 125 x07-limit -r shut/new.json -- sh -c 'echo ran'
+	shut out ran
+	chmod 755 shut
+	# Root's report where another user owns the directory, with what root may do.
+	if as_root; then
+		rm -f report.json
+		chown "$TEST_USER" .
+		chmod 755 .
+		run 0 x07-limit -r report.json -- true
+		report_says 'r["exit"] == 0'
+	fi
+	cd "$_top" || atf_fail "$_top"
+	rm -rf there
+}
+
 # away STATUS COMMAND...: run, where root finds no control group to use either.
 away()
 {
@@ -1418,6 +1515,7 @@ atf_init_test_cases()
 	atf_add_test_case child_time
 	atf_add_test_case niceness
 	atf_add_test_case report
+	atf_add_test_case report_file
 	atf_add_test_case weaker
 	atf_add_test_case terminal
 	atf_add_test_case groups_v2

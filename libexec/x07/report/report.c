@@ -371,7 +371,7 @@ main(int argc, char *argv[])
 	if (run.out != NULL)
 		run.place = report_place(run.out);
 	if (run.log != NULL)
-		log_fd = own_fd(audit_open(run.log));
+		log_fd = own_fd(audit_open("-l", run.log));
 	if (run.policy != NULL)
 		seal_policy();
 	denials = denials_new();
