@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,19 @@ prepare_environment(const struct job *j)
 
 /* ---- the network ---- */
 
+/* The one connection that is taken; a second one is refused by the kernel. */
+static int
+one_guest(int listens)
+{
+	int fd;
+
+	do
+		fd = accept4(listens, NULL, NULL, SOCK_CLOEXEC);
+	while (fd == -1 && errno == EINTR);
+	close(listens);
+	return fd;
+}
+
 /*
  * x07-netgate -P FD -- netmux host: the relay of the byte channel is a program
  * that may reach what the policy lists, and nothing else, whatever the guest asks
@@ -104,12 +118,17 @@ become_relay(const struct job *j, int end, pid_t parent)
 	char *gate = vm_tool("x07-netgate"), *mux = vm_tool("netmux");
 	char policy[16];
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const int keep[] = { j->chain.policy_fd, end };
 
 	snprintf(policy, sizeof(policy), "%d", j->chain.policy_fd);
-	/* Of what is open the gate leaves the first three, so it is one of them. */
-	if (os_die_with_parent(parent) == -1 || dup2(end, STDIN_FILENO) == -1 ||
-	    dup2(null, STDOUT_FILENO) == -1 ||
-	    os_keep_fds(&j->chain.policy_fd, 1) == -1)
+	/*
+	 * In a process group of its own: what the terminal sends is meant for the
+	 * program. Of what is open the gate leaves the first three, so the channel is
+	 * one of them.
+	 */
+	if (os_die_with_parent(parent) == -1 || setpgid(0, 0) == -1 ||
+	    dup2(null, STDOUT_FILENO) == -1 || os_keep_fds(keep, 2) == -1 ||
+	    dup2(j->backend.net_socket ? one_guest(end) : end, STDIN_FILENO) == -1)
 		refuse_errno("the relay");
 	execl(gate, gate, "-P", policy, "--", mux, "host", (char *)NULL);
 	refuse_errno("%s", gate);

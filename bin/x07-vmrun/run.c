@@ -269,11 +269,32 @@ become_driver(void *arg)
 		refuse_errno("the driver");
 }
 
+/*
+ * The relay has ended. By itself it does when the guest is gone; else the program
+ * finds every connection broken, and should know why.
+ */
+static void
+relay_ended(struct job *j)
+{
+	int wstatus;
+
+	while (waitpid(j->relay, &wstatus, 0) == -1 && errno == EINTR)
+		continue;
+	j->relay = 0;
+	if (WIFSIGNALED(wstatus))
+		note("the way to the network is cut: the relay was killed by "
+		    "signal %d; the program goes on without", WTERMSIG(wstatus));
+	else if (WEXITSTATUS(wstatus) != 0)
+		note("the way to the network is cut: the relay ended with status "
+		    "%d; the program goes on without", WEXITSTATUS(wstatus));
+}
+
 /* Waits for the driver; at the deadline first asks, then ends it. */
 static int
-supervise(struct child *c, const struct job *j)
+supervise(struct child *c, struct job *j)
 {
-	struct pollfd p = { .fd = c->events, .events = POLLIN };
+	struct pollfd p[2] = { { .fd = c->events, .events = POLLIN },
+	    { .fd = j->relay > 0 ? os_process_fd(j->relay) : -1, .events = POLLIN } };
 	int64_t soft = j->deadline_ms - j->grace_ms, left;
 	int64_t hard = j->deadline_ms + BACKUP_MS;
 	int wstatus;
@@ -292,8 +313,14 @@ supervise(struct child *c, const struct job *j)
 			hard = INT64_MAX;
 			continue;
 		}
-		if (poll(&p, 1, left < 60000 ? (int)left : 60000) == 1 &&
-		    child_event(c, &wstatus))
+		if (poll(p, 2, left < 60000 ? (int)left : 60000) <= 0)
+			continue;
+		if (p[1].revents != 0) {
+			relay_ended(j);
+			close(p[1].fd);
+			p[1].fd = -1;
+		}
+		if (p[0].revents != 0 && child_event(c, &wstatus))
 			break;
 	}
 	if (ended || (asked && now_ms() >= j->deadline_ms)) {

@@ -13,6 +13,8 @@
 #define CHANNEL_PORT	1
 #define CHANNEL_NAMES	53
 #define CHANNEL_PACKETS	"x07-net"
+/* What netmux says on standard error when its standard streams are the channel. */
+#define CHANNEL_READY	"netmux: listening\n"
 
 /*
  * What is sent first: where to. For a connection the answer is an int32_t, 0 or the

@@ -94,6 +94,9 @@ struct vm_item {
 /* Reads the list on fd. Refuses when it is damaged. */
 struct vm_item	*vm_view_load(int fd, size_t *n);
 
+/* True when the policy lists hosts: then the guest has a byte channel. */
+bool	vm_has_channel(const struct vm_run *);
+
 /* ---- for container runtimes ---- */
 
 struct vm_mount {

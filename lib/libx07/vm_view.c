@@ -284,21 +284,33 @@ add_program(struct mounts *m, const struct vm_run *r)
 	free(found);
 }
 
+/* x07-vmrun made the directory for a socket, or gave us a descriptor. */
+static bool
+has_socket(const struct vm_run *r)
+{
+	return access(format(r->dir, "/net"), F_OK) == 0;
+}
+
+bool
+vm_has_channel(const struct vm_run *r)
+{
+	return r->net_fd != -1 || has_socket(r);
+}
+
 struct vm_mount *
 vm_mounts(const struct vm_run *r, size_t *n)
 {
 	struct mounts m = { NULL, 0, 0 };
 	struct vm_item *items;
-	struct stat st;
-	const char *net = format(r->dir, "/net");
 	size_t nitems;
 
 	add_mount(&m, format(r->dir, "/in"), "/x07/in", true);
 	add_mount(&m, format(r->dir, "/out"), "/x07/out", false);
-	if (stat(net, &st) == 0) {
-		add_mount(&m, net, "/x07/net", false);
+	if (vm_has_channel(r))
 		add_mount(&m, vm_tool("netmux"), "/x07/bin/netmux", true);
-	}
+	/* One connects to a socket whether or not one may write beside it. */
+	if (has_socket(r))
+		add_mount(&m, format(r->dir, "/net"), "/x07/net", true);
 	add_tools(&m, r);
 	items = vm_view_load(r->view_fd, &nitems);
 	for (size_t i = 0; i < nitems; i++) {
@@ -386,12 +398,6 @@ put_roots(FILE *to, const struct vm_run *r)
 	free(items);
 }
 
-static bool
-has_channel(const struct vm_run *r)
-{
-	return r->net_fd != -1 || access(format(r->dir, "/net"), F_OK) == 0;
-}
-
 char *
 vm_request(const struct vm_run *r, const char *share, size_t *len)
 {
@@ -419,7 +425,7 @@ vm_request(const struct vm_run *r, const char *share, size_t *len)
 		put(to, "tty", "1");
 	if (r->audit_fd != -1)
 		put(to, "audit", "1");
-	if (has_channel(r))
+	if (vm_has_channel(r))
 		put(to, "net", "1");
 	if (fclose(to) != 0)
 		refuse_errno("memory");

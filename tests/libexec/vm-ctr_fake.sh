@@ -9,6 +9,8 @@ case " $* " in
 *" images tag "*) kind=tag ;;
 *CgroupControllers*) kind=controllers ;;
 *" info --format "* | *" version "* | *" system info "* | *" preflight "*) kind=probe ;;
+*" kill --exec-id "*) kind=unexec ;;
+*" exec "*) kind='exec' ;;
 *" stop "* | *" SIGTERM "*) kind=soft ;;
 *" SIGKILL "* | *" KILL "*) kind=hard ;;
 *" tasks delete "*) kind=task ;;

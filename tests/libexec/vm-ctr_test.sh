@@ -349,6 +349,251 @@ firecracker_words()
 	asked '^run --address /s --namespace n run --rm .*--snapshotter native'
 }
 
+atf_test_case network
+network_body()
+{
+	both check_network
+}
+check_network()
+{
+	# A socket of the job's directory is shown; to connect one need not write there.
+	for n in docker podman; do
+		each $n
+		mkdir job/net
+		drive $n 0 --weaker -- true
+		asked "^run .* --network none --sysctl=net.ipv4.ip_unprivileged_port_start=0 "
+		asked "^run .* type=bind,source=$PWD/job/net,target=/x07/net,readonly "
+		asked "^run .*/netmux,target=/x07/bin/netmux,readonly "
+		tr '\0' '\n' <job/in/request | grep -qx net=1 || atf_fail "request"
+	done
+	# Else the streams of a second program are the channel.
+	for n in apple-container firecracker-ctr; do
+		carries $n
+		echo "read -r l; echo \"\$l, too\"; : >$FAKE/done" >>"$FAKE/exec"
+		channel $n 0
+		atf_check -o inline:'hello\nhello, too\n' cat channel
+		atf_check cat err
+		! grep -q /x07/net, "$FAKE/words.run" || atf_fail "a socket"
+		asked "^run .*/netmux.*/x07/bin/netmux"
+		tr '\0' '\n' <job/in/request | grep -qx net=1 || atf_fail "request"
+		# One that comes too early is tried again, without a word.
+		carries $n
+		cat >"$FAKE/exec" <<-EOF
+		[ -e $FAKE/early ] || { : >$FAKE/early; echo 'not yet' >&2; exit 1; }
+		echo 'netmux: listening' >&2
+		: >$FAKE/done
+		EOF
+		channel $n 0
+		atf_check cat err
+		# One that cannot be: the container does not wait for ever.
+		carries $n
+		echo 'echo "no such program" >&2; exit 126' >"$FAKE/exec"
+		channel $n 125
+		says "cannot start netmux in the container: no such program"
+		asked '^hard '
+		asked '^remove '
+		# What netmux itself says is told, the runtime's word of its end not.
+		carries $n
+		echo "echo 'netmux: nonsense' >&2; echo 'ttrpc: closed' >&2
+		    : >$FAKE/done; exit 125" >>"$FAKE/exec"
+		channel $n 0
+		says "netmux: nonsense"
+		# Without hosts there is no such program.
+		each $n
+		drive $n 0 --weaker -- true
+		not_asked '^exec '
+		not_asked netmux
+	done
+	# The runtime's program is killed: netmux hears of it, or the program ends.
+	carries firecracker-ctr
+	echo "kill -9 \$\$" >>"$FAKE/exec"
+	echo ": >$FAKE/done" >"$FAKE/unexec"
+	channel firecracker-ctr 0
+	says "killed by signal 9; the program goes on without"
+	carries apple-container
+	echo "kill -9 \$\$" >>"$FAKE/exec"
+	echo 'until [ -e "$FAKE/words.hard" ]; do sleep 0.1; done' >>"$FAKE/run"
+	channel apple-container 125
+	says "killed by signal 9; the program is ended"
+}
+# carries NAME: fakes whose container runs until $FAKE/done, and whose second program
+# says that it listens.
+carries()
+{
+	each "$1"
+	echo "echo 'netmux: listening' >&2" >"$FAKE/exec"
+	# shellcheck disable=SC2016 # for the fake
+	echo 'until [ -e "$FAKE/done" ] || [ -e "$FAKE/words.hard" ]; do sleep 0.1; done' \
+	    >>"$FAKE/run"
+	echo hello >channel
+	chmod a+rw channel
+}
+# channel NAME STATUS: drive, with that file for the channel.
+channel()
+{
+	drive "$1" "$2" --weaker --net-fd 6 -- true 6<>channel
+}
+
+atf_test_case words_of_exec
+words_of_exec_body()
+{
+	both check_exec_words
+}
+check_exec_words()
+{
+	T='--address /run/firecracker-containerd/containerd.sock --namespace x07'
+	carries firecracker-ctr
+	echo "kill -9 \$\$" >>"$FAKE/exec"
+	echo ": >$FAKE/done" >"$FAKE/unexec"
+	channel firecracker-ctr 0
+	asked "^exec $T tasks exec --exec-id x07-net x07-t1 /x07/bin/netmux guest -\$"
+	asked "^unexec $T --timeout 2s tasks kill --exec-id x07-net --signal SIGKILL x07-t1\$"
+	carries apple-container
+	echo ": >$FAKE/done" >>"$FAKE/exec"
+	channel apple-container 0
+	asked "^exec exec -i x07-t1 /x07/bin/netmux guest -\$"
+}
+
+atf_test_case hostile cleanup
+hostile_head()
+{
+	atf_set descr "a container that was taken over reaches no more than the list"
+	atf_set timeout 600
+}
+hostile_body()
+{
+	mkdir -p www
+	echo served >www/index.html
+	http_server 127.0.0.1 www
+	both check_hostile
+}
+hostile_cleanup()
+{
+	stop_servers
+}
+# Its runtime is the attacker, with the socket that the container would have.
+check_hostile()
+{
+	fakes
+	rm -rf jobs
+	mkdir jobs
+	[ -z "$AS" ] || chown "$TEST_USER" jobs
+	x07-policy init --template cli --emit policy >base.json
+	jq ".net.enabled = true | .net.allow_tcp = true | .net.allow_dns = true |
+	    .net.allow_hosts = [{\"host\": \"127.0.0.1\", \"ports\": [$SERVER_PORT]}]" \
+	    base.json >net.json
+	cat >"$FAKE/attack.py" <<'END'
+import errno, socket, struct, sys
+port = int(sys.argv[1])
+place = [a for a in sys.argv if a.endswith(",target=/x07/net,readonly")][0]
+path = place[len("type=bind,source="):].split(",")[0] + "/channel"
+STREAM, DATAGRAMS, BIND = range(3)
+OPEN, OPENED, DATA, EOF, RESET, CREDIT, LISTEN = range(1, 8)
+def channel():
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(path)
+    return s
+def frame(s, number, kind, data):
+    s.sendall(struct.pack("=IHH", number, kind, len(data)) + data)
+def where(address, port, kind=STREAM):
+    return struct.pack("=BBH16s", kind, 0, port, socket.inet_aton(address))
+def read(s):
+    number, kind, size = struct.unpack("=IHH", s.recv(8, socket.MSG_WAITALL))
+    return number, kind, s.recv(size, socket.MSG_WAITALL) if size else b""
+def opened(s, number, *what):
+    frame(s, number, OPEN, where(*what))
+    while True:
+        got = read(s)
+        if got[:2] == (number, OPENED):
+            return errno.errorcode.get(struct.unpack("=i", got[2])[0], "ok")
+def stream(s, number):
+    data = b""
+    while True:
+        got = read(s)
+        if got[0] == number and got[1] == DATA:
+            data += got[2]
+        elif got[0] == number and got[1] in (EOF, RESET):
+            return data
+s = channel()
+print("listed", opened(s, 2, "127.0.0.1", port))
+frame(s, 2, DATA, b"GET / HTTP/1.0\r\n\r\n")
+print(stream(s, 2).split(b"\r\n\r\n")[1].decode().strip())
+for address, p in (("127.0.0.1", 1), ("127.0.0.1", 22), ("10.1.2.3", port),
+    ("169.254.169.254", 80), ("0.0.0.0", port + 1)):
+    print(address, opened(s, 4, address, p))
+# To listen where the policy does not: not even asked outside.
+probe = socket.socket()
+probe.bind(("127.0.0.1", 0))
+free = probe.getsockname()[1]
+probe.close()
+frame(s, 0, LISTEN, where("127.0.0.1", free))
+frame(s, 0, LISTEN, where("0.0.0.0", free))
+print("again", opened(s, 6, "127.0.0.1", 1))
+print("outside", errno.errorcode[socket.socket().connect_ex(("127.0.0.1", free))])
+# A name that is not listed: REFUSED, which is 5.
+print("resolver", opened(s, 8, "127.0.0.1", 53))
+query = struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + b"\5other\7example\0\0\1\0\1"
+frame(s, 8, DATA, struct.pack("!H", len(query)) + query)
+frame(s, 8, EOF, b"")
+print("rcode", stream(s, 8)[5] & 15)
+# Many at once, none of them listed.
+print("many", {opened(s, 100 + 2 * i, "10.9.8.7", i + 1) for i in range(50)})
+print("still", opened(s, 1000, "127.0.0.1", port))
+# A second channel there is not.
+def second():
+    try:
+        channel()
+        return "connected"
+    except OSError as e:
+        return errno.errorcode[e.errno]
+print("second", second())
+# What belongs to no stream is taken for one that has ended; the rest is hung up on.
+frame(s, 0xffffffff, 0xffff, b"\377" * 65535)
+print("after garbage", opened(s, 1002, "127.0.0.1", port), opened(s, 1004, "127.0.0.1", 1))
+frame(s, 1006, OPEN, b"short")
+try:
+    while s.recv(4096):
+        pass
+except ConnectionError:
+    pass
+print("nonsense", second())
+END
+	chmod a+r "$FAKE/attack.py" net.json
+	echo "python3 $FAKE/attack.py $SERVER_PORT \"\$@\"" >"$FAKE/run"
+	cat >expected <<-EOF
+	listed ok
+	served
+	127.0.0.1 ECONNREFUSED
+	127.0.0.1 ECONNREFUSED
+	10.1.2.3 ECONNREFUSED
+	169.254.169.254 ECONNREFUSED
+	0.0.0.0 ECONNREFUSED
+	again ECONNREFUSED
+	outside ECONNREFUSED
+	resolver ok
+	rcode 5
+	many {'ECONNREFUSED'}
+	still ok
+	second ECONNREFUSED
+	after garbage ok ECONNREFUSED
+	nonsense ECONNREFUSED
+	EOF
+	_got=0
+	$AS env PATH="$FAKE/bin:$PATH" FAKE="$FAKE" X07_VM_STATE_DIR="$PWD/jobs" \
+	    timeout 120 x07-vmrun -b podman --i-accept-weaker-isolation -p net.json \
+	    --image img:1 -- true >out 2>err </dev/null || _got=$?
+	[ $_got -eq 0 ] || atf_fail "$_got: $(cat out err)"
+	atf_check diff -u expected out
+	for line in '^x07-netgate: deny connect 127.0.0.1:1 ' \
+	    '^x07-netgate: deny connect 169.254.169.254:80 .*--allow-host 169.254.169.254:80' \
+	    '^x07-netgate: deny resolve other.example ' \
+	    '^netmux: the other side of the byte channel speaks nonsense' \
+	    '^x07-vmrun: the way to the network is cut: the relay ended with status 125'; do
+		grep -q "$line" err || atf_fail "no '$line' in: $(cat err)"
+	done
+	[ -z "$(ls jobs)" ] || atf_fail "left: $(ls jobs)"
+}
+
 # started: the fake ctr's container starts.
 started()
 {
@@ -866,7 +1111,10 @@ probe_body()
 		grep -q -e "^backend vm.$n\$" out || atf_fail "probe: $(cat out)"
 		grep -q -e "^isolation $iso\$" out || atf_fail "probe: $(cat out)"
 		grep -q -e '^image oci$' out || atf_fail "probe: $(cat out)"
-		grep -q -e '^network none$' out || atf_fail "probe: $(cat out)"
+		case $n in
+		docker | podman) grep -q -e '^network socket$' out ;;
+		*) grep -q -e '^network fd$' out ;;
+		esac || atf_fail "probe: $(cat out)"
 		grep -q -e '^boot_ms [0-9]*$' out || atf_fail "probe: $(cat out)"
 		grep -q -e '^detail .*1.2.3' out || atf_fail "probe: $(cat out)"
 		echo 'echo "the daemon is not running" >&2; exit 1' >"$FAKE/probe"
@@ -1111,12 +1359,18 @@ vz_verbs_body()
 
 # ---- for real ----
 
-# busybox_root: a root file system with nothing but a static busybox.
-busybox_root()
+# small_root: a root file system with nothing but a static busybox, and curl.
+small_root()
 {
 	_busybox=$(command -v busybox) || atf_skip "no busybox"
+	_curl=$(command -v curl) || atf_skip "no curl"
 	mkdir -p root/bin root/etc root/proc root/sys root/dev root/tmp root/run
 	cp "$_busybox" root/bin/busybox
+	for _f in "$_curl" $(ldd "$_curl" | grep -o '/[^ ]*'); do
+		mkdir -p "root$(dirname "$_f")"
+		cp -L "$_f" "root$_f"
+	done
+	ln -sf "$_curl" root/bin/curl
 	tar -C root -cf root.tar .
 }
 
@@ -1132,8 +1386,92 @@ jobs()
 	x07-policy init --template cli --emit policy >base.json || atf_fail "policy"
 	jq '.fs.read_roots = ["data"]' base.json >p.json
 	jq '.limits.wall_ms = 2000 | .time.allow_sleep = true' p.json >short.json
-	jq '.net.enabled = true | .net.allow_tcp = true | .net.allow_hosts =
-	    [{"host": "10.0.0.1", "ports": [80]}]' p.json >net.json
+	jq '.process.allow_spawn = true | .process.allow_exec = true |
+	    .process.allow_exec_prefixes = ["/bin/", "/usr/bin/"] |
+	    .process.max_live = 9 | .process.max_spawns = 99 | .limits.procs = 20 |
+	    .process.max_runtime_ms = 600000 | .limits.wall_ms = 600000' p.json >sh.json
+}
+
+# network_real: a listed host is reached, and no other; nor any when the channel is cut.
+network_real()
+{
+	mkdir -p www
+	echo served >www/index.html
+	head -c 300000 /dev/urandom >www/big
+	http_server 127.0.0.1 www
+	jq ".net.enabled = true | .net.allow_tcp = true | .net.allow_dns = true |
+	    .net.allow_hosts = [{\"host\": \"127.0.0.1\", \"ports\": [$SERVER_PORT]},
+	    {\"host\": \"localhost\", \"ports\": [$SERVER_PORT]}]" sh.json >net.json
+	cat >ask.sh <<-'EOF'
+	curl=/bin/curl
+	$curl -s "http://127.0.0.1:$1/"
+	$curl -s "http://localhost:$1/"
+	$curl -s "http://127.0.0.1:$1/big" | /bin/busybox sha256sum
+	$curl -s http://127.0.0.1:1234/ || echo "port $?"
+	$curl -s http://10.1.2.3:80/ || echo "address $?"
+	$curl -s http://other.example/ || echo "name $?"
+	$curl -s http://127.0.0.1:1/ || echo "netmux $?"
+	$curl -s --abstract-unix-socket x07-net http://x/ || echo "its socket $?"
+	/bin/busybox ls /x07/net /x07/bin/netmux 2>/dev/null || echo "the channel $?"
+	EOF
+	vmrun 0 net.json /bin/busybox sh -c "$(cat ask.sh)" sh "$SERVER_PORT"
+	{ printf 'served\nserved\n'; sha256sum <www/big
+	    printf 'port 7\naddress 7\nname 6\nnetmux 7\nits socket 7\nthe channel 1\n'
+	} >expected
+	atf_check diff -u expected out
+	for line in 'connect 127.0.0.1:1234 .*--allow-host 127.0.0.1:1234' \
+	    'connect 10.1.2.3:80 .*--allow-host 10.1.2.3:80' \
+	    'resolve other.example .*--allow-host other.example:PORT'; do
+		atf_check -o match:"^x07-netgate: deny $line" cat err
+	done
+	! grep -q 'is cut' err || atf_fail "$(cat err)"
+	cut_real host "x07-vmrun: the way to the network is cut: the relay was killed by signal 9"
+	[ "$BACKEND" != firecracker-ctr ] || cut_real x07-net \
+	    "vm-firecracker-ctr: the way to the network is cut: what carried it was killed by signal 9"
+	stop_servers
+}
+
+# cut_real WORD LINE: the process with that word is killed while the program runs.
+cut_real()
+{
+	cat >cut.sh <<-'EOF'
+	/bin/curl -s "http://127.0.0.1:$1/"
+	/bin/busybox cat
+	/bin/curl -s "http://127.0.0.1:$1/" || echo "listed $?"
+	/bin/curl -s http://10.1.2.3:80/ || echo "not listed $?"
+	/bin/curl -s "http://localhost:$1/" || echo "name $?"
+	EOF
+	rm -f fifo
+	mkfifo fifo
+	(cd p && exec x07-vmrun -b "$BACKEND" -p ../net.json --image "$REF" -- \
+	    /bin/busybox sh -c "$(cat ../cut.sh)" sh "$SERVER_PORT") \
+	    >out 2>err <fifo &
+	_pid=$!
+	exec 8>fifo
+	wait_for 60 grep -q served out
+	kill -9 "$(descendant $_pid "$1")"
+	wait_for 60 grep -q 'is cut' err
+	exec 8>&-
+	_got=0
+	wait $_pid || _got=$?
+	[ $_got -eq 0 ] || atf_fail "$_got: $(cat out err)"
+	# What curl says depends on how far it came; that it came to nothing does not.
+	atf_check -o match:'^listed ' -o match:'^not listed ' -o match:'^name ' cat out
+	[ "$(grep -c served out)" -eq 1 ] || atf_fail "served: $(cat out)"
+	atf_check -o match:"^$2; the program goes on without\$" cat err
+	[ "$(grep -c 'is cut' err)" -eq 1 ] || atf_fail "not one line: $(cat err)"
+}
+# descendant PID WORD: the process below PID that has it among its words, and no child.
+descendant()
+{
+	for _p in $(pgrep -P "$1"); do
+		if tr '\0' '\n' <"/proc/$_p/cmdline" | grep -q "\(^\|/\)$2\$" &&
+		    ! pgrep -P "$_p" >/dev/null; then
+			echo "$_p"
+		else
+			descendant "$_p" "$2"
+		fi
+	done
 }
 
 # vmrun STATUS POLICY PROGRAM...: by $BACKEND from $REF, in p; out and err.
@@ -1169,10 +1507,7 @@ all_real()
 	vmrun 1 p.json /bin/busybox cat "$PWD/base.json"
 	vmrun 0 p.json /bin/busybox cat /proc/net/dev
 	atf_check -o inline:'lo:\n' awk '/:/ { print $1 }' out
-	# Hosts: refused before anything is started.
-	vmrun 125 net.json /bin/busybox true
-	grep -q 'net.allow_hosts' err || atf_fail "$(cat err)"
-	[ ! -d jobs ] || [ -z "$(ls jobs)" ] || atf_fail "left: $(ls jobs)"
+	network_real
 	# The audit log comes out of it.
 	OPT="-l $PWD/log" vmrun 2 p.json /bin/busybox sh -c '/bin/busybox true; exit 1'
 	grep -q '"verdict":"deny"' log || atf_fail "log: $(cat log) $(cat err)"
@@ -1211,7 +1546,7 @@ podman_here()
 {
 	need_root
 	command -v podman >/dev/null || atf_skip "no podman (apt-get install podman)"
-	busybox_root
+	small_root
 	for _runtime in crun runc; do
 		podman_with "$_runtime"
 		podman import -q root.tar x07test:1 >id 2>why ||
@@ -1262,6 +1597,7 @@ podman_real_body()
 }
 podman_real_cleanup()
 {
+	stop_servers
 	podman_gone
 }
 
@@ -1341,6 +1677,7 @@ containerd_real_body()
 }
 containerd_real_cleanup()
 {
+	stop_servers
 	if [ -e containerd.pid ]; then
 		for i in $(ctr --address c.sock --timeout 2s --namespace x07 tasks list -q); do
 			ctr --address c.sock --timeout 2s --namespace x07 tasks kill \
@@ -1355,9 +1692,9 @@ containerd_real_cleanup()
 atf_init_test_cases()
 {
 	for c in words_of_docker words_of_podman words_of_apple_container \
-	    words_of_firecracker_ctr mounts digest acceptance status input slow \
-	    deadline killed signals kill_words gone sweep probe audit clock \
-	    vz vz_bundle vz_verbs podman_real containerd_real; do
+	    words_of_firecracker_ctr words_of_exec network hostile mounts digest \
+	    acceptance status input slow deadline killed signals kill_words gone sweep \
+	    probe audit clock vz vz_bundle vz_verbs podman_real containerd_real; do
 		atf_add_test_case $c
 	done
 }

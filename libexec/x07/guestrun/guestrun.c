@@ -6,7 +6,10 @@
  * a kernel of its own.
  */
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <netinet/in.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +17,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "os.h"
 #include "vm.h"
 #include "x07.h"
@@ -23,6 +28,8 @@
 #define EXIT_USAGE	2
 #define GATES		"/x07/bin/"
 #define AUDIT		"/x07/audit/log"
+#define NETMUX		GATES "netmux"
+#define CHANNEL		"/x07/net/channel"
 
 /* Where the first gate finds these, and where it hands them on. */
 enum { POLICY_FD = 3, AUDIT_FD = 4 };
@@ -105,9 +112,6 @@ load_request(struct request *r, const char *dir)
 	if (r->args.n == 0 || r->gates.n == 0 || r->cwd == NULL ||
 	    r->uid == NULL || r->gid == NULL)
 		refuse("request: incomplete");
-	if (r->net != NULL)
-		refuse("this container has no way for the hosts that the policy "
-		    "lists; use the qemu backend, or a policy without them");
 }
 
 /* ---- what the runtime leaves to us ---- */
@@ -143,6 +147,57 @@ uncover_proc(void)
 		fclose(f);
 	free(line);
 }
+
+/* ---- the way to the network ---- */
+
+/* The inner end of the channel: it says that it listens by going to the background. */
+static void
+start_netmux(void)
+{
+	int wstatus;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl(NETMUX, NETMUX, "guest", CHANNEL, (char *)NULL);
+		refuse_errno(NETMUX);
+	}
+	if (pid == -1 || waitpid(pid, &wstatus, 0) == -1 || wstatus != 0)
+		refuse("no way to the hosts that the policy lists");
+}
+
+static bool
+netmux_listens(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+	    .sin_port = htons(CHANNEL_PORT),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool is_there;
+
+	if (fd == -1)
+		refuse_errno("socket");
+	is_there = connect(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0;
+	close(fd);
+	return is_there;
+}
+
+/*
+ * Where no socket of the host's can be shown, the driver starts netmux beside us, and
+ * ends us when it cannot.
+ */
+static void
+open_network(void)
+{
+	static const struct timespec step = { 0, 20000000 };
+
+	if (access(CHANNEL, F_OK) == 0)
+		start_netmux();
+	else
+		while (!netmux_listens())
+			nanosleep(&step, NULL);
+}
+
+/* ---- the user ---- */
 
 static unsigned
 number(const char *key, const char *text)
@@ -226,6 +281,8 @@ chain(const struct request *r)
 		}
 		if (strcmp(name, "x07-fsgate") == 0)
 			add_roots(&words, r);
+		if (strcmp(name, "x07-netgate") == 0 && r->net != NULL)
+			vm_list_add(&words, "--channel");
 		vm_list_add(&words, "--");
 	}
 	for (size_t i = 0; i < r->args.n; i++)
@@ -279,6 +336,8 @@ main(int argc, char *argv[])
 	}
 	load_request(&r, argv[1]);
 	words = chain(&r);
+	if (r.net != NULL)
+		open_network();
 	open_descriptors(&r, argv[1]);
 	uncover_proc();
 	become_user(&r);

@@ -11,7 +11,8 @@
 
 static void	on_event(struct watch *, unsigned);
 
-static struct watch channel = { -1, on_event };
+/* One descriptor twice, or the two of a pipe each way. */
+static struct watch from = { -1, on_event }, to = { -1, on_event };
 static bool readable = true, writable = true;
 
 static struct {
@@ -25,10 +26,9 @@ static size_t in_len;
 static void
 on_event(struct watch *w, unsigned what)
 {
-	(void)w;
-	if ((what & (OS_POLL_IN | OS_POLL_HUP)) != 0)
+	if (w == &from && (what & (OS_POLL_IN | OS_POLL_HUP)) != 0)
 		readable = true;
-	if ((what & OS_POLL_OUT) != 0)
+	if (w == &to || (what & OS_POLL_OUT) != 0)
 		writable = true;
 }
 
@@ -73,7 +73,7 @@ flush(void)
 	ssize_t n;
 
 	while (writable && out.len > 0) {
-		n = write(channel.fd, out.data + out.start, out.len);
+		n = write(to.fd, out.data + out.start, out.len);
 		if (n == -1 && errno == EAGAIN)
 			writable = false;
 		else if (n == -1 && errno != EINTR)
@@ -111,7 +111,7 @@ fill(void)
 	ssize_t n;
 
 	while (readable) {
-		n = read(channel.fd, in + in_len, sizeof(in) - in_len);
+		n = read(from.fd, in + in_len, sizeof(in) - in_len);
 		if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
 			gone();
 		if (n == -1) {
@@ -130,14 +130,23 @@ channel_work(void)
 	flush();
 }
 
-void
-channel_open(int fd)
+static void
+add(struct watch *w, int fd, unsigned what)
 {
 	int flags = fcntl(fd, F_GETFL);
 
-	channel.fd = fd;
+	w->fd = fd;
 	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
-	    os_poll_add(poller, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE,
-	    &channel) == -1)
+	    os_poll_add(poller, fd, what | OS_POLL_EDGE, w) == -1)
 		refuse_errno("the byte channel");
+}
+
+void
+channel_open(int reads, int writes)
+{
+	add(&from, reads, reads == writes ? OS_POLL_IN | OS_POLL_OUT : OS_POLL_IN);
+	if (reads == writes)
+		to.fd = writes;
+	else
+		add(&to, writes, OS_POLL_OUT);
 }

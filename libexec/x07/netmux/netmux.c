@@ -2,6 +2,8 @@
  * netmux: one end of a guest's byte channel to the network. See netmux.h, x07-vmrun(1).
  *
  *	netmux guest CHANNEL	in the guest; goes to the background once it listens
+ *	netmux guest -		the same in the foreground; the channel is standard
+ *				input and output
  *	netmux host		behind x07-netgate; the channel is standard input
  */
 #include <sys/ioctl.h>
@@ -47,34 +49,21 @@ open_channel(const char *path)
 	return fd;
 }
 
-/* Standard input is the channel, or listens for the one connection that is. */
-static int
-host_channel(void)
-{
-	socklen_t len = sizeof(int);
-	int listens = 0, fd = STDIN_FILENO;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == -1)
-		refuse_errno("the byte channel");
-	if (!listens)
-		return fd;
-	fd = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
-	if (fd == -1)
-		refuse_errno("the byte channel");
-	close(STDIN_FILENO);
-	return fd;
-}
-
-/* The guest's only network interface. */
+/* The guest's only network interface; most container runtimes did it already. */
 static void
 raise_loopback(void)
 {
-	struct ifreq ifr = { .ifr_flags = IFF_UP };
+	struct ifreq ifr = { .ifr_flags = 0 };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	strlcpy(ifr.ifr_name, "lo", sizeof(ifr.ifr_name));
-	if (fd == -1 || ioctl(fd, SIOCSIFFLAGS, &ifr) == -1)
+	if (fd == -1 || ioctl(fd, SIOCGIFFLAGS, &ifr) == -1)
 		refuse_errno("the guest's loopback interface");
+	if ((ifr.ifr_flags & IFF_UP) == 0) {
+		ifr.ifr_flags |= IFF_UP;
+		if (ioctl(fd, SIOCSIFFLAGS, &ifr) == -1)
+			refuse_errno("the guest's loopback interface");
+	}
 	close(fd);
 }
 
@@ -104,7 +93,7 @@ serve(bool guest)
 static _Noreturn void
 usage(void)
 {
-	fputs("usage: netmux guest CHANNEL | netmux host\n", stderr);
+	fputs("usage: netmux guest CHANNEL | netmux guest - | netmux host\n", stderr);
 	exit(2);
 }
 
@@ -124,6 +113,8 @@ int
 main(int argc, char *argv[])
 {
 	bool guest = argc == 3 && strcmp(argv[1], "guest") == 0;
+	bool ours = guest && strcmp(argv[2], "-") == 0;
+	int fd = STDIN_FILENO;
 
 	setprogname("netmux");
 	if (!guest && (argc != 2 || strcmp(argv[1], "host") != 0))
@@ -134,15 +125,20 @@ main(int argc, char *argv[])
 		refuse_errno("epoll");
 	stream_side(guest);
 	if (guest) {
-		channel_open(open_channel(argv[2]));
+		if (!ours)
+			fd = open_channel(argv[2]);
+		channel_open(fd, ours ? STDOUT_FILENO : fd);
 		raise_loopback();
 		listen_guest();
 		listen_tables();
-		background();
+		if (!ours)
+			background();
 	} else {
-		channel_open(host_channel());
+		channel_open(fd, fd);
 	}
 	if (os_hide() == -1 || os_relay_confine() == -1)
 		refuse_errno("cannot confine the relay");
+	if (ours)
+		fputs(CHANNEL_READY, stderr);
 	serve(guest);
 }

@@ -51,8 +51,8 @@ void	channel_send(uint32_t id, enum frame_type, const void *, size_t len);
 bool	channel_full(void);
 /* Reads and writes what can be; ends the process when the other side is gone. */
 void	channel_work(void);
-/* fd becomes the channel. */
-void	channel_open(int fd);
+/* What the channel is read from and written to; these may be the same. */
+void	channel_open(int reads, int writes);
 
 /* ---- stream.c ---- */
 

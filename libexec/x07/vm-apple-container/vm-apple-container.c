@@ -24,6 +24,12 @@ static const struct part run[] = {
 	WORD("/x07/in"), END,
 };
 
+/* Its streams come out of the machine, which no socket of this one does. */
+static const struct part exec[] = {
+	WORD("exec"), WORD("-i"), PART(PART_NAME, NULL),
+	WORD("/x07/bin/netmux"), WORD("guest"), WORD("-"), END,
+};
+
 static const struct part inspect[] = {
 	WORD("image"), WORD("inspect"), PART(PART_DIGEST_OF, NULL), END,
 };
@@ -50,7 +56,7 @@ static const struct part info[] = {
 
 static const struct runtime container = {
 	.name = "apple-container", .what = "container", .base = base,
-	.probe = probe, .run = run, .inspect = inspect,
+	.probe = probe, .run = run, .exec = exec, .inspect = inspect,
 	.soft = soft, .hard = hard, .removes = { removal },
 	.list = list, .info = info, .pull = "container image pull", .is_vm = true,
 };

@@ -205,9 +205,9 @@ wait_for(struct child *c, int64_t ms, int *wstatus)
 	return false;
 }
 
-/* Its deadline has passed: the container first, then who waits for it. */
-static int
-end_late(struct child *c, const struct job *j)
+/* The container first, then who waits for it. */
+static void
+end_early(struct child *c, const struct job *j)
 {
 	int wstatus;
 
@@ -217,8 +217,6 @@ end_late(struct child *c, const struct job *j)
 		wait_for(c, LEAVE_MS, &wstatus);
 	}
 	copy_log(j->run);
-	note("time limit");
-	return EXIT_TIMELIMIT;
 }
 
 /* What its exit says about the program's. */
@@ -246,8 +244,15 @@ supervise(struct child *c, const struct job *j)
 
 	for (;;) {
 		left = r->deadline_ms - now_ms();
-		if (left <= 0)
-			return end_late(c, j);
+		if (left <= 0) {
+			end_early(c, j);
+			note("time limit");
+			return EXIT_TIMELIMIT;
+		}
+		if (!carry_goes_on(j)) {
+			end_early(c, j);
+			return EXIT_REFUSED;
+		}
 		if (wait_for(c, left < TICK_MS ? left : TICK_MS, &wstatus))
 			break;
 		copy_log(r);
@@ -269,10 +274,12 @@ run_job(const struct runtime *rt, const struct vm_run *r)
 	int status;
 
 	parent = getpid();
+	carry_start(&j);
 	feed(&j);
 	if (child_start(&c, argv, become_runtime, NULL) == -1)
 		refuse_errno("%s", argv[0]);
 	status = supervise(&c, &j);
+	carry_end();
 	if (feeder > 0)
 		kill(feeder, SIGKILL);
 	return status;

@@ -66,8 +66,8 @@ probe(bool verbose)
 	printf("detail %s%s%.60s\n", rt->what, *s.out != '\0' ? " " : "", s.out);
 	printf("isolation %s\n", is_vm(rt) ? "vm" : "container");
 	printf("image %s\n", rt->image != NULL ? rt->image : "oci");
-	/* guestrun has no byte channel yet, so x07-vmrun refuses lists of hosts. */
-	puts("network none");
+	printf("network %s\n", rt->socket ? "socket" :
+	    rt->exec != NULL ? "fd" : "none");
 	puts("boot_ms 10000");
 	return 0;
 }

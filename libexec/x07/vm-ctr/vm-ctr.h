@@ -39,6 +39,7 @@ enum part_kind {
 	PART_TTY,		/* there is a terminal */
 	PART_IF_ROOT,		/* the program is uid 0 */
 	PART_IF_USER,		/* it is not */
+	PART_IF_NET,		/* the policy lists hosts */
 	/* once for each */
 	PART_LABELS,		/* word KEY=VALUE */
 	PART_LABELS_TWICE,	/* the same, and again with --annotation */
@@ -78,6 +79,10 @@ struct runtime {
 	const char	*image;			/* what it takes; NULL: "oci" */
 	const struct part *inspect;		/* prints digests of an image */
 	const struct part *tag;			/* gives IMAGE's new name; NULL: not needed */
+	/* The byte channel: a socket that is mounted, or the streams of a second program. */
+	bool		socket;
+	const struct part *exec;		/* starts it; NULL: none */
+	const struct part *unexec;		/* ends that program; NULL: nothing does */
 	const struct part *soft;		/* ask it to end */
 	bool		soft_waits;		/* that waits for the grace itself */
 	const struct part *hard;		/* NULL: it dies with the driver */
@@ -141,6 +146,17 @@ void	control(char *const argv[], int64_t limit_ms, struct said *);
 const char	*control_why(const struct said *);
 /* The runtime says that there is no such thing. */
 bool	control_gone(const struct said *);
+
+/* ---- carry.c ---- */
+
+/* Carries the byte channel into the container, if the runtime's exec does that. */
+void	carry_start(const struct job *);
+/*
+ * Looks whether it still does, and tells when it is cut. False when the program must
+ * not go on: there was no channel, or it would wait for its answers for ever.
+ */
+bool	carry_goes_on(const struct job *);
+void	carry_end(void);
 
 /* ---- image.c ---- */
 

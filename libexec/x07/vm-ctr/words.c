@@ -129,6 +129,8 @@ holds(const struct job *j, const struct part *p)
 		return getuid() == 0;
 	case PART_IF_USER:
 		return getuid() != 0;
+	case PART_IF_NET:
+		return vm_has_channel(j->run);
 	default:
 		return false;
 	}

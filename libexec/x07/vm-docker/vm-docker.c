@@ -20,6 +20,8 @@ static const struct part run[] = {
 	PART(PART_MEMORY_MIB, "--memory"),
 	PART(PART_CPUS, "--cpus"),
 	WORD("--network"), WORD("none"),
+	/* netmux and the gates listen there, without a capability. */
+	PART(PART_IF_NET, "--sysctl=net.ipv4.ip_unprivileged_port_start=0"),
 	WORD("--workdir"), WORD("/"),
 	WORD("--pull"), WORD("never"),
 	WORD("--read-only"), WORD("--tmpfs"), WORD("/tmp"),
@@ -48,7 +50,7 @@ static const struct part list[] = {
 static const struct runtime docker = {
 	.name = "docker", .what = "docker", .base = base, .probe = probe,
 	.run = run, .inspect = docker_inspect, .names_digest = true,
-	.soft = docker_soft, .soft_waits = true,
+	.socket = true, .soft = docker_soft, .soft_waits = true,
 	.hard = docker_hard, .removes = { docker_removal }, .list = list,
 	.pull = "docker pull",
 };

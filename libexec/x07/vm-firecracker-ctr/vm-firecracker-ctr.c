@@ -42,6 +42,19 @@ static const struct part run[] = {
 	WORD("/x07/bin/guestrun"), WORD("/x07/in"), END,
 };
 
+/* Its streams come out of a machine too, which no socket does. */
+static const struct part exec[] = {
+	WORD("tasks"), WORD("exec"), WORD("--exec-id"), WORD("x07-net"),
+	PART(PART_NAME, NULL),
+	WORD("/x07/bin/netmux"), WORD("guest"), WORD("-"), END,
+};
+
+static const struct part unexec[] = {
+	WORD("--timeout"), WORD("2s"), WORD("tasks"), WORD("kill"),
+	WORD("--exec-id"), WORD("x07-net"), WORD("--signal"), WORD("SIGKILL"),
+	PART(PART_NAME, NULL), END,
+};
+
 static const struct part inspect[] = {
 	WORD("--timeout"), WORD("2s"), WORD("images"), WORD("list"),
 	PART(PART_FILTER, NULL), END,
@@ -84,7 +97,8 @@ static const struct part info[] = {
 
 static const struct runtime firecracker = {
 	.name = "firecracker-ctr", .what = "firecracker-ctr", .base = base,
-	.probe = probe, .run = run, .inspect = inspect, .tag = tag,
+	.probe = probe, .run = run, .exec = exec, .unexec = unexec,
+	.inspect = inspect, .tag = tag,
 	.soft = soft, .hard = hard, .removes = { task, removal },
 	.list = list, .info = info, .pull = "firecracker-ctr images pull",
 	.late_eof = true, .vm_variable = RUNTIME, .vm_value = AWS,

@@ -23,6 +23,8 @@ static const struct part run[] = {
 	LIMIT(PART_MEMORY_MIB, "--memory", "\"memory\""),
 	LIMIT(PART_CPUS, "--cpus", "\"cpu\""),
 	WORD("--network"), WORD("none"),
+	/* netmux and the gates listen there, without a capability. */
+	PART(PART_IF_NET, "--sysctl=net.ipv4.ip_unprivileged_port_start=0"),
 	WORD("--workdir"), WORD("/"),
 	WORD("--pull"), WORD("never"),
 	WORD("--read-only"), WORD("--read-only-tmpfs=true"),
@@ -53,7 +55,7 @@ static const struct runtime podman = {
 	.name = "podman", .what = "podman", .base = base, .probe = probe,
 	.controllers = controllers, .run = run,
 	.inspect = docker_inspect, .names_digest = true,
-	.soft = docker_soft, .soft_waits = true,
+	.socket = true, .soft = docker_soft, .soft_waits = true,
 	.hard = docker_hard, .removes = { docker_removal }, .list = list,
 	.pull = "podman pull",
 };
