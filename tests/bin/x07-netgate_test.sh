@@ -519,7 +519,7 @@ relay_dies_midway_body()
 }
 relay_dies_midway_as()
 {
-	rm -f told
+	rm -f told out
 	$AS x07-netgate -a 127.0.0.1:"$p" -- \
 	    python3 "$X07_TESTS/bin/x07-netgate_flow.py" cut "$p" "$PWD/told" >out &
 	prog=$!
@@ -527,7 +527,7 @@ relay_dies_midway_as()
 	kill -KILL "$(pgrep -f "^x07-netgate -a 127.0.0.1:$p ")"
 	wait "$prog" || atf_fail "the program failed"
 	atf_check -o inline:'started\nECONNRESET\nidle ECONNRESET\nRST\n' cat out
-	rm -f told
+	rm -f told out
 }
 relay_dies_midway_cleanup()
 {
