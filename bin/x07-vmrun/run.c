@@ -230,6 +230,8 @@ command(const struct job *j)
 	add(&w, "%s", cwd != NULL && *cwd == '/' ? cwd : "/");
 	if (on_terminal())
 		add(&w, "--tty");
+	if (j->usage_fd != -1)
+		add(&w, "--usage");
 	if (j->chain.weaker_ok)
 		add(&w, "--weaker");
 	if (j->chain.quiet)
@@ -365,6 +367,7 @@ job_run(struct job *j)
 		close(j->net_fd);
 	status = supervise(&c, j);
 	end_relay(j);
+	usage_write(j, status);
 	dir_remove(j);
 	return status;
 }

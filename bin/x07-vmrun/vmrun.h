@@ -108,6 +108,7 @@ struct job {
 	char		*state, *dir;		/* of all jobs, of this one */
 	int		view_fd, env_fd, net_fd;
 	int		lock_fd;		/* job.json */
+	int		usage_fd;		/* -u, or -1 */
 	pid_t		relay;			/* host's netgate, or 0 */
 };
 
@@ -122,6 +123,17 @@ int	job_run(struct job *);
 void	dir_make(struct job *);
 /* Everything is over: nothing stays. */
 void	dir_remove(struct job *);
+
+/* ---- usage.c: what the program used ---- */
+
+/* FILE or fd:N of the option -u. Refuses. */
+int	usage_open(const char *spec);
+/*
+ * Puts what the guest's x07-limit reported into usage_fd, when it is one that
+ * x07-limit could have written; when it is none, and status is
+ * EXIT_TIMELIMIT, that the time was up.
+ */
+void	usage_write(const struct job *, int status);
 
 /* ---- prepare.c: what the driver is handed ---- */
 

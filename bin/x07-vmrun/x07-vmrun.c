@@ -25,6 +25,7 @@ static const struct option longopts[] = {
 	{ "read",	required_argument, NULL, 'r' },
 	{ "write",	required_argument, NULL, 'w' },
 	{ "closure",	required_argument, NULL, OPT_CLOSURE },
+	{ "usage",	required_argument, NULL, 'u' },
 	{ "x07",	no_argument, NULL, OPT_X07 },
 	{ "build",	no_argument, NULL, OPT_BUILD },
 	{ NULL, 0, NULL, 0 },
@@ -50,6 +51,7 @@ usage(void)
 "  --build                it builds the program: only -r and -w are its files, there is\n"
 "                         no network, and it may start what it likes\n"
 "  --x07                  the program was made by the X07 compiler: X07_OS_* too\n"
+"  -u, --usage FILE|fd:N  what was used, and which limit struck: JSON\n"
 "  -p, --policy FILE      policy\n"
 "  -P, --policy-fd FD     the same, compiled, on a descriptor\n"
 "  -l, --log FILE|fd:N    audit log of the gates in the guest, JSON lines\n"
@@ -152,6 +154,9 @@ own_option(struct job *j, const char **backend, int opt, const char *arg)
 	case OPT_CLOSURE:
 		show(j, "--closure", arg);
 		break;
+	case 'u':
+		j->usage_fd = usage_open(arg);
+		break;
 	case OPT_DEADLINE:
 		j->not_after_ms = milliseconds(arg);
 		break;
@@ -172,7 +177,7 @@ own_option(struct job *j, const char **backend, int opt, const char *arg)
 int
 main(int argc, char *argv[])
 {
-	struct job j = { .chain = CHAIN_INIT };
+	struct job j = { .chain = CHAIN_INIT, .usage_fd = -1 };
 	const char *backend = NULL;
 	int opt;
 
@@ -180,7 +185,7 @@ main(int argc, char *argv[])
 	hold_stdio();
 	if (argc > 1 && strcmp(argv[1], "image") == 0)
 		return image_main(argc - 1, argv + 1);
-	while ((opt = getopt_long(argc, argv, "+b:r:w:" CHAIN_SHORTOPTS, longopts,
+	while ((opt = getopt_long(argc, argv, "+b:r:u:w:" CHAIN_SHORTOPTS, longopts,
 	    NULL)) != -1)
 		if (!chain_option(&j.chain, opt, optarg))
 			own_option(&j, &backend, opt, optarg);

@@ -422,7 +422,7 @@ put_limits()
 has_limits()
 {
 	case $backend:$framed:$cpu:$mem$out in
-	none:no:*[0-9]*|none:yes:?*:*|os:*) return 0 ;;
+	none:no:*[0-9]*|none:yes:?*:*|os:*|vm:*) return 0 ;;
 	esac
 	return 1
 }
@@ -547,7 +547,7 @@ put_os()
 	put_kept behind
 }
 
-# put_vm LOG POLICY: all that stands before the program in a machine of its own,
+# put_vm LOG POLICY USED: all that stands before the program in a machine of its own,
 # where the gates are again.
 put_vm()
 {
@@ -563,6 +563,7 @@ or accept weaker isolation: --sandbox-backend os --i-accept-weaker-isolation \
 	put "$_vmrun" -P 3
 	[ "$framed" = no ] || put --x07
 	[ -z "$1" ] || put -l "$1"
+	[ -z "$3" ] || put -u "$3"
 	[ "$quiet" = no ] || put -q
 	[ "$accept" = no ] || put --i-accept-weaker-isolation
 	put --

@@ -28,7 +28,7 @@ struct vm_run {
 	int64_t		clock;		/* -1: the time of this machine */
 	int		policy_fd, view_fd, env_fd;
 	int		net_fd, audit_fd;	/* -1: none */
-	bool		tty, weaker, quiet, verbose;
+	bool		tty, usage, weaker, quiet, verbose;
 	struct vm_list	gates, labels;	/* labels: KEY=VALUE */
 	char		**argv;		/* program, arguments, NULL */
 };

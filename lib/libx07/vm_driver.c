@@ -52,6 +52,7 @@ static const struct option_def {
 	{ "label",	LIST,		OFFSET(labels),		false },
 	{ "phase",	TEXT,		OFFSET(phase),		false },
 	{ "tty",	FLAG,		OFFSET(tty),		false },
+	{ "usage",	FLAG,		OFFSET(usage),		false },
 	{ "weaker",	FLAG,		OFFSET(weaker),		false },
 	{ "quiet",	FLAG,		OFFSET(quiet),		false },
 	{ "verbose",	FLAG,		OFFSET(verbose),	false },

@@ -425,6 +425,8 @@ vm_request(const struct vm_run *r, const char *share, size_t *len)
 		put(to, "tty", "1");
 	if (r->audit_fd != -1)
 		put(to, "audit", "1");
+	if (r->usage)
+		put(to, "usage", "1");
 	if (vm_has_channel(r))
 		put(to, "net", "1");
 	if (fclose(to) != 0)

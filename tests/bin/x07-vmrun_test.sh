@@ -33,12 +33,13 @@ policy()
 	$AS x07-policy check "$1" || atf_fail "the policy of the test is not valid"
 }
 
-# vmrun POLICY WORD...
+# vmrun POLICY WORD...: with OPTIONS.
+OPTIONS=
 vmrun()
 {
 	_policy=$1
 	shift
-	$AS timeout "$BOOT" x07-vmrun -p "$_policy" -- "$@"
+	$AS timeout "$BOOT" x07-vmrun $OPTIONS -p "$_policy" -- "$@"
 }
 
 # Nothing of a run is left: no job, no process of ours.
@@ -306,6 +307,78 @@ flood_body()
 	[ "$(wc -c <out)" -lt 3000000 ] || atf_fail "$(wc -c <out) bytes"
 }
 
+atf_test_case usage
+usage_head()
+{
+	atf_set descr "what was used comes out, and which limit struck; a guest's lies do not"
+	atf_set timeout 1200
+}
+# told NAME: a member of the report.
+told()
+{
+	jq -c ".$1" used
+}
+# lie SED: what a container's guest says of a run: a true report, changed.
+lie()
+{
+	sed -e "$1" true_report >report
+	rm -f used
+	$lying x07-vmrun -b docker --i-accept-weaker-isolation --image img:1 -u used \
+	    -p policy.json -- true 2>err || fail_with "$1" err
+}
+usage_body()
+{
+	prepare
+	policy caps.json process.max_stdout_bytes=1000
+	OPTIONS='-u used'
+	echo four | vmrun caps.json /bin/sh -c 'cat; head -c 500 /dev/zero; exit 3' >out 2>err
+	status=$?
+	[ "$status" -eq 3 ] || fail_with "exit $status" err
+	atf_check_equal '3 null 5 505' \
+	    "$(told status) $(told struck) $(told stdin_bytes) $(told stdout_bytes)"
+	[ "$(told peak_memory_bytes)" -gt 100000 ] && [ "$(told cpu_ms)" -gt 0 ] &&
+	    [ "$(told wall_ms)" -gt 0 ] && [ "$(told peak_tasks)" -gt 0 ] ||
+	    fail_with "not counted" used
+	atf_check_equal '1000' "$(told limits.stdout.value)"
+	cp used true_report
+	vmrun caps.json /bin/sh -c 'head -c 5000 /dev/zero' >out 2>err
+	atf_check_equal '"stdout"' "$(told struck)"
+	# A guest that was taken over says what it likes; here it stands in the
+	# place of a container runtime.
+	mkdir -p bin
+	cp "$X07_TESTS/libexec/vm-ctr_fake.sh" bin/docker
+	chmod 755 bin/docker
+	digest=$(printf %064d 0)
+	printf 'echo %s\n' "'[\"img@sha256:$digest\"] $digest'" >bin/inspect
+	echo 'echo "[\"cpu\",\"memory\",\"pids\"]"' >bin/controllers
+	# shellcheck disable=SC2016 # for the fake
+	echo 'for w; do case $w in *target=/x07/out) w=${w#*source=}
+	    cp report "${w%%,*}/usage" ;; esac; done' >bin/run
+	lying="env FAKE=$PWD/bin PATH=$PWD/bin:$PATH"
+	lie ''
+	atf_check cmp true_report used
+	for change in 's/"exit": 3/"exit": 3e9/' 's/"exit": 3/"exit": -3/' \
+	    's/"exit": 3/"exit": "3"/' 's/"exit": 3/"exit": 03/' \
+	    's/"exit": 3/"exit": 1234567890123456789/' '/"signal"/d' \
+	    's/"struck": null/"struck": "a\\nb"/' 's/"value": 1000/"value": []/' \
+	    's/"struck": null/"struck": "\x1b[31m"/' '$d' '$s/$/x/' \
+	    's/"limits": {/"limits": {"a": {/' "s/null/\"$(printf %200d 0)\"/"; do
+		lie "$change"
+		[ ! -s used ] || fail_with "$change" used
+		atf_check -o match:"is damaged, and dropped" cat err
+	done
+	rm report
+	ln -s "$PWD/true_report" report
+	sed -i 's/cp /cp -P /' bin/run
+	rm -f used
+	$lying x07-vmrun -b docker --i-accept-weaker-isolation --image img:1 -u used \
+	    -p policy.json -- true 2>err || fail_with link err
+	[ ! -s used ] || fail_with "through a link" used
+	atf_check -s exit:125 -e match:"-u /nonexistent/u: No such file" x07-vmrun \
+	    -u /nonexistent/u -p policy.json -- touch rw/ran
+	[ ! -e rw/ran ] || atf_fail "something was run"
+}
+
 atf_test_case terminal
 terminal_head()
 {
@@ -550,6 +623,7 @@ atf_init_test_cases()
 	atf_add_test_case network
 	atf_add_test_case host_decides
 	atf_add_test_case flood
+	atf_add_test_case usage
 	atf_add_test_case terminal
 	atf_add_test_case refused
 	atf_add_test_case image

@@ -600,6 +600,8 @@ sys.exit(5)'
 	! grep -Eq 'SECRET|X07_' got || atf_fail "the environment is not clean"
 	atf_check -o inline:'vm ["x07-limit","x07-netgate","x07-fsgate","x07-execgate"] 5\n' \
 	    jq -r '"\(.sandbox_backend) \(.gates.used) \(.exit.status)"' r.json
+	atf_check -o inline:'5 null 2 true true\n' jq -r '.limits |
+	    "\(.status) \(.struck) \(.stdin_bytes) \(.peak_memory_bytes > 100000) \(.cpu_ms > 0)"' r.json
 	# The build has a machine of its own, and the kernel of that.
 	atf_check -s exit:9 -o inline:"a b\n" $AS x07 run -q --profile built
 	for args in --trace '--max-output-bytes 5' '--cpu-time-limit-seconds 1' \

@@ -58,7 +58,7 @@ struct request {
 	const char	*cwd, *share, *seed;
 	int64_t		clock;		/* -1: leave it */
 	int64_t		wall_ms;	/* 0: as the policy says */
-	bool		tty, audit, net, build;
+	bool		tty, audit, net, build, usage;
 	int		policy;		/* sealed copy of the normal form */
 	struct frame_size size;
 };
@@ -82,6 +82,7 @@ struct program {
 	int	in;		/* our ends; with a terminal in is out, err is -1 */
 	int	out, err;
 	int	audit;		/* -1: gates do not log */
+	int	usage;		/* where x07-limit reports; -1: nobody asked */
 };
 
 void	program_start(struct program *, const struct request *);

@@ -1,5 +1,6 @@
 /* The program behind its gates. */
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -19,6 +20,7 @@
 /* Where the first gate finds these, and where it hands them on. */
 #define POLICY_FD	3
 #define AUDIT_FD	4
+#define USAGE_FD	5
 
 static char *
 gate_path(const char *name)
@@ -51,14 +53,14 @@ put_roots(char **argv, size_t n, const struct request *r)
 	return n;
 }
 
-/* GATE -P 3 [-l fd:4] -- GATE ... -- program argument ... */
+/* GATE -P 3 [-l fd:4] [-r fd:5] -- GATE ... -- program argument ... */
 static char **
 chain(const struct request *r)
 {
 	static char policy[] = "-P", three[] = "3", log[] = "-l", four[] = "fd:4",
-	    channel[] = "--channel", dashes[] = "--",
-	    wall[] = "-t", ms[32];
-	char **argv = calloc(r->gates.n * 8 + 2 * (r->read.n + r->write.n) +
+	    channel[] = "--channel", dashes[] = "--", wall[] = "-t", ms[32],
+	    usage[] = "-r", five[] = "fd:5";
+	char **argv = calloc(r->gates.n * 10 + 2 * (r->read.n + r->write.n) +
 	    r->args.n + 1, sizeof(*argv));
 	size_t n = 0;
 
@@ -82,6 +84,10 @@ chain(const struct request *r)
 		if (r->wall_ms > 0 && strcmp(name, "x07-limit") == 0) {
 			argv[n++] = wall;
 			argv[n++] = ms;
+		}
+		if (r->usage && strcmp(name, "x07-limit") == 0) {
+			argv[n++] = usage;
+			argv[n++] = five;
 		}
 		if (strcmp(name, "x07-fsgate") == 0)
 			n = put_roots(argv, n, r);
@@ -127,25 +133,33 @@ become(const struct request *r, char **argv)
 	chain_exec_failed(argv[0]);
 }
 
-/* The program's ends; audit and policy are the gates'. */
+/* The program's ends; audit, usage and policy are the gates'. */
 struct ends {
-	int	std[3], audit;
+	int	std[3], audit, usage;
 };
 
 static void
 child_fds(const struct request *r, const struct ends *e)
 {
-	const int want[] = { e->std[0], e->std[1], e->std[2], r->policy, e->audit };
-	static const int at[] = { 0, 1, 2, POLICY_FD, AUDIT_FD };
-	int high[5], n = e->audit != -1 ? 5 : 4;
+	const int want[] = { e->std[0], e->std[1], e->std[2], r->policy, e->audit,
+	    e->usage };
+	static const int at[] = { 0, 1, 2, POLICY_FD, AUDIT_FD, USAGE_FD };
+	int high[6], keep[6];
+	size_t n = 0;
 
 	/* Out of the way first, so that none is overwritten before its turn. */
-	for (int i = 0; i < n; i++)
-		high[i] = fcntl(want[i], F_DUPFD_CLOEXEC, 64);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < 6; i++)
+		high[i] = want[i] != -1 ?
+		    fcntl(want[i], F_DUPFD_CLOEXEC, 64) : -1;
+	for (int i = 0; i < 6; i++) {
+		if (want[i] == -1)
+			continue;
 		if (high[i] == -1 || dup2(high[i], at[i]) == -1)
 			_exit(EXIT_REFUSED);
-	if (os_close_fds(at + 3, (size_t)n - 3) == -1)
+		if (at[i] >= POLICY_FD)
+			keep[n++] = at[i];
+	}
+	if (os_close_fds(keep, n) == -1)
 		refuse_errno("descriptors");
 }
 
@@ -202,6 +216,9 @@ make_streams(struct program *p, const struct request *r, struct ends *e)
 		p->audit = audit[0];
 		e->audit = audit[1];
 	}
+	if (r->usage && (p->usage = e->usage = memfd_create("usage",
+	    MFD_CLOEXEC)) == -1)
+		fail_errno("usage");
 }
 
 static void
@@ -249,10 +266,11 @@ start_netmux(void)
 void
 program_start(struct program *p, const struct request *r)
 {
-	struct ends e = { .audit = -1 };
+	struct ends e = { .audit = -1, .usage = -1 };
 	char **argv = chain(r);
 
-	*p = (struct program){ .in = -1, .out = -1, .err = -1, .audit = -1 };
+	*p = (struct program){ .in = -1, .out = -1, .err = -1, .audit = -1,
+	    .usage = -1 };
 	make_streams(p, r, &e);
 	if (r->net)
 		start_netmux();

@@ -234,6 +234,17 @@ micros(struct timeval t)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
 }
 
+/* What x07-limit wrote; the host takes no more than a frame. */
+static void
+tell_usage(int fd)
+{
+	char text[FRAME_MAX_TO_HOST];
+	ssize_t n = fd != -1 ? pread(fd, text, sizeof(text), 0) : 0;
+
+	if (n > 0)
+		frame_send(FRAME_USAGE, text, (uint32_t)n);
+}
+
 static void
 tell_exit(void)
 {
@@ -247,6 +258,7 @@ tell_exit(void)
 
 	/* The host ends the machine now: nothing may be left in our caches. */
 	sync();
+	tell_usage(st.program->usage);
 	frame_send(FRAME_EXIT, &e, sizeof(e));
 }
 

@@ -65,16 +65,16 @@ add_group(struct request *r, const char *value)
 
 enum key {
 	KEY_ARG, KEY_AUDIT, KEY_CLOCK, KEY_CWD, KEY_ENV, KEY_GATE, KEY_GID,
-	KEY_GROUP, KEY_NET, KEY_PHASE, KEY_READ, KEY_SEED, KEY_SHARE, KEY_TTY, KEY_UID, KEY_WALL,
-	KEY_WRITE, KEY_COUNT,
+	KEY_GROUP, KEY_NET, KEY_PHASE, KEY_READ, KEY_SEED, KEY_SHARE, KEY_TTY, KEY_UID, KEY_USAGE,
+	KEY_WALL, KEY_WRITE, KEY_COUNT,
 };
 static const char *const names[KEY_COUNT] = {
 	[KEY_ARG] = "arg", [KEY_AUDIT] = "audit", [KEY_CLOCK] = "clock",
 	[KEY_CWD] = "cwd", [KEY_ENV] = "env", [KEY_GATE] = "gate",
 	[KEY_GID] = "gid", [KEY_GROUP] = "group", [KEY_NET] = "net", [KEY_PHASE] = "phase",
 	[KEY_SEED] = "seed", [KEY_SHARE] = "share", [KEY_TTY] = "tty",
-	[KEY_UID] = "uid", [KEY_WALL] = "wall", [KEY_READ] = "read",
-	[KEY_WRITE] = "write",
+	[KEY_UID] = "uid", [KEY_USAGE] = "usage", [KEY_WALL] = "wall",
+	[KEY_READ] = "read", [KEY_WRITE] = "write",
 };
 
 static void
@@ -128,6 +128,9 @@ take(struct request *r, enum key key, const char *value)
 		break;
 	case KEY_UID:
 		r->uid = (uid_t)number("uid", value, UINT32_MAX - 1);
+		break;
+	case KEY_USAGE:
+		r->usage = true;
 		break;
 	case KEY_WALL:
 		r->wall_ms = number("wall", value, INT64_MAX);

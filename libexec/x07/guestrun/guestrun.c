@@ -30,13 +30,14 @@
 #define AUDIT		"/x07/audit/log"
 #define NETMUX		GATES "netmux"
 #define CHANNEL		"/x07/net/channel"
+#define USAGE		"/x07/out/usage"
 
 /* Where the first gate finds these, and where it hands them on. */
-enum { POLICY_FD = 3, AUDIT_FD = 4 };
+enum { POLICY_FD = 3, AUDIT_FD, USAGE_FD };
 
 struct request {
 	struct vm_list	args, env, gates, groups, read, write;
-	const char	*cwd, *uid, *gid, *wall, *audit, *net, *phase;
+	const char	*cwd, *uid, *gid, *wall, *audit, *net, *phase, *usage;
 };
 
 static int
@@ -77,6 +78,7 @@ take(struct request *r, const char *key, const char *value)
 		{ "audit",	NULL,		&r->audit },
 		{ "net",	NULL,		&r->net },
 		{ "phase",	NULL,		&r->phase },
+		{ "usage",	NULL,		&r->usage },
 		/* The driver's: the clock is the machine's, the terminal is there. */
 		{ "clock",	NULL,		NULL },
 		{ "tty",	NULL,		NULL },
@@ -248,7 +250,7 @@ add_roots(struct vm_list *words, const struct request *r)
 	}
 }
 
-/* GATE -P 3 [-l fd:4] [-t MSms] -- GATE ... -- program argument ... */
+/* GATE -P 3 [-l fd:4] [-t MSms] [-r fd:5] -- GATE ... -- program argument ... */
 static char **
 chain(const struct request *r)
 {
@@ -279,6 +281,10 @@ chain(const struct request *r)
 			vm_list_add(&words, "-t");
 			vm_list_add(&words, text);
 		}
+		if (r->usage != NULL && strcmp(name, "x07-limit") == 0) {
+			vm_list_add(&words, "-r");
+			vm_list_add(&words, "fd:5");
+		}
 		if (strcmp(name, "x07-fsgate") == 0)
 			add_roots(&words, r);
 		if (strcmp(name, "x07-netgate") == 0 && r->net != NULL)
@@ -302,22 +308,28 @@ place(int fd, int at)
 static void
 open_descriptors(const struct request *r, const char *dir)
 {
-	static const int keep[] = { POLICY_FD, AUDIT_FD };
-	size_t len;
+	int keep[] = { POLICY_FD, -1, -1 }, audit = -1, usage = -1, policy;
+	size_t len, n = 1;
 	char *text = vm_load_fd(open_in(dir, "policy"), &len);
-	int audit = -1, policy;
 
 	if (r->audit != NULL &&
 	    (audit = open(AUDIT, O_WRONLY | O_APPEND | O_CLOEXEC)) == -1)
 		refuse_errno(AUDIT);
+	if (r->usage != NULL && (usage = open(USAGE, O_WRONLY | O_CREAT |
+	    O_EXCL | O_CLOEXEC, 0644)) == -1)
+		refuse_errno(USAGE);
 	/* Out of the way first, so that none is overwritten before its turn. */
 	policy = fcntl(os_seal(text, len), F_DUPFD_CLOEXEC, 64);
+	if (usage != -1)
+		usage = fcntl(usage, F_DUPFD_CLOEXEC, 64);
 	if (audit != -1) {
 		audit = fcntl(audit, F_DUPFD_CLOEXEC, 64);
-		place(audit, AUDIT_FD);
+		place(audit, keep[n++] = AUDIT_FD);
 	}
+	if (usage != -1)
+		place(usage, keep[n++] = USAGE_FD);
 	place(policy, POLICY_FD);
-	if (os_close_fds(keep, audit != -1 ? 2 : 1) == -1)
+	if (os_close_fds(keep, n) == -1)
 		refuse_errno("descriptors");
 }
 

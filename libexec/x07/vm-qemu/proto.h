@@ -43,6 +43,7 @@ enum frame_type {
 	FRAME_END,		/* struct frame_end */
 	FRAME_EXIT,		/* struct frame_exit: the last one */
 	FRAME_FAILED,		/* text: why nothing was run; the last one */
+	FRAME_USAGE,		/* text: what x07-limit reports, once, if asked for */
 };
 
 struct frame {
@@ -51,7 +52,7 @@ struct frame {
 };
 
 #define FRAME_MAX_TO_GUEST	(8U << 20)	/* arguments, environment, policy */
-#define FRAME_MAX_TO_HOST	4096U
+#define FRAME_MAX_TO_HOST	16384U
 
 struct frame_end {
 	uint32_t	port;
@@ -88,6 +89,7 @@ struct frame_size {
  *	audit	"1" when gates log
  *	wall	milliseconds that the program has, when not what the policy says
  *	net	"1" when there is a host relay behind PORT_NET
+ *	usage	"1" when x07-limit's report is wanted
  */
 
 #endif
