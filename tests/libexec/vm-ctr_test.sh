@@ -1489,8 +1489,11 @@ all_real()
 {
 	vmrun 0 p.json /bin/busybox id -u
 	atf_check -o inline:"$(id -u)\n" cat out
-	# The status, the streams, and what the policy lists.
+	# The status, the streams, what was used, and what the policy lists.
+	_opt=$OPT OPT="$OPT -u ../used"
 	vmrun 1 p.json /bin/busybox false
+	OPT=$_opt
+	atf_check -o inline:'1 null\n' jq -r '"\(.status) \(.struck)"' used
 	vmrun 127 p.json /bin/nothing
 	head -c 300000 /dev/urandom >in
 	IN=in vmrun 0 p.json /bin/busybox cat
