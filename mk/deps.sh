@@ -19,7 +19,9 @@ build   inc:stdio.h                  libc6-dev            musl-dev           -  
 build   inc:linux/landlock.h         linux-libc-dev       linux-headers      -               kernel interface headers
 build   inc:bsd/stdlib.h             libbsd-dev           libbsd-dev         libbsd          BSD idioms: strlcpy, strtonum, setproctitle
 build   lib:libbsd.a                 libbsd-dev           libbsd-static      libbsd          the same for the static gates
-build   inc:sha2.h                   libmd-dev            libmd-dev          libmd           SHA-256 of policies and bundles
+build   lib:libmd.a                  libmd-dev            libmd-dev          -               what the static libbsd needs
+build   inc:nettle/sha2.h            nettle-dev           nettle-dev         nettle          SHA-256, by instructions of the processor
+build   lib:libnettle.a              nettle-dev           nettle-static      nettle          the same for the static gates
 build   inc:libnl3/netlink/netlink.h libnl-3-dev          libnl3-dev         -               netlink: the routes of the empty network namespace
 build   lib:libnl-3.a                libnl-3-dev          libnl3-static      -               the same for the static gate
 build   inc:libnl3/netlink/route/route.h libnl-route-3-dev libnl3-dev        -               routes and links through libnl

@@ -31,3 +31,6 @@ LIBX07=		$(TOP)/lib/libx07/libx07.a
 LIBX07OS=	$(TOP)/lib/libx07os/libx07os.a
 
 INSTALL?=	install
+# Gates are copied into bundles and guests: without what only a debugger reads.
+# A packager who wants that kept sets STRIP=.
+STRIP?=		-s

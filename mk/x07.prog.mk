@@ -11,7 +11,7 @@ $(PROG): $(OBJS) $(LIBX07) $(LIBX07OS)
 
 install: all
 	$(INSTALL) -d $(DESTDIR)$(PROGDIR)
-	$(INSTALL) -m 755 $(PROG) $(DESTDIR)$(PROGDIR)/$(PROG)
+	$(INSTALL) $(STRIP) -m 755 $(PROG) $(DESTDIR)$(PROGDIR)/$(PROG)
 
 clean:
 	rm -f $(PROG) $(CLEANFILES) *.o *.d .buildflags

@@ -98,7 +98,7 @@ list_json(const struct bundle *b)
 	struct json_error e;
 	struct json *doc = json_parse("{}", 2, &e);
 	struct json_value *root = json_root(doc), *parts, *v;
-	char hex[BUNDLE_HEX], mode[8];
+	char hex[DIGEST_HEX], mode[8];
 
 	parts = json_new(doc, JSON_ARRAY);
 	for (size_t i = 0; i < b->n; i++) {
@@ -110,13 +110,13 @@ list_json(const struct bundle *b)
 		json_set(doc, v, "bytes", json_new_int(doc, (int64_t)p->len));
 		json_set(doc, v, "mode", json_new_string(doc, mode));
 		json_set(doc, v, "sha256",
-		    json_new_string(doc, bundle_hex(p->digest, hex)));
+		    json_new_string(doc, digest_hex(p->digest, hex)));
 		json_append(parts, v);
 	}
 	json_set(doc, root, "schema_version",
 	    json_new_string(doc, "x07.bundle.inspect@0.1.0"));
 	json_set(doc, root, "digest",
-	    json_new_string(doc, bundle_hex(b->digest, hex)));
+	    json_new_string(doc, digest_hex(b->digest, hex)));
 	json_set(doc, root, "parts", parts);
 	json_write(stdout, root, JSON_PRETTY);
 	json_free(doc);
@@ -125,11 +125,11 @@ list_json(const struct bundle *b)
 static void
 list_text(const struct bundle *b)
 {
-	char hex[BUNDLE_HEX];
+	char hex[DIGEST_HEX];
 
-	printf("digest sha256:%s\n", bundle_hex(b->digest, hex));
+	printf("digest sha256:%s\n", digest_hex(b->digest, hex));
 	for (size_t i = 0; i < b->n; i++)
-		printf("%s %10" PRIu64 " %s\n", bundle_hex(b->parts[i].digest,
+		printf("%s %10" PRIu64 " %s\n", digest_hex(b->parts[i].digest,
 		    hex), b->parts[i].len, b->parts[i].name);
 }
 

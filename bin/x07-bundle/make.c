@@ -295,7 +295,7 @@ write_report(FILE *to, const struct order *o, const struct bundle *b)
 	struct json_error e;
 	struct json *doc = json_parse("{}", 2, &e);
 	struct json_value *root = json_root(doc), *v, *abi;
-	char hex[BUNDLE_HEX], *digest;
+	char hex[DIGEST_HEX], *digest;
 
 	json_set(doc, root, "schema_version",
 	    json_new_string(doc, "x07.bundle.report@0.3.0"));
@@ -322,7 +322,7 @@ write_report(FILE *to, const struct order *o, const struct bundle *b)
 	json_set(doc, v, "emit_dir", text_or_null(doc, o->emit_dir));
 	json_set(doc, v, "kind", json_new_string(doc, o->vm ? "vm" : "native"));
 	json_set(doc, v, "guest", report_guest(doc, o));
-	digest = join("sha256:", bundle_hex(b->digest, hex));
+	digest = join("sha256:", digest_hex(b->digest, hex));
 	json_set(doc, v, "digest", json_new_string(doc, digest));
 	json_set(doc, root, "bundle", v);
 	json_set(doc, root, "report", json_new(doc, JSON_NULL));

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,7 +21,7 @@
 
 /* A blob: its digest names its file. */
 struct blob {
-	char	digest[SHA256_DIGEST_STRING_LENGTH];
+	char	digest[DIGEST_HEX];
 	size_t	len;
 };
 
@@ -46,9 +45,9 @@ static struct blob
 write_blob(const char *dir, const char *data, size_t len)
 {
 	struct blob b = { .len = len };
-	char name[sizeof("blobs/sha256/") + SHA256_DIGEST_STRING_LENGTH];
+	char name[sizeof("blobs/sha256/") + DIGEST_HEX];
 
-	SHA256Data((const uint8_t *)data, len, b.digest);
+	digest_of(data, len, b.digest);
 	snprintf(name, sizeof(name), "blobs/sha256/%s", b.digest);
 	write_file(dir, name, data, len);
 	return b;
@@ -128,7 +127,7 @@ static struct json_value *
 descriptor(struct json *doc, const char *type, const struct blob *b)
 {
 	struct json_value *v = json_new(doc, JSON_OBJECT);
-	char text[sizeof("sha256:") + SHA256_DIGEST_STRING_LENGTH];
+	char text[sizeof("sha256:") + DIGEST_HEX];
 
 	snprintf(text, sizeof(text), "sha256:%s", b->digest);
 	json_set(doc, v, "mediaType", json_new_string(doc, type));

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
-#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,19 +48,14 @@ static void
 put_file(FILE *list, const char *name, mode_t mode, const char *data, size_t len)
 {
 	char *dir = join(unfinished, "/"), *path = join(dir, name);
-	unsigned char digest[BUNDLE_DIGEST];
-	char hex[BUNDLE_HEX];
-	SHA2_CTX c;
+	char hex[DIGEST_HEX];
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	FILE *f = fd != -1 ? fdopen(fd, "w") : NULL;
 
 	if (f == NULL || fwrite(data, 1, len, f) != len || fflush(f) == EOF ||
 	    fchmod(fd, mode) == -1 || fclose(f) == EOF)
 		die_errno(EXIT_USAGE, "cannot write %s", path);
-	SHA256Init(&c);
-	SHA256Update(&c, (const uint8_t *)data, len);
-	SHA256Final(digest, &c);
-	fprintf(list, "file %s %s\n", name, bundle_hex(digest, hex));
+	fprintf(list, "file %s %s\n", name, digest_of(data, len, hex));
 	free(path);
 	free(dir);
 }
@@ -112,13 +106,13 @@ manifest_of(const struct order *o, const char *image, const char *digest,
 }
 
 static char *
-digest_of(const struct bytes *b)
+digest_text(const struct bytes *b)
 {
-	char *hex = malloc(SHA256_DIGEST_STRING_LENGTH);
+	char *hex = malloc(DIGEST_HEX);
 
 	if (hex == NULL)
 		die_errno(EXIT_USAGE, "memory");
-	return SHA256Data((const uint8_t *)b->data, b->len, hex);
+	return digest_of(b->data, b->len, hex);
 }
 
 char *
@@ -147,8 +141,8 @@ sidecar_make(const struct order *o, const struct bytes *policy, char **digest)
 	    slash != NULL ? slash + 1 : o->out, o->vm_backend, image, *digest);
 	put_file(list, "payload", 0555, payload.data, payload.len);
 	put_file(list, "policy.json", 0444, policy->data, policy->len);
-	manifest = manifest_of(o, image, *digest, digest_of(&payload),
-	    digest_of(policy));
+	manifest = manifest_of(o, image, *digest, digest_text(&payload),
+	    digest_text(policy));
 	put_file(list, "manifest.json", 0444, manifest, strlen(manifest));
 	if (fclose(list) == EOF)
 		die_errno(EXIT_USAGE, "memory");

@@ -5,11 +5,11 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "digest.h"
 #include "overrides.h"
 
 #define NOTES_MAX	4096	/* bytes of notes; a longer text stays as it was */
@@ -108,9 +108,9 @@ read_hosts(struct derive *d)
 static void
 make_digest(struct derive *d, const struct bytes *base)
 {
-	unsigned char hash[SHA256_DIGEST_LENGTH];
+	unsigned char hash[DIGEST_LEN];
 	struct bytes over;
-	SHA2_CTX ctx;
+	struct digest ctx;
 	FILE *fp;
 
 	if ((fp = open_memstream(&over.data, &over.len)) == NULL)
@@ -118,10 +118,10 @@ make_digest(struct derive *d, const struct bytes *base)
 	overrides_write(fp, &d->over);
 	if (fclose(fp) == EOF)
 		die_errno("policy");
-	SHA256Init(&ctx);
-	SHA256Update(&ctx, (const uint8_t *)base->data, base->len);
-	SHA256Update(&ctx, (const uint8_t *)over.data, over.len);
-	SHA256Final(hash, &ctx);
+	digest_start(&ctx);
+	digest_add(&ctx, base->data, base->len);
+	digest_add(&ctx, over.data, over.len);
+	digest_end(&ctx, hash);
 	free(over.data);
 	snprintf(d->digest, sizeof(d->digest), "%02x%02x%02x%02x", hash[0],
 	    hash[1], hash[2], hash[3]);

@@ -11,12 +11,12 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <glob.h>
-#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "digest.h"
 #include "vmrun.h"
 
 #define MODULES_MAX	64
@@ -183,7 +183,7 @@ make_initramfs(struct file *out, const struct kernel *k)
 
 struct image {
 	struct file	manifest, kernel, initramfs, cmdline;
-	char		digest[8 + SHA256_DIGEST_STRING_LENGTH];
+	char		digest[8 + DIGEST_HEX];
 };
 
 /* As the driver computes it: names and contents, in this order. */
@@ -194,15 +194,15 @@ take_digest(struct image *im)
 	    "cmdline" };
 	const struct file *files[] = { &im->manifest, &im->kernel, &im->initramfs,
 	    &im->cmdline };
-	char hex[SHA256_DIGEST_STRING_LENGTH];
-	SHA2_CTX c;
+	char hex[DIGEST_HEX];
+	struct digest c;
 
-	SHA256Init(&c);
+	digest_start(&c);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		SHA256Update(&c, (const uint8_t *)names[i], strlen(names[i]) + 1);
-		SHA256Update(&c, (const uint8_t *)files[i]->data, files[i]->len);
+		digest_add(&c, names[i], strlen(names[i]) + 1);
+		digest_add(&c, files[i]->data, files[i]->len);
 	}
-	SHA256End(&c, hex);
+	digest_end_hex(&c, hex);
 	snprintf(im->digest, sizeof(im->digest), "sha256:%s", hex);
 }
 
@@ -377,7 +377,7 @@ check_owner(const char *dir)
 }
 
 static void
-stamp(SHA2_CTX *c, const char *path)
+stamp(struct digest *c, const char *path)
 {
 	struct stat st;
 	char text[128];
@@ -387,19 +387,19 @@ stamp(SHA2_CTX *c, const char *path)
 		refuse_errno("%s", path);
 	n = snprintf(text, sizeof(text), "%jd %jd.%09ld", (intmax_t)st.st_size,
 	    (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
-	SHA256Update(c, (const uint8_t *)path, strlen(path) + 1);
-	SHA256Update(c, (const uint8_t *)text, (size_t)n + 1);
+	digest_add(c, path, strlen(path) + 1);
+	digest_add(c, text, (size_t)n + 1);
 }
 
 /* A name for what the image would be made of: sizes and times, not contents. */
 static void
-make_key(const struct kernel *k, char hex[SHA256_DIGEST_STRING_LENGTH])
+make_key(const struct kernel *k, char hex[DIGEST_HEX])
 {
 	char *path = vm_tool("guestinit");
-	SHA2_CTX c;
+	struct digest c;
 
-	SHA256Init(&c);
-	SHA256Update(&c, (const uint8_t *)cmdline, sizeof(cmdline));
+	digest_start(&c);
+	digest_add(&c, cmdline, sizeof(cmdline));
 	stamp(&c, k->path);
 	stamp(&c, k->modules);
 	stamp(&c, path);
@@ -409,13 +409,13 @@ make_key(const struct kernel *k, char hex[SHA256_DIGEST_STRING_LENGTH])
 		stamp(&c, path);
 		free(path);
 	}
-	SHA256End(&c, hex);
+	digest_end_hex(&c, hex);
 }
 
 char *
 image_get(bool progress)
 {
-	char hex[SHA256_DIGEST_STRING_LENGTH], *cache, *dir, *file;
+	char hex[DIGEST_HEX], *cache, *dir, *file;
 	struct kernel k;
 	struct image im;
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sha2.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -48,26 +47,18 @@ read_at(int fd, uint64_t at, void *buf, size_t len)
 	return true;
 }
 
-char *
-bundle_hex(const unsigned char digest[BUNDLE_DIGEST], char hex[BUNDLE_HEX])
-{
-	for (size_t i = 0; i < BUNDLE_DIGEST; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-	return hex;
-}
-
 /* ---- the table ---- */
 
 static bool
-take_digest(const char *hex, unsigned char digest[BUNDLE_DIGEST])
+take_digest(const char *hex, unsigned char digest[DIGEST_LEN])
 {
 	static const char digits[] = "0123456789abcdef";
 	const char *p;
 	unsigned v = 0;
 
-	if (strlen(hex) != 2 * BUNDLE_DIGEST)
+	if (strlen(hex) != 2 * DIGEST_LEN)
 		return false;
-	for (size_t i = 0; i < 2 * BUNDLE_DIGEST; i++) {
+	for (size_t i = 0; i < 2 * DIGEST_LEN; i++) {
 		p = strchr(digits, hex[i]);
 		if (p == NULL)
 			return false;
@@ -168,12 +159,12 @@ take_table(struct bundle *b, char *text, uint64_t end)
 int
 bundle_open(struct bundle *b, int fd, char *err, size_t errsz)
 {
-	unsigned char digest[BUNDLE_DIGEST];
+	unsigned char digest[DIGEST_LEN];
 	struct bundle_footer foot;
 	struct stat st;
 	char *text;
 	uint64_t size;
-	SHA2_CTX c;
+	struct digest c;
 
 	*b = (struct bundle){ .fd = fd };
 	if (fstat(fd, &st) == -1)
@@ -194,9 +185,9 @@ bundle_open(struct bundle *b, int fd, char *err, size_t errsz)
 	if (text == NULL || !read_at(fd, size, text, (size_t)foot.len))
 		return fail(err, errsz, "the table cannot be read");
 	text[foot.len] = '\0';
-	SHA256Init(&c);
-	SHA256Update(&c, (const uint8_t *)text, (size_t)foot.len);
-	SHA256Final(digest, &c);
+	digest_start(&c);
+	digest_add(&c, text, (size_t)foot.len);
+	digest_end(&c, digest);
 	if (memcmp(digest, foot.digest, sizeof(digest)) != 0)
 		return fail(err, errsz, "the table was changed: its digest is "
 		    "not the footer's");
@@ -240,24 +231,24 @@ write_all(int fd, const char *p, size_t len)
 int
 bundle_copy(const struct bundle *b, const struct bundle_part *part, int to)
 {
-	unsigned char digest[BUNDLE_DIGEST];
+	unsigned char digest[DIGEST_LEN];
 	char buf[65536];
 	uint64_t at = part->at, left = part->len;
-	SHA2_CTX c;
+	struct digest c;
 	size_t n;
 
-	SHA256Init(&c);
+	digest_start(&c);
 	for (; left > 0; at += n, left -= n) {
 		n = left < sizeof(buf) ? (size_t)left : sizeof(buf);
 		if (!read_at(b->fd, at, buf, n)) {
 			errno = EIO;
 			return -1;
 		}
-		SHA256Update(&c, (const uint8_t *)buf, n);
+		digest_add(&c, buf, n);
 		if (to != -1 && write_all(to, buf, n) == -1)
 			return -1;
 	}
-	SHA256Final(digest, &c);
+	digest_end(&c, digest);
 	if (memcmp(digest, part->digest, sizeof(digest)) == 0)
 		return 0;
 	errno = EBADMSG;
@@ -267,9 +258,9 @@ bundle_copy(const struct bundle *b, const struct bundle_part *part, int to)
 char *
 bundle_load(const struct bundle *b, const struct bundle_part *part)
 {
-	unsigned char digest[BUNDLE_DIGEST];
+	unsigned char digest[DIGEST_LEN];
 	char *data;
-	SHA2_CTX c;
+	struct digest c;
 
 	if (part->len > BUNDLE_LOAD_MAX) {
 		errno = EFBIG;
@@ -284,9 +275,9 @@ bundle_load(const struct bundle *b, const struct bundle_part *part)
 		return NULL;
 	}
 	data[part->len] = '\0';
-	SHA256Init(&c);
-	SHA256Update(&c, (const uint8_t *)data, (size_t)part->len);
-	SHA256Final(digest, &c);
+	digest_start(&c);
+	digest_add(&c, data, (size_t)part->len);
+	digest_end(&c, digest);
 	if (memcmp(digest, part->digest, sizeof(digest)) == 0)
 		return data;
 	free(data);

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "digest.h"
+
 #define BUNDLE_PARTS_MAX	4096
-#define BUNDLE_DIGEST		32	/* bytes of SHA-256 */
-#define BUNDLE_HEX		(2 * BUNDLE_DIGEST + 1)
 
 /* Names of parts. "program/", "gate/" and "lib/" are followed by a name each. */
 #define BUNDLE_STUB		"stub"
@@ -38,14 +38,14 @@ struct bundle_part {
 	char		*name;		/* relative, without "." and ".." */
 	unsigned	 mode;		/* permission bits */
 	uint64_t	 at, len;	/* in the file */
-	unsigned char	 digest[BUNDLE_DIGEST];
+	unsigned char	 digest[DIGEST_LEN];
 };
 
 struct bundle {
 	int			 fd;
 	struct bundle_part	*parts;	/* in the order of the file */
 	size_t			 n;
-	unsigned char		 digest[BUNDLE_DIGEST];	/* of the table */
+	unsigned char		 digest[DIGEST_LEN];	/* of the table */
 };
 
 /*
@@ -66,9 +66,6 @@ int	bundle_copy(const struct bundle *, const struct bundle_part *, int to);
 
 /* The same into malloced memory with a NUL behind it; NULL with errno. */
 char	*bundle_load(const struct bundle *, const struct bundle_part *);
-
-/* A digest as lower-case hexadecimal digits. Returns hex. */
-char	*bundle_hex(const unsigned char digest[BUNDLE_DIGEST], char hex[BUNDLE_HEX]);
 
 /* ---- making one: bundle_write.c ---- */
 

@@ -16,7 +16,7 @@
 struct bundle_footer {
 	char		magic[8];
 	uint64_t	len;		/* of the table before it; little-endian */
-	unsigned char	digest[BUNDLE_DIGEST];
+	unsigned char	digest[DIGEST_LEN];
 };
 
 /* To little-endian, and from it. */

@@ -1,7 +1,6 @@
 /* Making a bundle: parts in their order, then the table, then the footer. */
 #include <errno.h>
 #include <inttypes.h>
-#include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,19 +50,19 @@ bundle_add_fd(struct bundle *b, const char *name, unsigned mode, int from)
 {
 	struct bundle_part *part = next(b, name, mode);
 	char buf[65536];
-	SHA2_CTX c;
+	struct digest c;
 	ssize_t n;
 
 	if (part == NULL)
 		return -1;
-	SHA256Init(&c);
+	digest_start(&c);
 	while ((n = read(from, buf, sizeof(buf))) > 0) {
-		SHA256Update(&c, (const uint8_t *)buf, (size_t)n);
+		digest_add(&c, buf, (size_t)n);
 		if (put(b->fd, buf, (size_t)n) == -1)
 			return -1;
 		part->len += (uint64_t)n;
 	}
-	SHA256Final(part->digest, &c);
+	digest_end(&c, part->digest);
 	return n == -1 ? -1 : 0;
 }
 
@@ -72,13 +71,13 @@ bundle_add(struct bundle *b, const char *name, unsigned mode, const void *data,
     size_t len)
 {
 	struct bundle_part *part = next(b, name, mode);
-	SHA2_CTX c;
+	struct digest c;
 
 	if (part == NULL)
 		return -1;
-	SHA256Init(&c);
-	SHA256Update(&c, data, len);
-	SHA256Final(part->digest, &c);
+	digest_start(&c);
+	digest_add(&c, data, len);
+	digest_end(&c, part->digest);
 	part->len = len;
 	return put(b->fd, data, len);
 }
@@ -87,9 +86,9 @@ int
 bundle_finish(struct bundle *b)
 {
 	struct bundle_footer foot = { .len = 0 };
-	char *text = NULL, hex[BUNDLE_HEX];
+	char *text = NULL, hex[DIGEST_HEX];
 	size_t len = 0;
-	SHA2_CTX c;
+	struct digest c;
 	FILE *f = open_memstream(&text, &len);
 	int ret = -1;
 
@@ -99,15 +98,15 @@ bundle_finish(struct bundle *b)
 	for (size_t i = 0; i < b->n; i++)
 		fprintf(f, "%s %o %" PRIu64 " %s\n", b->parts[i].name,
 		    b->parts[i].mode, b->parts[i].len,
-		    bundle_hex(b->parts[i].digest, hex));
+		    digest_hex(b->parts[i].digest, hex));
 	fprintf(f, "end %zu\n", b->n);
 	if (fclose(f) == EOF)
 		goto out;
 	memcpy(foot.magic, BUNDLE_MAGIC, sizeof(foot.magic));
 	foot.len = bundle_le64(len);
-	SHA256Init(&c);
-	SHA256Update(&c, (const uint8_t *)text, len);
-	SHA256Final(foot.digest, &c);
+	digest_start(&c);
+	digest_add(&c, text, len);
+	digest_end(&c, foot.digest);
 	memcpy(b->digest, foot.digest, sizeof(b->digest));
 	if (put(b->fd, text, len) == 0)
 		ret = put(b->fd, &foot, sizeof(foot));

@@ -2,6 +2,6 @@
 OS_CPPFLAGS=	-I/usr/local/include
 OS_SRCS=	none.c
 OS_STATIC=
-OS_LIBS=	-L/usr/local/lib -lmd
+OS_LIBS=	-L/usr/local/lib -lnettle
 OS_NL_CFLAGS=
 OS_NL_LIBS=

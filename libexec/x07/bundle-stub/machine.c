@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sha2.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -39,17 +38,17 @@ quit(const char *fmt, ...)
 static bool
 copy_checked(int fd, int to, const char *hex)
 {
-	char buf[65536], got[SHA256_DIGEST_STRING_LENGTH];
-	SHA2_CTX c;
+	char buf[65536], got[DIGEST_HEX];
+	struct digest c;
 	ssize_t n;
 
-	SHA256Init(&c);
+	digest_start(&c);
 	while ((n = read(fd, buf, sizeof(buf))) > 0) {
-		SHA256Update(&c, (const uint8_t *)buf, (size_t)n);
+		digest_add(&c, buf, (size_t)n);
 		if (to != -1 && write(to, buf, (size_t)n) != n)
 			quit("%s: %s", PAYLOAD, strerror(errno));
 	}
-	return n == 0 && strcmp(SHA256End(&c, got), hex) == 0;
+	return n == 0 && strcmp(digest_end_hex(&c, got), hex) == 0;
 }
 
 static void

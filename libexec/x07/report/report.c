@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
-#include <sha2.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "digest.h"
 #include "json.h"
 #include "os.h"
 #include "report.h"
@@ -51,7 +51,7 @@ static struct {
 	size_t		 nprogram;
 } run = { .policy_fd = -1, .audit_fd = -1, .usage_fd = -1 };
 
-static char		 digest[SHA256_DIGEST_STRING_LENGTH];
+static char		 digest[DIGEST_HEX];
 static int		 audit[2] = { -1, -1 }, log_fd = -1;
 static int		 used_fd = -1;	/* ours of usage_fd */
 static struct denials	*denials;
@@ -86,7 +86,7 @@ seal_policy(void)
 	if (bytes == NULL)
 		refuse_errno("%s", run.policy);
 	close(fd);
-	SHA256Data((uint8_t *)bytes, len, digest);
+	digest_of(bytes, len, digest);
 	fd = own_fd(os_seal(bytes, len));
 	if (lseek(fd, 0, SEEK_SET) == -1 || dup2(fd, run.policy_fd) == -1)
 		refuse_errno("%s", run.policy);

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "digest.h"
 #include "vm-qemu.h"
 
 #define FILE_MAX	(INT64_C(512) << 20)
@@ -70,15 +70,15 @@ check_digest(const struct file *manifest, const struct file *kernel,
 	static const char *const names[] = { "manifest", "kernel", "initramfs",
 	    "cmdline" };
 	const struct file *files[] = { manifest, kernel, initramfs, cmdline };
-	char hex[SHA256_DIGEST_STRING_LENGTH];
-	SHA2_CTX c;
+	char hex[DIGEST_HEX];
+	struct digest c;
 
-	SHA256Init(&c);
+	digest_start(&c);
 	for (size_t i = 0; i < 4; i++) {
-		SHA256Update(&c, (const uint8_t *)names[i], strlen(names[i]) + 1);
-		SHA256Update(&c, (const uint8_t *)files[i]->data, files[i]->len);
+		digest_add(&c, names[i], strlen(names[i]) + 1);
+		digest_add(&c, files[i]->data, files[i]->len);
 	}
-	SHA256End(&c, hex);
+	digest_end_hex(&c, hex);
 	if (strncmp(want, "sha256:", 7) != 0 || strcmp(want + 7, hex) != 0)
 		refuse("the guest image is sha256:%s, but %s is asked for "
 		    "(X07_VM_GUEST_IMAGE_DIGEST); get that image, or ask for "

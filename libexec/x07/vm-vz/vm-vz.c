@@ -7,13 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../vm-ctr/vm-ctr.h"
+#include "digest.h"
 #include "json.h"
 #include "x07.h"
 
@@ -42,7 +42,7 @@ make_dir(const char *path)
 
 /* Copies a file; with c what is copied goes into the digest as well. */
 static void
-copy_file(const char *from, const char *to, mode_t mode, SHA2_CTX *c)
+copy_file(const char *from, const char *to, mode_t mode, struct digest *c)
 {
 	static char buf[COPY_BYTES];
 	int in = open(from, O_RDONLY | O_CLOEXEC), out;
@@ -55,7 +55,7 @@ copy_file(const char *from, const char *to, mode_t mode, SHA2_CTX *c)
 		refuse_errno("%s", to);
 	while ((n = read(in, buf, sizeof(buf))) > 0) {
 		if (c != NULL)
-			SHA256Update(c, (const uint8_t *)buf, (size_t)n);
+			digest_add(c, buf, (size_t)n);
 		if (write(out, buf, (size_t)n) != n)
 			refuse_errno("%s", to);
 	}
@@ -90,10 +90,10 @@ file_of(const char *manifest, const char *kind)
 }
 
 static void
-take_part(SHA2_CTX *c, const char *label, const char *name, const char *from,
+take_part(struct digest *c, const char *label, const char *name, const char *from,
     const char *to)
 {
-	SHA256Update(c, (const uint8_t *)label, strlen(label) + 1);
+	digest_add(c, label, strlen(label) + 1);
 	copy_file(path_in(from, name), path_in(to, name), 0600, c);
 }
 
@@ -106,8 +106,8 @@ bundle_pin(struct job *j, const char *ref, const char *digest)
 {
 	static const char *const kinds[] = { "kernel", "rootfs", "cmdline" };
 	const char *given = getenv(BUNDLE);
-	char hex[SHA256_DIGEST_STRING_LENGTH], *copy, *manifest;
-	SHA2_CTX c;
+	char hex[DIGEST_HEX], *copy, *manifest;
+	struct digest c;
 
 	if (given != NULL && *given != '\0')
 		ref = given;
@@ -124,11 +124,11 @@ bundle_pin(struct job *j, const char *ref, const char *digest)
 	copy = path_in(j->run->dir, "bundle");
 	manifest = path_in(copy, MANIFEST);
 	make_dir(copy);
-	SHA256Init(&c);
+	digest_start(&c);
 	take_part(&c, MANIFEST, MANIFEST, ref, copy);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		take_part(&c, kinds[i], file_of(manifest, kinds[i]), ref, copy);
-	SHA256End(&c, hex);
+	digest_end_hex(&c, hex);
 	if (strcmp(digest + strlen("sha256:"), hex) != 0)
 		refuse("guest bundle %s is sha256:%s, but %s is asked for "
 		    "(X07_VM_GUEST_IMAGE_DIGEST)", ref, hex, digest);
