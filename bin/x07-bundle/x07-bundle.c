@@ -23,7 +23,7 @@ say(const char *fmt, va_list ap, int err)
 	char text[2048], vis[4096];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	fprintf(stderr, "x07 bundle: %s%s%s\n", diag_vis(vis, sizeof(vis), text,
+	fprintf(stderr, "x07-bundle: %s%s%s\n", diag_vis(vis, sizeof(vis), text,
 	    strlen(text)), err != 0 ? ": " : "", err != 0 ? strerror(err) : "");
 }
 

@@ -37,7 +37,7 @@ struct order {
 	const char	*vm_digest;	/* of that reference */
 };
 
-/* Says "x07 bundle: message" and exits. */
+/* Says "x07-bundle: message" and exits. */
 _Noreturn void	die(int status, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* The same with ": strerror(errno)" behind it. */

@@ -187,6 +187,7 @@ main(int argc, char *argv[])
 	const char *path, *stage;
 
 	setprogname("x07-execgate");
+	chain_hold_stdio(false);
 	options(argc, argv);
 	chain_program(&chain, argv, argv + optind);
 	argv += optind;

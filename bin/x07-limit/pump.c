@@ -117,8 +117,8 @@ pump_open(const struct plan *p)
 		struct stream *s = &streams[i];
 
 		s->cap = p->limit[s->limit];
-		/* A closed descriptor stays closed. */
-		if (!wants(p, s, i) || fcntl(i, F_GETFD) == -1)
+		/* A closed descriptor, which main holds until then, stays closed. */
+		if (!wants(p, s, i) || fcntl(i, F_GETFD) != 0)
 			continue;
 		make_pipe(fds);
 		s->ours = fds[i == STDIN_FILENO];

@@ -224,6 +224,7 @@ main(int argc, char *argv[])
 	int ret;
 
 	setprogname("x07-limit");
+	chain_hold_stdio(false);
 	parse(&p, argc, argv);
 	hold_choose(&p);
 	pump_open(&p);

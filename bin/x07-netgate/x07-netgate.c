@@ -236,19 +236,6 @@ enter(const struct chain *c, const struct rules *r, const char *program)
 		    r->nallow, r->ndeny, net.tcp[1] >= 0 ? "on" : "off");
 }
 
-/*
- * Where one of the first three is closed a socket of ours would take its place. The
- * program still finds it closed.
- */
-static void
-hold_stdio(void)
-{
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) == -1 &&
-		    open("/dev/null", O_RDWR | O_CLOEXEC) != fd)
-			_exit(EXIT_REFUSED);
-}
-
 /* A Unix socket that is connected, and stays so: what is behind it was chosen. */
 static bool
 leads_one_way(int fd)
@@ -294,7 +281,7 @@ main(int argc, char *argv[])
 	size_t nkeep;
 
 	setprogname(argv[0]);
-	hold_stdio();
+	chain_hold_stdio(false);
 	while ((opt = getopt_long(argc, argv, "+a:A:d:D:uc:b:t:" CHAIN_SHORTOPTS,
 	    longopts, NULL)) != -1) {
 		if (opt == 'h')

@@ -79,14 +79,6 @@ is_yes(const char *name)
 	return false;
 }
 
-static void
-hold_stdio(void)
-{
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) != fd)
-			_exit(EXIT_REFUSED);
-}
-
 /* The guest's image, and what it must be: options, then variables. */
 static void
 choose_image(struct job *j)
@@ -182,7 +174,7 @@ main(int argc, char *argv[])
 	int opt;
 
 	setprogname("x07-vmrun");
-	hold_stdio();
+	chain_hold_stdio(true);
 	if (argc > 1 && strcmp(argv[1], "image") == 0)
 		return image_main(argc - 1, argv + 1);
 	while ((opt = getopt_long(argc, argv, "+b:r:u:w:" CHAIN_SHORTOPTS, longopts,

@@ -29,6 +29,17 @@ static const bool may_hold[NGATES][NGATES] = {
 	{ false, false, false, false },
 };
 
+void
+chain_hold_stdio(bool pass_on)
+{
+	int flags = O_RDWR | (pass_on ? 0 : O_CLOEXEC);
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1 &&
+		    open("/dev/null", flags) != fd)
+			_exit(EXIT_REFUSED);
+}
+
 static int
 gate_index(const char *path)
 {

@@ -254,9 +254,7 @@ vm_driver_main(const struct vm_driver *d, int argc, char *argv[])
 
 	snprintf(name, sizeof(name), "vm-%s", d->name);
 	setprogname(name);
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) != fd)
-			_exit(EXIT_REFUSED);
+	chain_hold_stdio(true);
 	if (argc < 2)
 		usage(d);
 	verb = argv[1];

@@ -214,6 +214,13 @@ bool	chain_option(struct chain *, int opt, const char *arg);
 void	chain_program(struct chain *, char *const orig_argv[], char *const argv[]);
 
 /*
+ * Called first of all: where one of the first three descriptors is closed a file of ours
+ * would take its number, so /dev/null does. What is executed later gets that when it is to
+ * pass on, and else finds the descriptor closed as before. Exits 125 where it cannot be.
+ */
+void	chain_hold_stdio(bool pass_on);
+
+/*
  * The path execvp(3) would take for name under PATH; NULL with errno ENOENT
  * or EACCES. In malloced memory.
  */

@@ -117,6 +117,26 @@ atf_test_case policy
 policy_head() { atf_set descr "-p and -P: the policy reaches each gate alone and all of them in a chain"; }
 policy_body() { both policy_once; }
 
+# No file of a gate's own takes the number of a closed descriptor, or is taken for it.
+closed_once()
+{
+	free_policy
+	for gate in $GATES; do
+		for words in '' "-p $policy" '-l log'; do
+			for closed in '<&-' '>&-' '2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
+				atf_check -s exit:9 sh -c \
+				    "exec $AS $gate $words -- sh -c 'exit 9' $closed"
+			done
+		done
+		rm -f log
+	done
+	rm -rf .x07
+}
+
+atf_test_case closed
+closed_head() { atf_set descr "standard descriptors that are closed at the start do no harm"; }
+closed_body() { both closed_once; }
+
 atf_test_case bad_form
 bad_form_head() { atf_set descr "a form that is truncated, unknown or doubled is refused by every gate"; }
 bad_form_body()
@@ -317,6 +337,7 @@ atf_init_test_cases()
 	atf_add_test_case order
 	atf_add_test_case chains
 	atf_add_test_case policy
+	atf_add_test_case closed
 	atf_add_test_case bad_form
 	atf_add_test_case leaks
 	atf_add_test_case setid
