@@ -168,7 +168,10 @@ parse(struct order *o, struct line *l, int argc, char *argv[])
 {
 	int opt, at;
 
-	while ((opt = getopt_long(argc, argv, "+h", longopts, &at)) != -1)
+	while ((opt = getopt_long(argc, argv, "+h", longopts, &at)) != -1) {
+		if (opt >= OPT_PROFILE && optarg != NULL && *optarg == '\0')
+			die(EXIT_USAGE, "--%s: its argument is empty",
+			    longopts[at].name);
 		switch (opt) {
 		case OPT_PROFILE: l->profile = optarg; break;
 		case OPT_WORLD: l->world = optarg; break;
@@ -196,6 +199,7 @@ parse(struct order *o, struct line *l, int argc, char *argv[])
 			/* getopt(3) has said what is wrong, in one line. */
 			exit(EXIT_USAGE);
 		}
+	}
 }
 
 /* ---- making sense of them ---- */

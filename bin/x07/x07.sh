@@ -120,7 +120,15 @@ find_helper()
 # directory NAME: its real path in $directory, with the newlines it may end in.
 directory()
 {
-	directory=$(cd -- "$1" && pwd -P && echo .) && directory=${directory%??}
+	directory=$(cd -- "$1" 2>/dev/null && pwd -P 2>/dev/null && echo .)
+	directory=${directory%??}
+	[ -n "$directory" ]
+}
+
+# The working directory may be gone, or above it be no way for us.
+need_here()
+{
+	[ -n "$here" ] || die "the working directory cannot be named; cd somewhere else"
 }
 
 # absolute PATH BASE: in $absolute.
@@ -708,6 +716,16 @@ show()
 
 # ---- the commands ----
 
+# full FLAG VALUE: an option that is given says something. An unset variable of a script
+# must not choose the weaker default.
+full()
+{
+	case $1:$2 in
+	--input-b64:) ;;
+	*:) die "$1: its argument is empty" ;;
+	esac
+}
+
 # number FLAG VALUE: a count, or the end.
 number()
 {
@@ -746,12 +764,14 @@ run()
 		--allow-host|--allow-host-file|--deny-host|--deny-host-file|\
 		--allow-read-root|--allow-write-root)
 			[ $# -ge 2 ] || die "$1 needs an argument"
+			full "$1" "$2"
 			take_option "$1" "$2"
 			shift 2 ;;
 		--out|--emit-dir|--emit|--oci|--vm-backend|--vm-image|--vm-image-digest)
 			[ "$command" = bundle ] ||
 			    die "unknown option $1 (x07 run -h lists them)"
 			[ $# -ge 2 ] || die "$1 needs an argument"
+			full "$1" "$2"
 			take_option "$1" "$2"
 			shift 2 ;;
 		--i-accept-weaker-isolation) accept=yes; shift ;;
@@ -919,9 +939,11 @@ check_world()
 
 no_program()
 {
+	_usage='x07 run [options] -- program [argument ...]'
+	[ "$command" = run ] || _usage='x07 bundle [options] --out PATH -- program'
 	[ -z "$entry" ] || die "no program: $root/$entry does not exist, and no \
-command was given; usage: x07 run [options] -- program [argument ...]"
-	die "no program given; usage: x07 run [options] -- program [argument ...]"
+command was given; usage: $_usage"
+	die "no program given; usage: $_usage"
 }
 
 # The manifest, and the policy when the project starts sandboxed.
@@ -933,8 +955,12 @@ init()
 		--template)
 			[ $# -ge 2 ] || die "$1 needs an argument"
 			template=$2
+			full "$1" "$2"
 			shift 2 ;;
-		--template=*) template=${1#*=}; shift ;;
+		--template=*)
+			template=${1#*=}
+			full --template "$template"
+			shift ;;
 		-h|--help) usage; exit 0 ;;
 		*) die "unknown argument $1; usage: x07 init [--template NAME]" ;;
 		esac
@@ -980,9 +1006,9 @@ esac
 if [ -h "$self" ]; then
 	self=$(readlink -f -- "$self" && echo .) && self=${self%??}
 fi
-directory "${self%/*}/" || exit 2
+directory "${self%/*}/" || die "cannot find the directory of $self"
 bindir=$directory
-directory . || exit 2
+directory . || :
 here=$directory
 find_tool x07-policy || die "x07-policy is not installed"
 x07_policy=$tool
@@ -991,6 +1017,7 @@ case ${1-} in
 init|run)
 	command=$1
 	shift
+	need_here
 	"$command" "$@" ;;
 policy)
 	command=policy
@@ -1005,6 +1032,7 @@ bundle)
 		find_tool x07-bundle || die "x07-bundle is not installed" 1
 		exec "$tool" "$@" ;;
 	esac
+	need_here
 	run "$@" ;;
 doctor)
 	command=doctor

@@ -231,6 +231,13 @@ read_setting(const char *path)
 const char *
 os_namespace_hint(int err)
 {
+	/* What has nothing to do with namespaces. */
+	if (err == EMFILE || err == ENFILE)
+		return "too few descriptors may be open; raise ulimit -n";
+	if (err == EAGAIN)
+		return "too many processes of this user; raise ulimit -u";
+	if (err == ENOMEM)
+		return "too little memory";
 	if (read_setting("/proc/sys/kernel/unprivileged_userns_clone") == '0')
 		return "user namespaces are switched off here; as root: "
 		    "sysctl kernel.unprivileged_userns_clone=1";

@@ -602,6 +602,11 @@ usage_body()
 	3 $accept --policy broken.json --out app -- ./prog
 	2 --nonsense --out app -- ./prog
 	2 --out
+	2 --out '' -- ./prog
+	2 --profile '' --out app -- ./prog
+	2 --policy '' --out app -- ./prog
+	2 --oci '' --out app -- ./prog
+	2 --emit-dir '' --out app -- ./prog
 	END
 	atf_check -s exit:3 -o ignore -e match:"wall_ms" x07-bundle $accept \
 	    --policy bad.json --allow-read-root . --out app -- ./prog

@@ -52,7 +52,29 @@ usage_body()
 		[ "$(wc -l <err)" -eq 1 ] || atf_fail "x07 run $args: $(cat err)"
 		[ ! -s out ] || atf_fail "x07 run $args wrote to stdout"
 	done
+	# An unset variable of a script must not choose the world without a policy.
+	for o in --profile --policy --sandbox-backend --world --log --report --project \
+	    --program --input --allow-read-root; do
+		atf_check -s exit:2 -e inline:"x07 run: $o: its argument is empty\n" \
+		    x07 run "$o" '' -- touch ran
+		atf_check -s exit:2 -e inline:"x07 run: $o: its argument is empty\n" \
+		    x07 run "$o=" -- touch ran
+	done
+	atf_check -s exit:2 -e match:'--template: its argument is empty' x07 init --template ''
+	atf_check -s exit:2 -e match:'--out: its argument is empty' \
+	    x07 bundle --out '' -- true
+	atf_check -s exit:2 -e match:'usage: x07 bundle .options. --out PATH -- program' \
+	    x07 bundle --out a
+	atf_check x07 run --input-b64 '' -- cat
 	[ ! -e ran ] || atf_fail "a program was run"
+	mkdir gone
+	cd gone || atf_fail "cd"
+	rmdir ../gone
+	for c in 'run -- true' init 'bundle --out b -- true'; do
+		atf_check -s exit:2 -e match:'working directory|x07.json' x07 $c
+	done
+	atf_check -s exit:0 -o match:"^x07 [0-9]" -e ignore x07 version
+	cd .. || atf_fail "cd"
 	atf_check -s exit:2 -e match:"unknown command" x07 moon
 	atf_check -s exit:0 -o match:"x07 run \[options\]" x07 help
 	atf_check -s exit:0 -o match:"^x07 [0-9]" x07 version

@@ -74,6 +74,7 @@ programs_body()
 	cat >tools/docker <<'EOF'
 #!/bin/sh
 [ "$1" = info ] || exit 3
+echo "warning: an old file" >&2
 echo "no daemon here" >&2
 exit 1
 EOF
@@ -82,6 +83,12 @@ EOF
 	PATH=$PWD/tools:$PATH x07 doctor -j >json
 	atf_check -o match:"^absent $PWD/tools/docker is installed, but not usable: no daemon here" \
 	    jq -r "$state" json
+	printf '#!/bin/sh\necho "no newuidmap in PATH" >&2\nexit 1\n' >tools/docker
+	if command -v apt-get >/dev/null; then
+		PATH=$PWD/tools:$PATH x07 doctor -j >json
+		atf_check -o match:"apt-get install uidmap" jq -r '.checks[] |
+		    select(.name == "docker") | .fix' json
+	fi
 	printf '#!/bin/sh\nexec sleep 60\n' >tools/docker
 	PATH=$PWD/tools:$PATH x07 doctor -j >json
 	atf_check -o match:"^absent .*it does not answer" jq -r "$state" json

@@ -101,6 +101,16 @@ try_gates(void)
 	return status == 0;
 }
 
+/* What a tool says, without the name that it begins with. */
+static const char *
+without_name(const char *said, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncmp(said, name, n) == 0 && strncmp(said + n, ": ", 2) == 0 ?
+	    said + n + 2 : said;
+}
+
 /* Asks each driver of libexec/x07/vm-NAME whether it could run something. */
 static bool
 ask_drivers(void)
@@ -113,17 +123,18 @@ ask_drivers(void)
 	glob(pattern, 0, NULL, &g);
 	for (size_t i = 0; i < g.gl_pathc; i++) {
 		char *argv[] = { g.gl_pathv[i], probe, NULL };
+		const char *name = strrchr(argv[0], '/') + 1;
 		int status;
 
 		/* The reaper is no driver: it ends what one has left. */
 		if (access(argv[0], X_OK) == -1 ||
-		    strcmp(strrchr(argv[0], '/'), "/vm-reaper") == 0)
+		    strcmp(name, "vm-reaper") == 0)
 			continue;
 		status = run_quietly(argv, PROBE_SECONDS, text);
 		any = any || status == 0;
-		tell(strrchr(argv[0], '/') + 1, status == 0 ? OS_STATE_OK :
-		    STATE_ABSENT, status == 0 ? "says it can run" : *text != '\0' ?
-		    text : "cannot run, and did not say why", NULL);
+		tell(name, status == 0 ? OS_STATE_OK : STATE_ABSENT, status == 0 ?
+		    "says it can run" : *text != '\0' ? without_name(text, name) :
+		    "cannot run, and did not say why", NULL);
 	}
 	globfree(&g);
 	free(pattern);
@@ -365,6 +376,7 @@ main(int argc, char *argv[])
 	int ch;
 
 	setprogname("x07 doctor");
+	opterr = 0;
 	while ((ch = getopt(argc, argv, "B:L:W:b:hj")) != -1)
 		switch (ch) {
 		case 'B':

@@ -25,7 +25,7 @@ void	tell(const char *name, int state, const char *detail, const char *fix);
 void	examine_programs(bool root);
 
 /*
- * Runs argv, without input; in text what it said on stderr, first line.
+ * Runs argv, without input; in text what it said on stderr, last line.
  * Returns its exit status, 124 when it took longer than seconds.
  */
 int	run_quietly(char *const argv[], unsigned seconds, char text[TEXT_MAX]);

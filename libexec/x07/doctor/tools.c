@@ -144,10 +144,13 @@ static const char *
 wake_command(const struct program *p, const char *said, bool root,
     char text[TEXT_MAX])
 {
+	static const char *const uidmap[NMANAGERS] = { "uidmap", "shadow-uidmap", NULL };
 	const char *sudo = root ? "" : "sudo ";
 	struct stat st;
 	char *daemon;
 
+	if (strstr(said, "newuidmap") != NULL)
+		return install_command(uidmap, root, text);
 	if (strcmp(p->name, "docker") != 0)
 		return NULL;
 	daemon = chain_lookup("dockerd");
@@ -218,13 +221,36 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* The beginning of what comes from fd until its end or the deadline. */
+/*
+ * Appends what a program said to text, whose last line alone is kept: warnings come
+ * first. Whether the line is over is in *over.
+ */
+static void
+keep_last_line(char text[TEXT_MAX], bool *over, const char *said, size_t n)
+{
+	size_t len = strlen(text);
+
+	for (; n > 0; said++, n--) {
+		if (*said == '\n') {
+			*over = true;
+			continue;
+		}
+		if (*over)
+			len = 0;
+		*over = false;
+		if (len < TEXT_MAX - 1)
+			text[len++] = *said;
+		text[len] = '\0';
+	}
+}
+
+/* The last line of what comes from fd until its end or the deadline. */
 static bool
 read_until(int fd, int64_t deadline, char text[TEXT_MAX])
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char buf[1024];
-	size_t len = 0;
+	bool over = false;
 	ssize_t n;
 
 	for (;;) {
@@ -237,12 +263,7 @@ read_until(int fd, int64_t deadline, char text[TEXT_MAX])
 			continue;
 		if (n <= 0)
 			return true;
-		if ((size_t)n > TEXT_MAX - 1 - len)
-			n = (ssize_t)(TEXT_MAX - 1 - len);
-		memcpy(text + len, buf, (size_t)n);
-		len += (size_t)n;
-		text[len] = '\0';
-		text[strcspn(text, "\n")] = '\0';
+		keep_last_line(text, &over, buf, (size_t)n);
 	}
 }
 
