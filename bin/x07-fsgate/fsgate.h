@@ -80,6 +80,12 @@ void	roots_resolve(const struct roots *, const char *base, struct view *,
 	    const struct chain *);
 
 /*
+ * Covers what of the kernel (proc, sysfs, cgroups ...) is mounted below what is shown;
+ * not below a root that lies in such a mount itself. When all is in the view.
+ */
+void	roots_cover_kernel(struct view *);
+
+/*
  * A handle of path. Below base (NULL: none) it is reached without leaving base through
  * a symbolic link; -1 with errno as os_path_open.
  */

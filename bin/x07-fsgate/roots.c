@@ -275,3 +275,78 @@ roots_resolve(const struct roots *r, const char *base, struct view *v,
 	for (size_t i = 0; i < r->n; i++)
 		resolve(&r->list[i], base, v, c);
 }
+
+/* ---- what is mounted in them and is no files ---- */
+
+struct points {
+	char	**list;
+	size_t	n, space;
+};
+
+static int
+collect(const char *point, void *arg)
+{
+	struct points *p = arg;
+
+	if (p->n == p->space) {
+		p->space = p->space * 2 + 32;
+		p->list = reallocarray(p->list, p->space, sizeof(*p->list));
+		if (p->list == NULL)
+			return -1;
+	}
+	p->list[p->n] = strdup(point);
+	return p->list[p->n++] == NULL ? -1 : 0;
+}
+
+/* Does the tree itself lie in such a mount? Then it was asked for. */
+static bool
+lies_in(const char *tree, const struct points *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (path_within(tree, p->list[i]))
+			return true;
+	return false;
+}
+
+/* Entry i shows the tree at source. What another entry shows is that one's matter. */
+static void
+cover(struct view *v, size_t i, const char *source, const char *point)
+{
+	const char *path = v->entries[i].item.path;
+	char *seen;
+
+	if (!path_within(point, source))
+		return;
+	if (asprintf(&seen, "%s%s", path[1] != '\0' ? path : "",
+	    point + (source[1] != '\0' ? strlen(source) : 0)) == -1)
+		refuse_errno("memory");
+	if (view_cover(v, seen) == &v->entries[i])
+		view_add(v, RANK_HIDDEN, OS_VIEW_HIDE, seen, NULL, -1);
+	free(seen);
+}
+
+void
+roots_cover_kernel(struct view *v)
+{
+	struct points p = { NULL, 0, 0 };
+	char source[PATH_MAX];
+	size_t n = v->n;
+
+	if (os_kernel_mounts(collect, &p) == -1)
+		refuse_errno("/proc/self/mounts");
+	for (size_t i = 0; i < n; i++) {
+		const struct os_view_item *it = &v->entries[i].item;
+
+		if (it->kind != OS_VIEW_READ && it->kind != OS_VIEW_WRITE)
+			continue;
+		if (it->fd == -1)
+			strlcpy(source, it->path, sizeof(source));
+		else if (!real_path(it->fd, source))
+			refuse_errno("%s", it->path);
+		for (size_t k = 0; k < p.n && !lies_in(source, &p); k++)
+			cover(v, i, source, p.list[k]);
+	}
+	while (p.n > 0)
+		free(p.list[--p.n]);
+	free(p.list);
+}

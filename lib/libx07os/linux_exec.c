@@ -20,7 +20,6 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <linux/mount.h>
-#include <mntent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -377,35 +376,25 @@ step_over(void)
 	return chdir("/");
 }
 
+/* Some may be where nobody here gets. */
+static int
+protect(const char *point, void *arg)
+{
+	(void)arg;
+	return set_mount(AT_FDCWD, point, MOUNT_ATTR_RDONLY, 0) == -1 &&
+	    errno != ENOENT && errno != EACCES && errno != EINVAL ? -1 : 0;
+}
+
 /*
  * The files of the kernel, wherever they are mounted. Through a mem file of /proc a
  * process can write where it may not execute what it wrote, or into a child that has
- * been judged; and files of both, which are root's by their mode alone, name programs
- * that the kernel starts itself.
+ * been judged; and some, which are root's by their mode alone, name programs that the
+ * kernel starts itself.
  */
-static bool
-is_kernels(const char *type)
-{
-	return strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0;
-}
-
-/* Some may be where nobody here gets. */
 static int
 protect_kernel(void)
 {
-	FILE *f = setmntent("/proc/self/mounts", "re");
-	struct mntent *m;
-	int ret = 0;
-
-	if (f == NULL)
-		return -1;
-	while (ret == 0 && (m = getmntent(f)) != NULL)
-		if (is_kernels(m->mnt_type) &&
-		    set_mount(AT_FDCWD, m->mnt_dir, MOUNT_ATTR_RDONLY, 0) == -1 &&
-		    errno != ENOENT && errno != EACCES && errno != EINVAL)
-			ret = -1;
-	endmntent(f);
-	return ret;
+	return os_kernel_mounts(protect, NULL);
 }
 
 static int

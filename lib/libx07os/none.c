@@ -110,6 +110,14 @@ os_path_open(int base, const char *path, unsigned flags)
 }
 
 int
+os_kernel_mounts(int (*f)(const char *point, void *), void *arg)
+{
+	(void)f;
+	(void)arg;
+	return unsupported();
+}
+
+int
 os_view_enter(const struct os_view *view, const char **what)
 {
 	(void)view;

@@ -264,6 +264,13 @@ enum {
  */
 int	os_path_open(int base, const char *path, unsigned flags);
 
+/*
+ * Calls f for every place where a file system is mounted that is the kernel itself (proc,
+ * sysfs, cgroups and their like), until it returns other than 0; returns that, or -1 with
+ * errno. proc(5), /proc/self/mounts.
+ */
+int	os_kernel_mounts(int (*f)(const char *point, void *), void *arg);
+
 enum os_view_kind {
 	OS_VIEW_READ,		/* the file or tree fd names, with all mounted below, read-only */
 	OS_VIEW_WRITE,		/* the same, writable where the caller may write */

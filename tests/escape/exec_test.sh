@@ -160,6 +160,30 @@ own_memory_body()
 	    unshare -m sh run.sh $PY "$X07_TESTS/escape/exec_attack.py"
 }
 
+atf_test_case kernels
+kernels_head()
+{
+	atf_set descr "14: files of the kernel that are mounted in other places"
+	atf_set require.user root
+}
+kernels_body()
+{
+	mkdir k
+	cat >run.sh <<-'END'
+	# run.sh TYPE FILE: such a file system, with that file.
+	mount -t "$1" k k || exit 90
+	sh -c ": >>k/$2" || exit 91
+	! x07-execgate -- sh -c ": >>k/$2" || exit 1
+	# The twin: files are the matter of other gates.
+	umount k && mount -t tmpfs k k
+	x07-execgate -- sh -c ": >>k/file"
+	END
+	for f in 'cgroup2 cgroup.procs' 'mqueue queue' 'proc sys/kernel/core_pattern'; do
+		# shellcheck disable=SC2086
+		atf_check -e match:'Read-only file system' unshare -m -i sh run.sh $f
+	done
+}
+
 atf_test_case names
 names_head()
 {
@@ -585,7 +609,7 @@ killed_body() { both do_killed; }
 
 atf_init_test_cases()
 {
-	for t in loaders memory own_memory names writing nameless scripts helpers races \
+	for t in loaders memory own_memory kernels names writing nameless scripts helpers races \
 	    directory privileges terminal watcher surface killed; do
 		atf_add_test_case $t
 	done
