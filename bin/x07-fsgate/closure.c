@@ -334,6 +334,85 @@ wanted(const char *name, const char *const *list, size_t n)
 	return false;
 }
 
+/* May we read of it what not everybody may? */
+static bool
+is_private(int dir, const char *name, const struct stat *st)
+{
+	mode_t all = S_ISDIR(st->st_mode) ? S_IROTH | S_IXOTH : S_IROTH;
+
+	return (st->st_mode & all) != all && !S_ISLNK(st->st_mode) &&
+	    (faccessat(dir, name, R_OK, AT_EACCESS) == 0 ||
+	    (S_ISDIR(st->st_mode) && faccessat(dir, name, X_OK, AT_EACCESS) == 0));
+}
+
+static void	cover_private(struct view *, int fd, const char *path);
+
+static void
+cover_entry(struct view *v, int dir, const char *name, const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return;
+	if (is_private(dir, name, &st)) {
+		if (view_cover(v, path)->rank < RANK_READ)
+			view_add(v, RANK_HIDDEN, OS_VIEW_HIDE, path, NULL, -1);
+		return;
+	}
+	fd = S_ISDIR(st.st_mode) ? openat(dir, name, O_RDONLY | O_DIRECTORY |
+	    O_NOFOLLOW | O_CLOEXEC) : -1;
+	if (fd != -1)
+		cover_private(v, fd, path);
+}
+
+/*
+ * Keys lie beside the certificates: they are covered, but for what a root shows. Takes
+ * fd over.
+ */
+static void
+cover_private(struct view *v, int fd, const char *path)
+{
+	DIR *d = fdopendir(fd);
+	struct dirent *de;
+	char *name;
+
+	if (d == NULL)
+		refuse_errno("%s", path);
+	while ((errno = 0, de = readdir(d)) != NULL) {
+		/* Most are links to certificates. */
+		if (de->d_type == DT_LNK || strcmp(de->d_name, ".") == 0 ||
+		    strcmp(de->d_name, "..") == 0)
+			continue;
+		if (asprintf(&name, "%s/%s", path, de->d_name) == -1)
+			refuse_errno("memory");
+		cover_entry(v, fd, de->d_name, name);
+		free(name);
+	}
+	if (errno != 0)
+		refuse_errno("%s", path);
+	closedir(d);
+}
+
+static void
+cover_keys(struct view *v)
+{
+	static const char *const dirs[] = { "/etc/ssl", "/etc/pki" };
+	char *path;
+	int fd;
+
+	for (size_t i = 0; i < LEN(dirs); i++) {
+		if ((path = realpath(dirs[i], NULL)) == NULL)
+			continue;
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd != -1 && view_is_bound(v, path))
+			cover_private(v, fd, path);
+		else if (fd != -1)
+			close(fd);
+		free(path);
+	}
+}
+
 void
 closure_system(struct view *v, enum closure closure)
 {
@@ -359,6 +438,7 @@ closure_system(struct view *v, enum closure closure)
 			closure_expose(v, path, CHECK_NONE);
 	}
 	closedir(etc);
+	cover_keys(v);
 }
 
 /* ---- who the program is ---- */

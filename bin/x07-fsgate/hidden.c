@@ -48,6 +48,13 @@ type_of(int dir, const struct dirent *de)
 	    DT_REG;
 }
 
+static void
+hide(struct walk *w, const char *path)
+{
+	view_add(w->view, RANK_HIDDEN, OS_VIEW_HIDE, path, NULL, -1);
+	w->covers++;
+}
+
 static void	walk_below(struct walk *, int fd, const char *path, int depth);
 
 static void
@@ -65,17 +72,21 @@ visit(struct walk *w, int dir, const struct dirent *de, const char *path,
 		return;		/* has a search of its own, or needs none */
 	type = type_of(dir, de);
 	if (de->d_name[0] == '.' || (type == DT_SOCK && !w->write)) {
-		view_add(w->view, RANK_HIDDEN, OS_VIEW_HIDE, path, NULL, -1);
-		w->covers++;
+		hide(w, path);
 		return;
 	}
 	if (type != DT_DIR)
 		return;
 	fd = openat(dir, de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 	    O_CLOEXEC | O_NONBLOCK);
-	/* What we cannot list the program cannot either: it is the same user. */
-	if (fd == -1 && (errno == EACCES || errno == ENOENT))
+	if (fd == -1 && errno == ENOENT)
 		return;
+	/* What it holds can be opened by whoever knows the name, without a list. */
+	if (fd == -1 && errno == EACCES) {
+		if (faccessat(dir, de->d_name, X_OK, AT_EACCESS) == 0)
+			hide(w, path);
+		return;
+	}
 	if (fd == -1)
 		refuse_errno("fs.deny_hidden: %s", path);
 	walk_below(w, fd, path, depth);
@@ -111,9 +122,13 @@ hidden_cover(struct view *v, int fd, const char *path, bool write)
 	struct walk w = { .view = v, .root = path, .write = write };
 	int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (dir == -1 && (errno == ENOTDIR || errno == EACCES))
+	if (dir == -1 && errno == ENOTDIR)
 		return;
+	if (dir == -1 && errno == EACCES && faccessat(fd, ".", X_OK, AT_EACCESS) == -1)
+		return;		/* closed to the program as well */
 	if (dir == -1)
-		refuse_errno("fs.deny_hidden: %s", path);
+		refuse("fs.deny_hidden: %s cannot be searched for hidden entries "
+		    "(%s); name what is in it, or set fs.deny_hidden to false",
+		    path, strerror(errno));
 	walk_below(&w, dir, path, 0);
 }

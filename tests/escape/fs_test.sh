@@ -350,6 +350,87 @@ do_proc()
 }
 proc_body() { both do_proc; }
 
+# In $MACHINE what runs a command with mounts and message queues of its own.
+machine()
+{
+	MACHINE="$AS unshare -U -r -m -i"
+	! as_root || MACHINE="unshare -m -i"
+}
+
+atf_test_case kernels
+kernels_head()
+{
+	atf_set descr "20: /proc and its like mounted below a root"
+}
+do_kernels()
+{
+	setup
+	machine
+	rm -f out
+	cat >run.sh <<-'END'
+	# run.sh TYPE FILE: such a file system, which has that file.
+	mount -t "$1" k rw/sub || exit 90
+	[ -e "rw/sub/$2" ] || : >"rw/sub/$2" || exit 91
+	try() { want=$1; shift; got=0
+	    x07-fsgate -q "$@" >out 2>&1 || got=$?
+	    [ "$got" -eq "$want" ] || { echo "$got, not $want: $*"; cat out; exit 1; }; }
+	for mode in -r -w; do
+		try 1 $mode rw -- cat "rw/sub/$2"
+		try 2 $mode rw -- sh -c ": >>rw/sub/$2"
+		try 1 $mode rw:/mnt -- cat "/mnt/sub/$2"
+		try 2 $mode / -- ls "$PWD/rw/sub/"
+		# The twin: it is what was asked for.
+		try 0 $mode rw/sub -- cat "rw/sub/$2"
+		try 0 $mode rw -r rw/sub -- cat "rw/sub/$2"
+	done
+	try 0 -w rw/sub -- sh -c ": >>rw/sub/$2"
+	# The twin: a file system that holds files is shown.
+	umount rw/sub
+	mount -t tmpfs t rw/sub
+	echo text >"rw/sub/${2##*/}"
+	try 0 -w rw -- sh -c "cat rw/sub/${2##*/} && : >>rw/sub/${2##*/}"
+	END
+	atf_check $MACHINE sh run.sh mqueue queue
+	! as_root || atf_check $MACHINE sh run.sh proc sys/kernel/core_pattern
+}
+kernels_body() { both do_kernels; }
+
+atf_test_case keys
+keys_head()
+{
+	atf_set descr "20: private keys beside the certificates of the system"
+}
+do_keys()
+{
+	setup
+	machine
+	rm -rf ssl
+	cat >run.sh <<-'END'
+	mkdir -p ssl/private ssl/certs
+	echo key >ssl/private/key
+	echo key >ssl/certs/own.key
+	echo certificate >ssl/certs/certificate
+	chmod 700 ssl/private
+	chmod 600 ssl/certs/own.key
+	mount --bind ssl /etc/ssl || exit 90
+	for k in private/key certs/own.key; do
+		for c in system minimal; do
+			# Root reads a cover, which is empty.
+			x07-fsgate -q --closure $c -- cat /etc/ssl/$k |
+			    grep key && exit 1
+		done
+		for r in /etc /etc/ssl /etc/ssl/$k; do
+			x07-fsgate -q -r $r -- grep key /etc/ssl/$k || exit 2
+		done
+	done
+	x07-fsgate -q -- cat /etc/ssl/certs/certificate
+	END
+	[ -d /etc/ssl ] || atf_skip "no /etc/ssl here"
+	atf_check -e match:"No such file|Permission denied" -o match:certificate \
+	    $MACHINE sh run.sh
+}
+keys_body() { both do_keys; }
+
 atf_test_case across
 across_head()
 {
@@ -412,6 +493,32 @@ do_hidden()
 	stopped $h -- mount umount
 }
 hidden_body() { both do_hidden; }
+
+atf_test_case unlisted
+unlisted_head()
+{
+	atf_set descr "22: dot entries of a directory that cannot be listed"
+	atf_set require.user root
+}
+unlisted_body()
+{
+	AS=$AS_USER
+	chmod 777 .
+	setup
+	mkdir outside/d
+	echo secret | tee outside/d/.s >outside/d/s
+	chmod 711 outside/d
+	atf_check -o inline:"secret\n" $AS cat outside/d/.s
+	works -r outside -- read outside/d/.s
+	stopped -r outside --deny-hidden -- read outside/d/.s
+	stopped -r outside --deny-hidden -- read outside/d/s
+	atf_check -s exit:125 -e match:"cannot be searched for hidden entries" \
+	    $AS $GATE -r outside/d --deny-hidden -- true
+	works -r outside --deny-hidden -r outside/d/s -- read outside/d/s
+	# What is closed to the user is closed to the program.
+	chmod 700 outside/d
+	works -r outside --deny-hidden -- read outside/f
+}
 
 atf_test_case terminal
 terminal_head()
@@ -496,8 +603,8 @@ surface_body()
 
 atf_init_test_cases()
 {
-	for t in swap dotdot wishes later descriptors handed_in sockets ipc proc across hidden \
-	    terminal neighbours surface; do
+	for t in swap dotdot wishes later descriptors handed_in sockets ipc proc kernels keys \
+	    across hidden unlisted terminal neighbours surface; do
 		atf_add_test_case $t
 	done
 }
