@@ -689,7 +689,8 @@ open_log()
 {
 	_umask=$(umask)
 	umask 077
-	{ : >>"$log"; } 2>/dev/null || die "cannot write the log: $log"
+	# A subshell: where a redirection of a special command fails the shell ends.
+	(: >>"$log") 2>/dev/null || die "cannot write the log: $log"
 	exec 9>>"$log"
 	umask "$_umask"
 }

@@ -23,11 +23,16 @@ audit_open(const char *flag, const char *spec)
 	if (strncmp(spec, "fd:", 3) == 0) {
 		char *end;
 		long n = strtol(spec + 3, &end, 10);
+		int mode;
 
 		if (end == spec + 3 || *end != '\0' || n < 0 || n > 1 << 20)
 			refuse("%s %s: not a descriptor number", flag, spec);
-		if (fcntl((int)n, F_GETFD) == -1)
+		mode = fcntl((int)n, F_GETFL);
+		if (mode == -1)
 			refuse("%s %s: the descriptor is not open", flag, spec);
+		if ((mode & O_ACCMODE) == O_RDONLY)
+			refuse("%s %s: the descriptor is not open for writing",
+			    flag, spec);
 		return (int)n;
 	}
 	fd = open(spec, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,

@@ -23,9 +23,9 @@ options_body()
 		for args in '' '--' '--nonsense -- touch ran' '-p /nonexistent -- touch ran' \
 		    '-P 77 -- touch ran' '-P 1 -- touch ran' '-P x -- touch ran' \
 		    '-n -- touch ran' '-l /nonexistent/log -- touch ran' \
-		    '-l fd:77 -- touch ran'; do
+		    '-l fd:77 -- touch ran' '-l fd:0 -- touch ran' '-l . -- touch ran'; do
 			# shellcheck disable=SC2086 # words
-			$gate $args >out 2>err
+			$gate $args </dev/null >out 2>err
 			status=$?
 			[ "$status" -eq 125 ] || atf_fail "$gate $args: exit $status"
 			[ "$(grep -c . err)" -eq 1 ] ||

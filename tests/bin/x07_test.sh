@@ -747,6 +747,28 @@ shells_body()
 		command -v "${sh%% *}" >/dev/null || atf_fail "$sh is missing"
 		atf_check -o inline:"it's  fine\n" $sh "$script" run -q --profile sandbox \
 		    --policy "$policy" $accept -- echo "it's  fine"
+		# What is wrong is one line in each of them.
+		for args in '' --nonsense --profile '--profile moon -- true' \
+		    '--input . --stdin -- true' '--input nonexistent -- true' \
+		    "--profile sandbox --policy $policy -- true" \
+		    "--profile sandbox --policy nonexistent $accept -- true" \
+		    "--profile sandbox --policy $policy $accept -q --log . -- true" \
+		    "--profile sandbox --policy $policy $accept -q --log no/log -- true"; do
+			X07_SANDBOX_BACKEND=os $sh "$script" run $args 2>err
+			status=$?
+			[ "$status" -eq 2 ] || atf_fail "$sh: x07 run $args: exit $status"
+			[ "$(wc -l <err)" -eq 1 ] ||
+			    atf_fail "$sh: x07 run $args: $(cat err)"
+		done
+		atf_check -o inline:"in\n" $sh "$script" run --input-b64 aW4K -- cat
+		printf '#!/bin/sh\necho "$# $1"\n' >"odd ' name"
+		chmod +x "odd ' name"
+		atf_check -o inline:"1 a b\n" $sh "$script" run --program "odd ' name" -- "a b"
+		atf_check -e match:'verb|gate' -o inline:"hidden\n" $sh "$script" run -v -q \
+		    --profile sandbox --policy "$policy" $accept --log log \
+		    --report report.json -- echo hidden
+		atf_check -o inline:"0\n" jq .exit.status report.json
+		rm log report.json
 	done
 }
 
