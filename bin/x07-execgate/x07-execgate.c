@@ -41,15 +41,18 @@ usage(void)
 	fputs(
 "usage: x07-execgate [options] [--] program [argument ...]\n"
 "Runs program; it and its children can execute only what is listed.\n"
-"  -x FILE       may be executed (a bare name is looked up in PATH)\n"
-"  -X DIR        every file beneath may be executed, and none be written\n"
-"  -W DIR        the same, but they stay writable\n"
-"  -L DIR        files beneath may be mapped as libraries\n"
-"  -w            no memory that was both written and executable\n"
-"  --no-spawn    no child processes, and no exec after the program's own\n"
-"  -p FILE, -P FD  take process.* from this policy\n"
-"  -l FILE|fd:N  audit log      -q  no denial lines      -v  say more\n"
-"  -n            dry run        -h  this text            --version\n", stdout);
+"  -x, --exec FILE            may be executed (a bare name: looked up in PATH)\n"
+"  -X, --exec-prefix DIR      every file beneath may be, and none be written\n"
+"  -W, --exec-writable DIR    the same, but they stay writable\n"
+"  -L, --lib-dir DIR          files beneath may be mapped as libraries\n"
+"  -w, --no-write-exec-memory no memory that was both written and executable\n"
+"  --no-spawn                 no child processes, no exec after the program's own\n"
+"  -p, --policy FILE          enforce process.* of a policy\n"
+"  -P, --policy-fd FD         the same, compiled, on a descriptor\n"
+"  -l, --log FILE|fd:N        audit log, JSON lines\n"
+"  -n, --dry-run              say what would be denied, deny nothing\n"
+"  --i-accept-weaker-isolation  needed by -n\n"
+"  -q, --quiet   -v, --verbose   -h, --help   --version\n", stdout);
 	exit(0);
 }
 

@@ -63,6 +63,7 @@ struct gate {
 
 static const char usage_text[] =
 "usage: x07-fsgate [options] [--] program [argument ...]\n"
+"Runs a program that sees the listed files, and what it needs to start.\n"
 "  -r, --read SRC[:DST]   show a file or directory, read-only\n"
 "  -w, --write SRC[:DST]  show it writable; made when missing\n"
 "  --closure WHAT         what the program needs to start: system (default),\n"
@@ -76,11 +77,12 @@ static const char usage_text[] =
 "  --tmp-size SIZE        size of the private /tmp and /dev/shm (512M)\n"
 "  --no-proc              run without /proc\n"
 "  --list                 run nothing; write the view, for a virtual machine\n"
-"  -p FILE, -P FD         policy\n"
-"  -l FILE|fd:N           audit log\n"
-"  -n                     dry run: deny nothing (--i-accept-weaker-isolation)\n"
-"  -q, -v                 less, more messages\n"
-"See x07-fsgate(1).\n";
+"  -p, --policy FILE      enforce fs.* of a policy\n"
+"  -P, --policy-fd FD     the same, compiled, on a descriptor\n"
+"  -l, --log FILE|fd:N    audit log, JSON lines\n"
+"  -n, --dry-run          say what would be refused, deny nothing\n"
+"  --i-accept-weaker-isolation  needed by -n\n"
+"  -q, --quiet   -v, --verbose   -h, --help   --version\n";
 
 static _Noreturn void
 usage(void)

@@ -66,7 +66,8 @@ usage(void)
 "  -p, --policy FILE             enforce net.* and db.net.* of a policy\n"
 "  -P, --policy-fd FD            the same, compiled, on a descriptor\n"
 "  -l, --log FILE|fd:N           audit log, JSON lines\n"
-"  -n, --dry-run                 deny nothing, say what would be denied\n"
+"  -n, --dry-run                 say what would be denied, deny nothing\n"
+"  --i-accept-weaker-isolation   needed by -n\n"
 "  -q, --quiet                   no denial lines\n"
 "  -v, --verbose                 say what is set up\n"
 "  -h, --help    --version\n", stdout);
