@@ -21,6 +21,9 @@
 
 #define MODULES_MAX	64
 #define LEFT_S		600	/* making one takes a second or two */
+#define UNUSED_S	(30 * 24 * 3600)	/* images and kept guests go then */
+#define KEEP		8	/* and when there are more than these, the oldest */
+#define BUSY_S		3600	/* but none that was taken this lately */
 
 /* What the driver needs of a kernel; those it depends on come before them. */
 static const char *const wanted[] = { "virtio_pci", "virtio_console" };
@@ -233,7 +236,7 @@ static void
 remove_image(const char *dir)
 {
 	static const char *const names[] = { "manifest", "kernel", "initramfs",
-	    "cmdline", "digest" };
+	    "cmdline", "digest", "memory", "state" };
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && fd != -1; i++)
@@ -322,6 +325,69 @@ remove_left(const char *cache)
 }
 
 /* ---- the cache ---- */
+
+struct entry {
+	char	*path;
+	time_t	used;
+};
+
+static int
+latest_first(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	return x->used < y->used ? 1 : x->used > y->used ? -1 : 0;
+}
+
+/* Those that match; each use of one gives its directory a new time. */
+static size_t
+list_entries(const char *pattern, struct entry **list)
+{
+	struct stat st;
+	size_t n = 0;
+	glob_t g;
+
+	*list = NULL;
+	if (glob(pattern, 0, NULL, &g) != 0)
+		return 0;
+	*list = calloc(g.gl_pathc + 1, sizeof(**list));
+	for (size_t i = 0; *list != NULL && i < g.gl_pathc; i++)
+		if (lstat(g.gl_pathv[i], &st) == 0 && S_ISDIR(st.st_mode) &&
+		    ((*list)[n].path = strdup(g.gl_pathv[i])) != NULL)
+			(*list)[n++].used = st.st_mtime;
+	globfree(&g);
+	return n;
+}
+
+/*
+ * Removes what was not used for long, and of the rest all but the latest. A run
+ * holds what it uses open, or copies it within BUSY_S of taking it.
+ */
+static void
+prune(const char *cache, const char *suffix)
+{
+	struct entry *list;
+	time_t now = time(NULL);
+	char *pattern;
+	size_t n;
+
+	/* 32 digits of a digest: nothing else in that directory is ours. */
+	if (asprintf(&pattern, "%s/????????????????????????????????%s", cache,
+	    suffix) == -1)
+		refuse_errno("memory");
+	n = list_entries(pattern, &list);
+	if (n > 0)
+		qsort(list, n, sizeof(*list), latest_first);
+	for (size_t i = 0; i < n; i++) {
+		time_t age = now - list[i].used;
+
+		if (age > UNUSED_S || (i >= KEEP && age > BUSY_S))
+			remove_image(list[i].path);
+		free(list[i].path);
+	}
+	free(list);
+	free(pattern);
+}
 
 void
 make_dirs(char *path)
@@ -412,6 +478,15 @@ make_key(const struct kernel *k, char hex[DIGEST_HEX])
 	digest_end_hex(&c, hex);
 }
 
+const char *
+image_cache(void)
+{
+	char *dir = cache_dir();
+
+	check_owner(dir);
+	return dir;
+}
+
 char *
 image_get(bool progress)
 {
@@ -430,10 +505,13 @@ image_get(bool progress)
 		if (progress)
 			note("making the guest image (once)");
 		remove_left(cache);
+		prune(cache, "");
+		prune(cache, ".snap");
 		make_image(&im, &k);
 		write_image(&im, dir);
 	}
 	check_owner(dir);
+	(void)utimensat(AT_FDCWD, dir, NULL, AT_SYMLINK_NOFOLLOW);
 	free(cache);
 	free(file);
 	return dir;

@@ -215,6 +215,10 @@ command(const struct job *j)
 		add(&w, "--digest");
 		add(&w, "%s", j->digest);
 	}
+	if (j->cache != NULL) {
+		add(&w, "--cache");
+		add(&w, "%s", j->cache);
+	}
 	add_limits(&w, j);
 	add_descriptors(&w, j);
 	add_labels(&w, j);

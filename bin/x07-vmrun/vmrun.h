@@ -64,6 +64,8 @@ void	cpio_end(struct cpio *);
  * made when it is not in the cache. Refuses.
  */
 char	*image_get(bool progress);
+/* The directory of this user where they are kept, in malloced memory. Refuses. */
+const char	*image_cache(void);
 /* The subcommand: makes one in DIR (or the cache), prints its digest. */
 int	image_main(int argc, char *argv[]);
 /* mkdir -p, mode 0700; path is changed and restored. Refuses. */
@@ -95,9 +97,11 @@ struct job {
 	struct chain	chain;
 	struct backend	backend;
 	const char	*image, *digest;
+	const char	*cache;			/* for booted guests, or NULL */
 	char		**argv;
 	char		**shown;		/* -r, -w, --closure, with arguments */
 	size_t		nshown;
+	bool		snapshot;		/* keep the booted guest for the next run */
 	bool		build;		/* it builds the program: see x07-vmrun(1) */
 	bool		x07;		/* made by the X07 compiler */
 	bool		net;			/* the policy lists hosts */

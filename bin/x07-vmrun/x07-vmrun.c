@@ -13,7 +13,7 @@
 
 #include "vmrun.h"
 
-enum { OPT_IMAGE = CHAIN_OPT_OWN, OPT_DIGEST, OPT_DEADLINE, OPT_CLOSURE, OPT_X07,
+enum { OPT_IMAGE = CHAIN_OPT_OWN, OPT_DIGEST, OPT_SNAPSHOT, OPT_DEADLINE, OPT_CLOSURE, OPT_X07,
     OPT_BUILD };
 
 static const struct option longopts[] = {
@@ -21,6 +21,7 @@ static const struct option longopts[] = {
 	{ "backend",	required_argument, NULL, 'b' },
 	{ "image",	required_argument, NULL, OPT_IMAGE },
 	{ "image-digest", required_argument, NULL, OPT_DIGEST },
+	{ "snapshot",	no_argument, NULL, OPT_SNAPSHOT },
 	{ "deadline",	required_argument, NULL, OPT_DEADLINE },
 	{ "read",	required_argument, NULL, 'r' },
 	{ "write",	required_argument, NULL, 'w' },
@@ -44,6 +45,8 @@ usage(void)
 "  --image DIR|REF        the guest: a directory made by x07-vmrun image, or an OCI\n"
 "                         reference (X07_VM_GUEST_IMAGE)\n"
 "  --image-digest sha256:HEX  what it must be (X07_VM_GUEST_IMAGE_DIGEST)\n"
+"  --snapshot             keep the booted guest, and start from it next time\n"
+"                         (X07_VM_SNAPSHOT=1)\n"
 "  --deadline UNIX_MS     end then at the latest, whatever the policy says\n"
 "  -r, --read SRC[:DST], -w, --write SRC[:DST], --closure minimal|system|none\n"
 "                         files that are shown beside the policy's, as x07-fsgate\n"
@@ -100,6 +103,9 @@ choose_image(struct job *j)
 		refuse_errno("--image");
 	if (j->image == NULL && j->backend.takes_directory)
 		j->image = image_get(!j->chain.quiet);
+	j->snapshot = is_yes("X07_VM_SNAPSHOT") || j->snapshot;
+	if (j->backend.takes_directory && j->snapshot)
+		j->cache = image_cache();
 }
 
 static int64_t
@@ -148,6 +154,9 @@ own_option(struct job *j, const char **backend, int opt, const char *arg)
 		break;
 	case 'u':
 		j->usage_fd = usage_open(arg);
+		break;
+	case OPT_SNAPSHOT:
+		j->snapshot = true;
 		break;
 	case OPT_DEADLINE:
 		j->not_after_ms = milliseconds(arg);

@@ -20,7 +20,7 @@ void	vm_list_add(struct vm_list *, const char *);
 
 /* What the verb run was told; strings are of argv, or NULL. */
 struct vm_run {
-	const char	*id, *dir, *image, *digest, *cwd, *phase;
+	const char	*id, *dir, *image, *digest, *cwd, *phase, *cache;
 	int64_t		deadline_ms;	/* since 1970 */
 	int64_t		grace_ms, wall_ms;
 	int64_t		memory, cpus;	/* 0: not said */

@@ -35,6 +35,7 @@ static const struct option_def {
 	{ "grace",	NUMBER,		OFFSET(grace_ms),	false },
 	{ "image",	TEXT,		OFFSET(image),		false },
 	{ "digest",	TEXT,		OFFSET(digest),		false },
+	{ "cache",	TEXT,		OFFSET(cache),		false },
 	{ "policy-fd",	DESCRIPTOR,	OFFSET(policy_fd),	true },
 	{ "view-fd",	DESCRIPTOR,	OFFSET(view_fd),	true },
 	{ "env-fd",	DESCRIPTOR,	OFFSET(env_fd),		true },

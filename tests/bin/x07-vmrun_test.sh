@@ -379,6 +379,107 @@ usage_body()
 	[ ! -e rw/ran ] || atf_fail "something was run"
 }
 
+atf_test_case snapshot
+snapshot_head()
+{
+	atf_set descr "a guest kept booted: another seed and clock each time, its files, and a fall back"
+	atf_set timeout 1200
+}
+try_snapshot()
+{
+	prepare
+	cat >s.sh <<'END'
+od -An -tx8 -N16 /dev/urandom
+cat /proc/sys/kernel/random/boot_id
+date +%s
+echo "$1" >rw/made && cat rw/made
+exit 7
+END
+	OPTIONS=-v
+	vmrun policy.json /bin/sh s.sh none >out 2>err
+	[ -z "$(ls -d cache/*.snap 2>/dev/null)" ] || atf_fail "kept unasked"
+	OPTIONS='-v --snapshot'
+	for i in 1 2 3; do
+		vmrun policy.json /bin/sh s.sh "run $i" >"out.$i" 2>err
+		status=$?
+		[ "$status" -eq 7 ] || fail_with "$i: exit $status" err
+		atf_check -o inline:"run $i\n" sed -n 4p "out.$i"
+		[ "$(($(date +%s) - $(sed -n 3p "out.$i")))" -lt 120 ] ||
+		    fail_with "the clock is wrong" "out.$i"
+		[ "$i" -gt 1 ] || ls -di cache/*.snap/memory >first
+		# The same one is taken: nobody wrote it again.
+		atf_check -o file:first ls -di cache/*.snap/memory
+	done
+	for line in 1 2; do
+		[ "$(cat out.? | sed -n "$line~4p" | sort -u | wc -l)" -eq 3 ] ||
+		    fail_with "the same random numbers" out.1 out.2 out.3
+	done
+	atf_check -o inline:"700 600 600\n" sh -c \
+	    'echo $(stat -c %a cache/*.snap cache/*.snap/*)'
+	# The guest has what the policy says, and another clock when it says so.
+	policy epoch.json time.allow_wall_clock=false
+	vmrun epoch.json /bin/date +%s >out 2>err
+	[ "$(cat out)" -lt 1000 ] || fail_with "the clock is right" out
+	atf_check -o file:first ls -di cache/*.snap/memory
+	# Another machine is another guest.
+	policy more.json limits.mem_bytes=301989888
+	vmrun more.json /bin/echo ran >out 2>err
+	atf_check -o inline:"2\n" sh -c 'ls -d cache/*.snap | wc -l'
+	atf_check -o inline:"ran\n" cat out
+	# What QEMU does not take is removed, and the machine boots.
+	for f in cache/*.snap/state; do
+		$AS sh -c "head -c 1000 /dev/zero >$f"
+	done
+	vmrun policy.json /bin/echo ran >out 2>err || fail_with failed err
+	atf_check -o inline:"ran\n" cat out
+	atf_check -o match:"kept cannot be used; another one boots" cat err
+	# And what others could have written is not even looked at.
+	for f in cache/*.snap; do
+		chmod 777 "$f"
+		ls -di "$f/memory"
+	done >old
+	vmrun policy.json /bin/echo ran >out 2>err || fail_with failed err
+	atf_check -o inline:"ran\n" cat out
+	check_nothing_left
+	OPTIONS=
+}
+snapshot_body() { both try_snapshot; }
+
+atf_test_case prune
+prune_head()
+{
+	atf_set descr "old images and kept guests go when a new one is made, those in use stay"
+	atf_set timeout 300
+}
+prune_body()
+{
+	prepare
+	for i in $(seq 10 29); do
+		mkdir -p "cache/000000000000000000000000000000$i"
+		: >"cache/000000000000000000000000000000$i/kernel"
+		touch -d "$i days ago" "cache/000000000000000000000000000000$i"
+	done
+	for name in old.snap young.snap mine; do
+		mkdir "cache/1111111111111111111111111111$name" "cache/$name"
+		: >"cache/$name/memory"
+	done
+	mv cache/1111111111111111111111111111old.snap cache/11111111111111111111111111111111.snap
+	: >cache/11111111111111111111111111111111.snap/memory
+	touch -d '31 days ago' cache/11111111111111111111111111111111.snap cache/mine
+	mkdir cache/22222222222222222222222222222222.snap
+	for i in 1 2 3 4 5 6 7 8 9; do
+		mkdir "cache/3333333333333333333333333333333$i"
+	done
+	atf_check -o save:made x07-vmrun image
+	# Nine that were used just now, and the new one; of the others none is
+	# among the latest eight.
+	atf_check -o inline:"10\n" sh -c 'ls cache | grep -cx "[0-9a-f]\{32\}"'
+	atf_check test -e "$(tail -n 1 made)/kernel"
+	atf_check test ! -e cache/11111111111111111111111111111111.snap
+	atf_check test -e cache/22222222222222222222222222222222.snap
+	atf_check test -e cache/mine/memory
+}
+
 atf_test_case terminal
 terminal_head()
 {
@@ -624,6 +725,8 @@ atf_init_test_cases()
 	atf_add_test_case host_decides
 	atf_add_test_case flood
 	atf_add_test_case usage
+	atf_add_test_case snapshot
+	atf_add_test_case prune
 	atf_add_test_case terminal
 	atf_add_test_case refused
 	atf_add_test_case image

@@ -17,9 +17,9 @@ struct file {
 	size_t	len;
 };
 
-/* The whole file; one NUL behind it. */
+/* The whole file; one NUL behind it. What tells it from others goes into id. */
 static struct file
-load(const char *dir, const char *name)
+load(const char *dir, const char *name, struct digest *id)
 {
 	struct file f = { NULL, 0 };
 	struct stat st;
@@ -34,6 +34,11 @@ load(const char *dir, const char *name)
 		refuse_errno("guest image: %s; make one: x07-vmrun image", path);
 	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
 		refuse("guest image: %s: no file of an image", path);
+	digest_add(id, &st.st_dev, sizeof(st.st_dev));
+	digest_add(id, &st.st_ino, sizeof(st.st_ino));
+	digest_add(id, &st.st_size, sizeof(st.st_size));
+	digest_add(id, &st.st_mtim, sizeof(st.st_mtim));
+	digest_add(id, &st.st_ctim, sizeof(st.st_ctim));
 	f.data = calloc(1, (size_t)st.st_size + 1);
 	if (f.data == NULL)
 		refuse_errno("memory");
@@ -104,11 +109,16 @@ manifest_value(const char *text, const char *key)
 void
 image_load(struct image *im, const char *dir, const char *digest)
 {
-	struct file manifest = load(dir, "manifest");
-	struct file kernel = load(dir, "kernel");
-	struct file initramfs = load(dir, "initramfs");
-	struct file cmdline = load(dir, "cmdline");
+	struct file manifest, kernel, initramfs, cmdline;
+	char hex[DIGEST_HEX];
+	struct digest id;
 
+	digest_start(&id);
+	manifest = load(dir, "manifest", &id);
+	kernel = load(dir, "kernel", &id);
+	initramfs = load(dir, "initramfs", &id);
+	cmdline = load(dir, "cmdline", &id);
+	digest_end_hex(&id, hex);
 	if (manifest.data == NULL ||
 	    strncmp(manifest.data, "x07-vm-image 1\n", 15) != 0 ||
 	    (im->share = manifest_value(manifest.data, "share")) == NULL)
@@ -116,6 +126,7 @@ image_load(struct image *im, const char *dir, const char *digest)
 		    "new image: x07-vmrun image", dir);
 	if (digest != NULL)
 		check_digest(&manifest, &kernel, &initramfs, &cmdline, digest);
+	strlcpy(im->id, digest != NULL ? digest : hex, sizeof(im->id));
 	im->kernel = seal(&kernel);
 	im->initramfs = seal(&initramfs);
 	cmdline.data[strcspn(cmdline.data, "\n")] = '\0';

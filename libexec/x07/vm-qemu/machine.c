@@ -5,6 +5,7 @@
  * no more of the file system than they need; what they are to talk to they
  * get as descriptors.
  */
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -108,7 +109,7 @@ hand(struct words *w, int fd)
 
 struct ends {
 	int	port[PORT_LAST + 1];
-	int	console, errors;
+	int	console, errors, qmp;
 	int	files[2];	/* virtiofsd's listener, QEMU's connection; -1 */
 };
 
@@ -131,12 +132,16 @@ make_ends(struct machine *m, struct ends *e, const struct vm_run *r)
 	for (int p = PORT_CONTROL; p <= PORT_LAST; p++) {
 		m->port[p] = e->port[p] = -1;
 		if (p == PORT_NET)
-			e->port[p] = r->net_fd;
+			e->port[p] = r->net_fd == -1 ? -1 :
+			    fcntl(r->net_fd, F_DUPFD_CLOEXEC, 3);
 		else if (p != PORT_AUDIT || r->audit_fd != -1)
 			make_pair(&m->port[p], &e->port[p]);
 	}
 	make_pair(&m->console, &e->console);
 	make_pair(&m->errors, &e->errors);
+	m->qmp = e->qmp = -1;
+	if (m->snapshot.path != NULL)
+		make_pair(&m->qmp, &e->qmp);
 	e->files[0] = e->files[1] = -1;
 }
 
@@ -232,6 +237,9 @@ add_files(struct words *w, const struct ends *e, const char *root)
 {
 	if (e->files[1] != -1) {
 		add_channel(w, "files", e->files[1]);
+		/* Its state cannot be saved: it comes when that is over. */
+		if (e->qmp != -1)
+			return;
 		add(w, "-device");
 		add(w, "vhost-user-fs-pci,chardev=files,tag=root");
 	} else {
@@ -253,12 +261,17 @@ memory_of(const struct vm_run *r)
 	return (bytes + ROUND_BYTES - 1) / ROUND_BYTES * ROUND_BYTES;
 }
 
+static int64_t
+cpus_of(const struct vm_run *r)
+{
+	return r->cpus < 1 ? 1 : r->cpus > CPUS_MAX ? CPUS_MAX : r->cpus;
+}
+
 static void
-add_machine(struct words *w, const struct vm_run *r, const struct image *im,
-    const struct arch *a, bool kvm)
+add_machine(struct words *w, const struct machine *m, const struct vm_run *r,
+    const struct image *im, const struct arch *a, bool kvm)
 {
 	int64_t memory = memory_of(r);
-	int64_t cpus = r->cpus < 1 ? 1 : r->cpus > CPUS_MAX ? CPUS_MAX : r->cpus;
 
 	add(w, "-nodefaults");
 	add(w, "-no-user-config");
@@ -274,12 +287,12 @@ add_machine(struct words *w, const struct vm_run *r, const struct image *im,
 	add(w, "-cpu");
 	add(w, "%s", kvm ? "host" : "max");
 	add(w, "-smp");
-	add(w, "%" PRId64, cpus);
+	add(w, "%" PRId64, cpus_of(r));
 	add(w, "-m");
 	add(w, "%" PRId64 "M", memory >> 20);
 	add(w, "-object");
-	add(w, "memory-backend-memfd,id=memory,size=%" PRId64 "M,share=on",
-	    memory >> 20);
+	add(w, "memory-backend-file,id=memory,size=%" PRId64 "M,share=on,"
+	    "mem-path=/proc/self/fd/%d", memory >> 20, hand(w, m->memory));
 	add(w, "-kernel");
 	add(w, "/proc/self/fd/%d", hand(w, im->kernel));
 	add(w, "-initrd");
@@ -290,10 +303,24 @@ add_machine(struct words *w, const struct vm_run *r, const struct image *im,
 	    kvm ? "" : " mitigations=off");
 }
 
+/* What a machine needs that is saved, or was. */
+static void
+add_qmp(struct words *w, const struct machine *m, const struct ends *e)
+{
+	add_channel(w, "qmp", e->qmp);
+	add(w, "-mon");
+	add(w, "chardev=qmp,mode=control");
+	if (m->restored) {
+		add(w, "-incoming");
+		add(w, "defer");
+		hand(w, m->snapshot.state);
+	}
+}
+
 static _Noreturn void
-become_qemu(const struct vm_run *r, const struct image *im,
-    const struct ends *e, const struct arch *a, const char *path,
-    const char *root)
+become_qemu(const struct machine *m, const struct vm_run *r,
+    const struct image *im, const struct ends *e, const struct arch *a,
+    const char *path, const char *root)
 {
 	bool kvm = probe_kvm(), nine = e->files[1] == -1;
 	const char *const reads[] = { "/usr", "/lib", "/lib64", "/bin", "/etc",
@@ -303,12 +330,14 @@ become_qemu(const struct vm_run *r, const struct image *im,
 	struct words w = { .n = 0 };
 
 	add(&w, "%s", path);
-	add_machine(&w, r, im, a, kvm);
+	add_machine(&w, m, r, im, a, kvm);
 	add_channel(&w, "console", e->console);
 	add(&w, "-serial");
 	add(&w, "chardev:console");
 	add_ports(&w, e);
 	add_files(&w, e, root);
+	if (e->qmp != -1)
+		add_qmp(&w, m, e);
 	if (dup2(e->errors, STDOUT_FILENO) == -1 ||
 	    dup2(e->errors, STDERR_FILENO) == -1 ||
 	    os_keep_fds(w.keep, w.nkeep) == -1)
@@ -322,8 +351,8 @@ become_qemu(const struct vm_run *r, const struct image *im,
 
 /* Inside the tree. */
 static _Noreturn void
-inside(const struct vm_run *r, const struct image *im, struct ends *e,
-    const struct arch *a, const char *path)
+inside(const struct machine *m, const struct vm_run *r, const struct image *im,
+    struct ends *e, const struct arch *a, const char *path)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	char *root;
@@ -336,14 +365,14 @@ inside(const struct vm_run *r, const struct image *im, struct ends *e,
 		refuse_errno("cannot make an empty network for the machine");
 	if (asprintf(&root, "%s/root", r->dir) == -1)
 		refuse_errno("memory");
-	if (mkdir(root, 0700) == -1)
+	if (mkdir(root, 0700) == -1 && errno != EEXIST)
 		refuse_errno("%s", root);
 	view_mount(r->view_fd, root);
 	if (strcmp(im->share, "virtiofs") == 0) {
 		make_file_socket(e, r->dir);
 		start_virtiofsd(e, root);
 	}
-	become_qemu(r, im, e, a, path, root);
+	become_qemu(m, r, im, e, a, path, root);
 }
 
 static void
@@ -352,12 +381,46 @@ close_ends(const struct ends *e)
 	for (int p = PORT_CONTROL; p <= PORT_LAST; p++)
 		if (e->port[p] != -1)
 			close(e->port[p]);
+	if (e->qmp != -1)
+		close(e->qmp);
 	close(e->console);
 	close(e->errors);
 }
 
-void
-machine_start(struct machine *m, const struct vm_run *r, const struct image *im)
+/* Empty, or what the snapshot has; a snapshot that cannot be read is none. */
+static void
+make_memory(struct machine *m, const struct vm_run *r)
+{
+	m->memory = memfd_create("guest", MFD_CLOEXEC);
+	if (m->memory == -1 || ftruncate(m->memory, memory_of(r)) == -1)
+		refuse_errno("the guest's memory");
+	if (!m->restored || snapshot_fill(&m->snapshot, m->memory))
+		return;
+	m->restored = false;
+	close(m->memory);
+	make_memory(m, r);
+}
+
+/*
+ * A processor of our own boots in a fraction of a second, and what it saved would
+ * be for this very one: there is nothing to be won.
+ */
+static void
+find_snapshot(struct machine *m, const struct vm_run *r, const struct image *im,
+    const char *emulator, bool cold)
+{
+	m->snapshot = (struct snapshot){ .memory = -1, .state = -1 };
+	m->restored = false;
+	if (r->cache == NULL || strcmp(im->share, "virtiofs") != 0 || probe_kvm())
+		return;
+	snapshot_name(&m->snapshot, r->cache, emulator, im, memory_of(r),
+	    cpus_of(r));
+	m->restored = !cold && snapshot_open(&m->snapshot);
+}
+
+static void
+start(struct machine *m, const struct vm_run *r, const struct image *im,
+    bool cold)
 {
 	const struct arch *a = arch_find();
 	char *path = a != NULL ? find_emulator(a) : NULL;
@@ -367,6 +430,8 @@ machine_start(struct machine *m, const struct vm_run *r, const struct image *im)
 	if (path == NULL)
 		refuse("QEMU is not installed (Debian: apt-get install "
 		    "qemu-system-x86)");
+	find_snapshot(m, r, im, path, cold);
+	make_memory(m, r);
 	make_ends(m, &e, r);
 	switch (os_tree_spawn(&m->tree, OS_TREE_MOUNT | OS_TREE_PROC)) {
 	case -1:
@@ -374,8 +439,72 @@ machine_start(struct machine *m, const struct vm_run *r, const struct image *im)
 		refuse("cannot make namespaces: %s (%s)", strerror(err),
 		    os_namespace_hint(err));
 	case 0:
-		inside(r, im, &e, a, path);
+		inside(m, r, im, &e, a, path);
 	default:
 		close_ends(&e);
 	}
+}
+
+/* ---- what is asked of QEMU ---- */
+
+static const char capabilities[] = "{\"execute\":\"qmp_capabilities\"}\n";
+/* The guest's memory is a file of ours: QEMU need not read or write it. */
+static const char ignore_shared[] =
+    "{\"execute\":\"migrate-set-capabilities\",\"arguments\":{"
+    "\"capabilities\":[{\"capability\":\"x-ignore-shared\",\"state\":true}]}}\n";
+static const char go_on[] = "{\"execute\":\"cont\"}\n";
+
+/* Waits until a restored machine can go on, and lets it. */
+static bool
+resume(struct machine *m)
+{
+	static const char query[] = "{\"execute\":\"query-status\"}\n";
+	char incoming[128];
+
+	snprintf(incoming, sizeof(incoming), "{\"execute\":\"migrate-incoming\","
+	    "\"arguments\":{\"uri\":\"fd:%d\"}}\n", m->snapshot.state);
+	return qmp_do(m->qmp, capabilities, -1) &&
+	    qmp_do(m->qmp, ignore_shared, -1) && qmp_do(m->qmp, incoming, -1) &&
+	    qmp_wait(m->qmp, query, "\"status\": \"paused\"",
+	    "\"status\": \"internal-error\"") &&
+	    qmp_do(m->qmp, go_on, -1);
+}
+
+void
+machine_start(struct machine *m, const struct vm_run *r, const struct image *im)
+{
+	struct os_tree_end end;
+
+	start(m, r, im, false);
+	if (!m->restored || resume(m))
+		return;
+	os_tree_kill(&m->tree);
+	os_tree_reap(&m->tree, &end);
+	snapshot_remove(&m->snapshot);
+	if (r->verbose)
+		note("the guest that was kept cannot be used; another one boots");
+	start(m, r, im, true);
+}
+
+bool
+machine_save(struct machine *m, bool verbose)
+{
+	if (m->qmp == -1 || m->restored)
+		return true;
+	if (!qmp_do(m->qmp, capabilities, -1) ||
+	    !qmp_do(m->qmp, ignore_shared, -1))
+		return false;
+	if (access(m->snapshot.path, F_OK) == 0)
+		return true;
+	if (!snapshot_save(&m->snapshot, m->qmp, m->memory) && verbose)
+		note("the booted guest could not be kept for the next run");
+	return qmp_do(m->qmp, go_on, -1);
+}
+
+bool
+machine_add_files(struct machine *m)
+{
+	return m->qmp == -1 || qmp_do(m->qmp, "{\"execute\":\"device_add\","
+	    "\"arguments\":{\"driver\":\"vhost-user-fs-pci\","
+	    "\"chardev\":\"files\",\"tag\":\"root\",\"id\":\"files\"}}\n", -1);
 }

@@ -110,6 +110,16 @@ clear_progress(struct run *x)
 
 /* ---- ends ---- */
 
+/* A kept guest that never came to run a program is not kept any longer. */
+static void
+drop_unfit(struct run *x)
+{
+	if (!x->m->restored || x->started)
+		return;
+	snapshot_remove(&x->m->snapshot);
+	note("the guest was a kept one, which is removed: run it again");
+}
+
 /* Ends the machine, whatever it does. */
 static void
 end_machine(struct run *x)
@@ -163,6 +173,7 @@ machine_gone(struct run *x)
 	if (!x->started && WIFEXITED(end.wstatus) &&
 	    WEXITSTATUS(end.wstatus) == EXIT_REFUSED)
 		return EXIT_REFUSED;
+	drop_unfit(x);
 	for (size_t i = 0; words[i] != NULL && *line == '\0'; i++)
 		line = tail_line(&m->console_tail, words[i]);
 	if (*line == '\0')
@@ -183,10 +194,22 @@ static _Noreturn void
 give_up(struct run *x, const char *why)
 {
 	end_machine(x);
+	drop_unfit(x);
 	refuse("%s", why);
 }
 
 /* ---- frames ---- */
+
+/* The guest waits for it; in a restored one it has done so for long. */
+static void
+request(struct run *x)
+{
+	if (!machine_add_files(x->m))
+		give_up(x, "QEMU cannot give the guest its files");
+	control_request(&x->control, x->r, x->im);
+	send_size(x);
+	control_send(&x->control, FRAME_START, NULL, 0);
+}
 
 static void
 on_hello(struct run *x, const struct frame *f, const char *payload)
@@ -198,9 +221,9 @@ on_hello(struct run *x, const struct frame *f, const char *payload)
 	if (version != PROTO_VERSION)
 		give_up(x, "the guest image is of another version; make a new "
 		    "one: x07-vmrun image");
-	control_request(&x->control, x->r, x->im);
-	send_size(x);
-	control_send(&x->control, FRAME_START, NULL, 0);
+	if (!machine_save(x->m, x->r->verbose))
+		give_up(x, "QEMU does not answer");
+	request(x);
 }
 
 static void
@@ -261,6 +284,7 @@ on_frame(struct run *x, const struct frame *f, const char *payload)
 		return;
 	case FRAME_FAILED:
 		end_machine(x);
+		drop_unfit(x);
 		refuse("in the guest: %s", payload);
 	default:
 		give_up(x, "the guest speaks nonsense");
@@ -414,6 +438,7 @@ turn(struct run *x)
 
 	if (left <= 0) {
 		end_machine(x);
+		drop_unfit(x);
 		note(x->started ? "time limit" :
 		    "time limit: the machine did not start in time");
 		exit(EXIT_TIMELIMIT);
@@ -461,6 +486,8 @@ monitor(struct machine *m, const struct vm_run *r, const struct image *im)
 	x.control.fd = m->port[PORT_CONTROL];
 	signal(SIGPIPE, SIG_IGN);
 	open_streams(&x);
+	if (m->restored)
+		request(&x);
 	while (turn(&x))
 		continue;
 	if (!x.exited) {

@@ -79,8 +79,8 @@ find_virtiofsd(void)
 	return find_or("X07_VM_VIRTIOFSD_BIN", "virtiofsd", dirs);
 }
 
-bool
-probe_kvm(void)
+static bool
+find_kvm(void)
 {
 	const char *given = getenv("X07_VM_ACCEL");
 
@@ -93,6 +93,16 @@ probe_kvm(void)
 	if (os_vm_accel() == -1)
 		refuse_errno("X07_VM_ACCEL=kvm: /dev/kvm runs no guest here");
 	return true;
+}
+
+bool
+probe_kvm(void)
+{
+	static enum { UNKNOWN, NO, YES } known;
+
+	if (known == UNKNOWN)
+		known = find_kvm() ? YES : NO;
+	return known == YES;
 }
 
 int

@@ -23,6 +23,7 @@ struct image {
 	int	kernel, initramfs;	/* sealed copies */
 	char	*cmdline;
 	char	*share;			/* "virtiofs" or "9p" */
+	char	id[80];			/* digest, or what tells it from others */
 };
 
 /*
@@ -59,6 +60,38 @@ bool	probe_kvm(void);
 /* The verb. */
 int	probe(bool verbose);
 
+/* ---- qmp.c ---- */
+
+/*
+ * Has QEMU do one command, a line of JSON, with a descriptor for it (-1: none).
+ * False when it cannot, is gone, or says nothing in time.
+ */
+bool	qmp_do(int fd, const char *command, int pass);
+/* Asks again and again until the answer holds good (true) or bad, or time is up. */
+bool	qmp_wait(int fd, const char *command, const char *good, const char *bad);
+
+/* ---- snapshot.c ---- */
+
+struct snapshot {
+	char	*path;			/* NULL: none is used */
+	int	memory, state;		/* the files, -1 */
+	int64_t	bytes;			/* of memory */
+};
+
+void	snapshot_name(struct snapshot *, const char *cache, const char *emulator,
+	    const struct image *, int64_t memory, int64_t cpus);
+/* Opens it; false when there is none that we may trust. */
+bool	snapshot_open(struct snapshot *);
+void	snapshot_close(struct snapshot *);
+/* Puts its memory into an empty one of that size. */
+bool	snapshot_fill(const struct snapshot *, int memory);
+/*
+ * Stops the machine behind qmp and saves it; false when that did not go well, and
+ * then nothing is left of it. The machine stands still afterwards.
+ */
+bool	snapshot_save(const struct snapshot *, int qmp, int memory);
+void	snapshot_remove(const struct snapshot *);
+
 /* ---- machine.c ---- */
 
 #define CONSOLE_BYTES	16384	/* of the guest's console, the last ones */
@@ -73,11 +106,22 @@ struct machine {
 	struct os_tree	tree;			/* QEMU and the server of files */
 	int		port[PORT_LAST + 1];	/* our ends; -1: none */
 	int		console, errors;	/* what the guest, what QEMU says */
+	int		qmp;			/* to QEMU; -1: nothing is asked of it */
+	int		memory;			/* the guest's */
+	bool		restored;		/* it booted in an earlier run */
+	struct snapshot	snapshot;
 	struct tail	console_tail, errors_tail;
 };
 
-/* Starts the machine. Refuses. */
+/*
+ * Starts the machine: from the snapshot when there is one that can be used. One
+ * that is saved, or was, gets its files only later. Refuses.
+ */
 void	machine_start(struct machine *, const struct vm_run *, const struct image *);
+/* Saves the machine, if it is to be saved; false when it is lost. */
+bool	machine_save(struct machine *, bool verbose);
+/* Gives the machine its files, if it has none yet; false when it takes none. */
+bool	machine_add_files(struct machine *);
 /* Takes what fd has into the tail; false at its end. */
 bool	tail_read(struct tail *, int fd);
 /* The last line in the tail that has the word (NULL: any); "" when none. */

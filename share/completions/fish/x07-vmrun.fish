@@ -2,6 +2,7 @@
 complete -c x07-vmrun -s b -l backend -x -a 'auto firecracker-ctr qemu apple-container vz podman docker' -d 'What makes the machine'
 complete -c x07-vmrun -l image -r -F -d 'The guest'
 complete -c x07-vmrun -l image-digest -x -d 'What the guest must be'
+complete -c x07-vmrun -l snapshot -d 'Keep the booted guest, and start from it'
 complete -c x07-vmrun -l deadline -x -d 'End then at the latest, ms since 1970'
 complete -c x07-vmrun -l build -d 'It builds the program'
 complete -c x07-vmrun -l x07 -d 'Made by the X07 compiler'
