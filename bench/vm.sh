@@ -1,5 +1,6 @@
 #!/bin/sh
-# A machine of x07-vmrun beside the same gates without one: sh bench/vm.sh [RUNS]. Time to
+# A machine of x07-vmrun beside the same gates without one, and one that starts from a
+# kept guest beside one that boots (ratios are to the line before): sh bench/vm.sh [RUNS]. Time to
 # the program's first instruction and to the exit, memory of what runs on the host, and
 # how fast the program reads a file of a root. Needs the tools in PATH, and python3.
 set -eu
@@ -65,10 +66,12 @@ gates = ["x07-policy", "seal", "-f", "3", policy, "--", "x07-limit", "-P", "3", 
          "x07-netgate", "-P", "3", "--", "x07-fsgate", "-P", "3", "--",
          "x07-execgate", "-P", "3", "--"]
 machine = ["x07-vmrun", "-q", "-p", policy, "--"]
+kept = ["x07-vmrun", "-q", "--snapshot", "-p", policy, "--"]
 print("%-10s %14s %10s %12s %12s" % (
     "", "first byte ms", "exit ms", "read MB/s", "peak MiB"))
 base = None
-for name, chain in (("gates", gates), ("machine", machine)):
+run(kept + ["/bin/echo", "x"])
+for name, chain in (("gates", gates), ("machine", machine), ("kept", kept)):
     times = [run(chain + ["/bin/echo", "x"]) for _ in range(runs)]
     first, end = (statistics.median(t[i] for t in times) for i in (0, 1))
     reads = []
@@ -80,7 +83,7 @@ for name, chain in (("gates", gates), ("machine", machine)):
         name, first * 1000, end * 1000, rate,
         peak(chain + ["/bin/echo", "x"])))
     if base:
-        print("%-10s %14.1f %10.1f %12.3f" % (
+        print("%-10s %14.2f %10.2f %12.3f" % (
             "ratio", first / base[0], end / base[1], rate / base[2]))
     base = (first, end, rate)
 END
