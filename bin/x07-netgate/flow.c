@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "netgate.h"
 
 #define BUCKETS		4096		/* a power of two */
@@ -265,17 +266,10 @@ on_out(struct relay *r, struct watch *w, unsigned what)
 static int
 connect_to(int fd, const struct os_flow *f)
 {
-	struct sockaddr_in to4 = { .sin_family = AF_INET,
-	    .sin_port = htons(f->dport) };
-	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6,
-	    .sin6_port = htons(f->dport) };
+	struct sockaddr_in6 to;
+	socklen_t len = address_fill(&to, f->family, f->dst, f->dport);
 
-	if (f->family == AF_INET) {
-		memcpy(&to4.sin_addr, f->dst, 4);
-		return connect(fd, (struct sockaddr *)&to4, sizeof(to4));
-	}
-	memcpy(&to6.sin6_addr, f->dst, 16);
-	return connect(fd, (struct sockaddr *)&to6, sizeof(to6));
+	return connect(fd, (struct sockaddr *)&to, len);
 }
 
 static void

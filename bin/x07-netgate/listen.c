@@ -7,36 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "netgate.h"
 
 #define BUCKETS		1024	/* a power of two */
 #define SPARE		16	/* sockets made at once */
 #define OWN_FDS		24	/* what the relay needs beside the listeners */
-
-static size_t
-addr_len(int family)
-{
-	return family == AF_INET ? 4 : 16;
-}
-
-static const struct sockaddr *
-make_sockaddr(struct sockaddr_in6 *six, int family, const unsigned char *addr,
-    uint16_t port)
-{
-	struct sockaddr_in *four = (struct sockaddr_in *)six;
-
-	memset(six, 0, sizeof(*six));
-	if (family == AF_INET) {
-		four->sin_family = AF_INET;
-		four->sin_port = htons(port);
-		memcpy(&four->sin_addr, addr, 4);
-	} else {
-		six->sin6_family = AF_INET6;
-		six->sin6_port = htons(port);
-		memcpy(&six->sin6_addr, addr, 16);
-	}
-	return (const struct sockaddr *)six;
-}
 
 /* ---- inside ---- */
 
@@ -85,7 +61,8 @@ open_one(struct batch *b, int family, int type, const unsigned char *addr,
 	if (fd == -1 || ((how & LISTEN_SHARED) != 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1))
 		refuse_errno("socket");
-	if (os_net_listen(fd, make_sockaddr(&sa, family, addr, port),
+	(void)address_fill(&sa, family, addr, port);
+	if (os_net_listen(fd, (struct sockaddr *)&sa,
 	    (how & LISTEN_HELD) != 0) == -1) {
 		/* Nobody else is here: an entry before this one covers it. */
 		if (errno != EADDRINUSE)
@@ -114,7 +91,7 @@ found(void *arg, int family, const unsigned char *addr, uint16_t port)
 	struct serve *grown;
 
 	(void)arg;
-	if (memcmp(addr, zero, addr_len(family)) != 0 && (v4 ? addr[0] != 127 :
+	if (memcmp(addr, zero, address_len(family)) != 0 && (v4 ? addr[0] != 127 :
 	    memcmp(addr, one, 16) != 0))
 		return;
 	grown = reallocarray(loopback, nloopback + 2, sizeof(*loopback));
@@ -150,7 +127,7 @@ listen_plan_dry(void)
 static bool
 single(const struct hostspec *s)
 {
-	return memcmp(s->lo, s->hi, addr_len(s->family)) == 0;
+	return memcmp(s->lo, s->hi, address_len(s->family)) == 0;
 }
 
 static void
@@ -180,7 +157,7 @@ open_entries(struct batch *b, const struct rules *r, bool ipv6, bool ranges)
 		    (s->family == AF_INET6 && !ipv6))
 			continue;
 		/* Nobody is at the unspecified address. */
-		if (!ranges && memcmp(s->lo, any, addr_len(s->family)) == 0)
+		if (!ranges && memcmp(s->lo, any, address_len(s->family)) == 0)
 			continue;
 		open_entry(b, r, &r->allow[i], ranges ? any : s->lo);
 	}
@@ -332,7 +309,7 @@ listening(const struct relay *r, int type, int family,
 	unsigned char key[16] = { 0 };
 	const struct listener *l;
 
-	memcpy(key, addr, addr_len(family));
+	memcpy(key, addr, address_len(family));
 	l = find(r, type, family, key, port);
 	if (l == NULL)
 		l = find(r, type, family, any, port);
@@ -369,12 +346,12 @@ listen_on(struct relay *r, int type, int family, const unsigned char *addr,
 
 	if (listening(r, type, family, addr, port) != -1)
 		return 0;
-	memcpy(key, addr, addr_len(family));
+	memcpy(key, addr, address_len(family));
 	fd = spare_of(r, type, family);
 	if (fd == -1)
 		return -1;
-	if (os_net_listen(fd, make_sockaddr(&sa, family, key, port),
-	    type == SOCK_STREAM) == -1) {
+	(void)address_fill(&sa, family, key, port);
+	if (os_net_listen(fd, (struct sockaddr *)&sa, type == SOCK_STREAM) == -1) {
 		err = errno;
 		close(fd);
 		errno = err;
@@ -390,7 +367,7 @@ listen_stop(struct relay *r, int family, const unsigned char *addr)
 	unsigned char key[16] = { 0 };
 	struct judgement j;
 
-	memcpy(key, addr, addr_len(family));
+	memcpy(key, addr, address_len(family));
 	for (size_t i = 0; i < BUCKETS; i++) {
 		struct listener *l, *next;
 

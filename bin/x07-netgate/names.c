@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "netgate.h"
 
 #define BUCKETS		256	/* a power of two */
@@ -36,16 +37,10 @@ bucket_of(const unsigned char *addr, size_t len)
 	return h & (BUCKETS - 1);
 }
 
-static size_t
-addr_len(int family)
-{
-	return family == AF_INET ? 4 : 16;
-}
-
 static bool
 has_addr(const struct known *k, int family, const unsigned char *addr)
 {
-	return k->family == family && memcmp(k->addr, addr, addr_len(family)) == 0;
+	return k->family == family && memcmp(k->addr, addr, address_len(family)) == 0;
 }
 
 static struct known *
@@ -54,7 +49,7 @@ find_pair(struct relay *r, const char *name, int family,
 {
 	struct known *k;
 
-	LIST_FOREACH(k, &r->names->bucket[bucket_of(addr, addr_len(family))],
+	LIST_FOREACH(k, &r->names->bucket[bucket_of(addr, address_len(family))],
 	    by_addr)
 		if (has_addr(k, family, addr) && strcmp(k->name, name) == 0)
 			return k;
@@ -69,7 +64,7 @@ forget_oldest(struct relay *r)
 	size_t others = 0;
 
 	LIST_FOREACH(same, &r->names->bucket[bucket_of(k->addr,
-	    addr_len(k->family))], by_addr)
+	    address_len(k->family))], by_addr)
 		if (same != k && has_addr(same, k->family, k->addr))
 			others++;
 	if (others == 0)
@@ -113,9 +108,9 @@ names_learn(struct relay *r, const char *name, int family,
 			return -1;
 		k->name = name;
 		k->family = family;
-		memcpy(k->addr, addr, addr_len(family));
+		memcpy(k->addr, addr, address_len(family));
 		LIST_INSERT_HEAD(&r->names->bucket[bucket_of(addr,
-		    addr_len(family))], k, by_addr);
+		    address_len(family))], k, by_addr);
 		r->names->n++;
 	} else {
 		TAILQ_REMOVE(&r->names->age, k, by_age);
@@ -138,7 +133,7 @@ names_find(struct relay *r, int family, const unsigned char *addr,
 	struct known *k;
 
 	*other = NULL;
-	LIST_FOREACH(k, &r->names->bucket[bucket_of(addr, addr_len(family))],
+	LIST_FOREACH(k, &r->names->bucket[bucket_of(addr, address_len(family))],
 	    by_addr) {
 		bool lists;
 

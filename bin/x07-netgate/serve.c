@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "netgate.h"
 
 #define SOON_MS		20	/* between looks at the beginning */
@@ -28,30 +29,6 @@ struct served {
 	unsigned	looks;
 };
 
-static size_t
-addr_len(int family)
-{
-	return family == AF_INET ? 4 : 16;
-}
-
-static socklen_t
-make_sockaddr(struct sockaddr_in6 *six, const struct serve *s)
-{
-	struct sockaddr_in *four = (struct sockaddr_in *)six;
-
-	memset(six, 0, sizeof(*six));
-	if (s->family == AF_INET) {
-		four->sin_family = AF_INET;
-		four->sin_port = htons(s->port);
-		memcpy(&four->sin_addr, s->addr, 4);
-		return sizeof(*four);
-	}
-	six->sin6_family = AF_INET6;
-	six->sin6_port = htons(s->port);
-	memcpy(&six->sin6_addr, s->addr, 16);
-	return sizeof(*six);
-}
-
 /*
  * A socket bound there, outside. -1 with EADDRINUSE: somebody listens there;
  * EADDRNOTAVAIL: it is no address of this machine; EACCES: a low port.
@@ -60,7 +37,7 @@ static int
 bind_outside(const struct rules *r, const struct serve *s)
 {
 	struct sockaddr_in6 sa;
-	socklen_t len = make_sockaddr(&sa, s);
+	socklen_t len = address_fill(&sa, s->family, s->addr, s->port);
 	int on = 1, err, fd;
 
 	/* In a guest the host must be free there, and our side of it. */
@@ -88,7 +65,7 @@ plan_port(struct rules *r, const struct hostspec *h, uint16_t port)
 	struct judgement j;
 	int fd;
 
-	memcpy(s.addr, h->lo, addr_len(h->family));
+	memcpy(s.addr, h->lo, address_len(h->family));
 	if (serve_planned(r, s.family, s.addr, port) ||
 	    !rules_addr(r, s.family, s.addr, port, false, &j))
 		return;
@@ -110,7 +87,7 @@ serve_plan(struct rules *r)
 		const struct hostspec *h = &r->allow[i].spec;
 
 		if (h->kind != HOST_RANGE || r->allow[i].group != GROUP_NET ||
-		    memcmp(h->lo, h->hi, addr_len(h->family)) != 0)
+		    memcmp(h->lo, h->hi, address_len(h->family)) != 0)
 			continue;
 		for (size_t p = 0; p < h->nports; p++)
 			plan_port(r, h, h->ports[p]);
@@ -123,7 +100,7 @@ serve_planned(const struct rules *r, int family, const unsigned char *addr,
 {
 	for (size_t i = 0; i < r->nserve; i++)
 		if (r->serve[i].family == family && r->serve[i].port == port &&
-		    memcmp(r->serve[i].addr, addr, addr_len(family)) == 0)
+		    memcmp(r->serve[i].addr, addr, address_len(family)) == 0)
 			return true;
 	return false;
 }
@@ -192,7 +169,7 @@ seen(void *arg, int family, const unsigned char *addr, uint16_t port)
 {
 	struct relay *r = arg;
 	static const unsigned char zero[16];
-	bool any = memcmp(addr, zero, addr_len(family)) == 0;
+	bool any = memcmp(addr, zero, address_len(family)) == 0;
 
 	for (size_t i = 0; i < r->rules->nserve; i++) {
 		struct served *s = &r->served[i];
@@ -202,7 +179,7 @@ seen(void *arg, int family, const unsigned char *addr, uint16_t port)
 		/* An IPv6 socket for all addresses takes IPv4 too, mostly. */
 		if ((any && (s->at->family == family || family == AF_INET6)) ||
 		    (s->at->family == family && memcmp(s->at->addr, addr,
-		    addr_len(family)) == 0))
+		    address_len(family)) == 0))
 			s->seen = true;
 	}
 }
@@ -255,7 +232,7 @@ try_outside(const struct relay *r, const struct os_flow *f,
     const struct serve *s)
 {
 	struct sockaddr_in6 sa;
-	socklen_t len = make_sockaddr(&sa, s);
+	socklen_t len = address_fill(&sa, s->family, s->addr, s->port);
 	int fd = r->rules->channel ? channel_dial(f, false) :
 	    socket(s->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 

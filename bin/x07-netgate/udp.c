@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "netgate.h"
 
 #define BUCKETS		256	/* a power of two */
@@ -137,21 +138,13 @@ on_out(struct relay *r, struct watch *w, unsigned what)
 static int
 connect_out(const struct os_flow *f)
 {
-	struct sockaddr_in to4 = { .sin_family = AF_INET,
-	    .sin_port = htons(f->dport) };
-	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6,
-	    .sin6_port = htons(f->dport) };
+	struct sockaddr_in6 to;
+	socklen_t len = address_fill(&to, f->family, f->dst, f->dport);
 	int fd = socket(f->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int ret;
 
 	if (fd == -1)
 		return -1;
-	memcpy(&to4.sin_addr, f->dst, 4);
-	memcpy(&to6.sin6_addr, f->dst, 16);
-	ret = f->family == AF_INET ?
-	    connect(fd, (struct sockaddr *)&to4, sizeof(to4)) :
-	    connect(fd, (struct sockaddr *)&to6, sizeof(to6));
-	if (ret == -1) {
+	if (connect(fd, (struct sockaddr *)&to, len) == -1) {
 		int err = errno;
 
 		close(fd);

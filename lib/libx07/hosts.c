@@ -6,16 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "x07.h"
 
 #define LABEL_MAX	63	/* bytes of one label, RFC 1035 */
 #define NAME_MAX_TEXT	253	/* bytes of a name as text, RFC 1035 */
-
-static size_t
-addr_len(int family)
-{
-	return family == AF_INET ? 4 : 16;
-}
 
 /* ---- special ranges ---- */
 
@@ -176,14 +171,14 @@ parse_block(struct hostspec *h, const char *text, const char *slash,
 		return -1;
 	}
 	bits = parse_number(bits_text, strlen(bits_text), 0,
-	    (long)addr_len(h->family) * 8);
+	    (long)address_len(h->family) * 8);
 	if (bits == -1) {
 		*why = h->family == AF_INET ?
 		    "the prefix length of an IPv4 block is 0 to 32" :
 		    "the prefix length of an IPv6 block is 0 to 128";
 		return -1;
 	}
-	for (size_t i = 0; i < addr_len(h->family); i++) {
+	for (size_t i = 0; i < address_len(h->family); i++) {
 		long left = bits - (long)i * 8;
 		unsigned mask = left >= 8 ? 0xff : left <= 0 ? 0 :
 		    (0xff00U >> left) & 0xff;
@@ -210,7 +205,7 @@ parse_range(struct hostspec *h, const char *text, const char *dash,
 		*why = "a range needs two addresses of one family";
 		return -1;
 	}
-	if (memcmp(h->lo, h->hi, addr_len(family)) > 0) {
+	if (memcmp(h->lo, h->hi, address_len(family)) > 0) {
 		*why = "the range ends before it begins";
 		return -1;
 	}
@@ -459,15 +454,15 @@ bool
 host_covers(const struct hostspec *h, int family, const unsigned char *addr)
 {
 	return h->kind == HOST_RANGE && h->family == family &&
-	    memcmp(h->lo, addr, addr_len(family)) <= 0 &&
-	    memcmp(addr, h->hi, addr_len(family)) <= 0;
+	    memcmp(h->lo, addr, address_len(family)) <= 0 &&
+	    memcmp(addr, h->hi, address_len(family)) <= 0;
 }
 
 bool
 host_is_here(const struct hostspec *h)
 {
 	static const unsigned char any[16], one[16] = { [15] = 1 };
-	size_t len = addr_len(h->family);
+	size_t len = address_len(h->family);
 
 	return h->kind == HOST_RANGE && memcmp(h->lo, h->hi, len) == 0 &&
 	    (memcmp(h->lo, any, len) == 0 || (h->family == AF_INET ?

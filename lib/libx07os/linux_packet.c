@@ -25,6 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "linux.h"
 #include "os.h"
 
@@ -475,20 +476,14 @@ fold(uint32_t acc)
 	return ~acc & 0xffff;
 }
 
-static size_t
-addr_len(int family)
-{
-	return family == AF_INET ? 4 : 16;
-}
-
 /* Checksum of a transport packet with its pseudo header (the same sum for both IPs). */
 static unsigned
 checksum(int family, const unsigned char *src, const unsigned char *dst,
     unsigned protocol, const unsigned char *p, size_t len)
 {
-	uint32_t acc = sum(0, src, addr_len(family));
+	uint32_t acc = sum(0, src, address_len(family));
 
-	acc = sum(acc, dst, addr_len(family));
+	acc = sum(acc, dst, address_len(family));
 	return fold(sum(acc + protocol + (uint32_t)len, p, len));
 }
 
@@ -522,17 +517,11 @@ static int
 send_packet(const struct os_net *net, int family, const unsigned char *dst,
     const unsigned char *packet, size_t len)
 {
-	struct sockaddr_in to4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6 };
-	const void *to = family == AF_INET ? (const void *)&to4 :
-	    (const void *)&to6;
-	socklen_t tolen = family == AF_INET ? sizeof(to4) : sizeof(to6);
+	struct sockaddr_in6 to;
+	socklen_t tolen = address_fill(&to, family, dst, 0);
 
-	memcpy(&to4.sin_addr, dst, 4);
-	if (family == AF_INET6)
-		memcpy(&to6.sin6_addr, dst, 16);
-	return sendto(net->tcp[family == AF_INET6], packet, len, 0, to, tolen) ==
-	    (ssize_t)len ? 0 : -1;
+	return sendto(net->tcp[family == AF_INET6], packet, len, 0,
+	    (struct sockaddr *)&to, tolen) == (ssize_t)len ? 0 : -1;
 }
 
 /*
@@ -633,25 +622,6 @@ struct pktinfo4 {
 	unsigned char	spec_dst[4], addr[4];
 };
 
-static socklen_t
-make_sockaddr(struct sockaddr_in6 *six, int family, const unsigned char *addr,
-    uint16_t port)
-{
-	struct sockaddr_in *four = (struct sockaddr_in *)six;
-
-	memset(six, 0, sizeof(*six));
-	if (family == AF_INET) {
-		four->sin_family = AF_INET;
-		four->sin_port = htons(port);
-		memcpy(&four->sin_addr, addr, 4);
-		return sizeof(*four);
-	}
-	six->sin6_family = AF_INET6;
-	six->sin6_port = htons(port);
-	memcpy(&six->sin6_addr, addr, 16);
-	return sizeof(*six);
-}
-
 /* The destination address of a received datagram. */
 static const unsigned char *
 destination(struct msghdr *msg)
@@ -727,7 +697,7 @@ os_net_answer(int fd, const void *buf, size_t len, const struct os_flow *f)
 		memcpy(CMSG_DATA(c), &from4, sizeof(from4));
 	else
 		memcpy(CMSG_DATA(c), &from6, sizeof(from6));
-	msg.msg_namelen = make_sockaddr(&to, f->family, f->src, f->sport);
+	msg.msg_namelen = address_fill(&to, f->family, f->src, f->sport);
 	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -735,7 +705,7 @@ int
 os_net_connect(int fd, const struct os_flow *f)
 {
 	struct sockaddr_in6 sa;
-	socklen_t len = make_sockaddr(&sa, f->family, f->src, f->sport);
+	socklen_t len = address_fill(&sa, f->family, f->src, f->sport);
 	int on = 1;
 
 	/*
@@ -746,6 +716,6 @@ os_net_connect(int fd, const struct os_flow *f)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0)
 		(void)bind(fd, (struct sockaddr *)&sa, len);
-	len = make_sockaddr(&sa, f->family, f->dst, f->dport);
+	len = address_fill(&sa, f->family, f->dst, f->dport);
 	return connect(fd, (struct sockaddr *)&sa, len);
 }

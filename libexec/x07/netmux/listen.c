@@ -12,38 +12,22 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "netmux.h"
 
 #define BACKLOG		128
 #define SERVED_MAX	64
 #define LOOK_MS		200
 
-static socklen_t
-address(struct sockaddr_in6 *sa, const struct channel_place *p)
-{
-	struct sockaddr_in *four = (struct sockaddr_in *)sa;
-
-	memset(sa, 0, sizeof(*sa));
-	if (!p->six) {
-		four->sin_family = AF_INET;
-		four->sin_port = htons(p->port);
-		memcpy(&four->sin_addr, p->addr, 4);
-		return sizeof(*four);
-	}
-	sa->sin6_family = AF_INET6;
-	sa->sin6_port = htons(p->port);
-	memcpy(&sa->sin6_addr, p->addr, 16);
-	return sizeof(*sa);
-}
-
 /* A listening socket; -1 with errno. */
 static int
 listen_at(const struct channel_place *p)
 {
 	struct sockaddr_in6 sa;
-	socklen_t len = address(&sa, p);
-	int on = 1, err, fd = socket(p->six ? AF_INET6 : AF_INET, SOCK_STREAM |
-	    SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int family = p->six ? AF_INET6 : AF_INET;
+	socklen_t len = address_fill(&sa, family, p->addr, p->port);
+	int on = 1, err, fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, 0);
 
 	if (fd == -1)
 		return -1;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "netmux.h"
 
 enum state {
@@ -168,15 +169,11 @@ opened(struct stream *s, const char *payload, size_t len)
 static int
 connect_to(int fd, const struct channel_place *p)
 {
-	struct sockaddr_in to4 = { .sin_family = AF_INET,
-	    .sin_port = htons(p->port) };
-	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6,
-	    .sin6_port = htons(p->port) };
+	struct sockaddr_in6 to;
+	socklen_t len = address_fill(&to, p->six ? AF_INET6 : AF_INET, p->addr,
+	    p->port);
 
-	memcpy(&to4.sin_addr, p->addr, 4);
-	memcpy(&to6.sin6_addr, p->addr, 16);
-	return p->six ? connect(fd, (struct sockaddr *)&to6, sizeof(to6)) :
-	    connect(fd, (struct sockaddr *)&to4, sizeof(to4));
+	return connect(fd, (struct sockaddr *)&to, len);
 }
 
 static void
