@@ -237,6 +237,87 @@ END
 network_body() { both try_network; }
 network_cleanup() { stop_servers; }
 
+atf_test_case service
+service_head()
+{
+	atf_set descr "a service in the guest is reached where the policy lists it, and nowhere else"
+	atf_set timeout 1200
+}
+service_body()
+{
+	prepare
+	mkdir www
+	echo served >www/index.html
+	listed=$(free_port)
+	other=$(free_port)
+	policy serve.json net.enabled=true net.allow_tcp=true \
+	    "net.allow_hosts=[{\"host\":\"127.0.0.1\",\"ports\":[$listed]}]"
+	cat >serve.sh <<'END'
+python3 -m http.server --bind 127.0.0.1 --directory www "$2" &
+exec python3 -m http.server --bind 127.0.0.1 --directory www "$1"
+END
+	x07-vmrun -p serve.json -- /bin/sh serve.sh "$listed" "$other" >out 2>err &
+	run_pid=$!
+	wait_for "$BOOT" curl -sf "http://127.0.0.1:$listed/"
+	atf_check -o inline:"served\n" curl -sS "http://127.0.0.1:$listed/"
+	atf_check -s exit:7 -e ignore curl -sS "http://127.0.0.1:$other/"
+	kill -TERM "$run_pid"
+	wait "$run_pid"
+	atf_check -s exit:7 -e ignore curl -sS "http://127.0.0.1:$listed/"
+	check_nothing_left
+}
+
+atf_test_case datagrams
+datagrams_head()
+{
+	atf_set descr "UDP reaches the hosts that the policy lists when it allows it, and no others"
+	atf_set timeout 1200
+}
+datagrams_body()
+{
+	prepare
+	cat >echo.py <<'END'
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+while True:
+    data, peer = s.recvfrom(100)
+    print(data.decode(), flush=True)
+    s.sendto(data.upper(), peer)
+END
+	cat >ask.py <<'END'
+import socket, sys
+for port in sys.argv[1:]:
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(20)
+    try:
+        s.connect(("127.0.0.1", int(port)))
+        s.send(b"hello")
+        print(s.recv(100).decode())
+    except OSError as e:
+        print("denied")
+END
+	for name in listed other; do
+		python3 echo.py >"$name" &
+		echo $! >>server.pids
+		wait_for 20 test -s "$name"
+	done
+	hosts="net.allow_hosts=[{\"host\":\"127.0.0.1\",\"ports\":[$(head -n 1 listed)]}]"
+	policy udp.json net.enabled=true net.allow_tcp=true net.allow_udp=true "$hosts"
+	vmrun udp.json /usr/bin/python3 ask.py "$(head -n 1 listed)" \
+	    "$(head -n 1 other)" >out 2>err
+	atf_check -o inline:"HELLO\ndenied\n" cat out
+	atf_check -o inline:"hello\n" sed 1d listed
+	atf_check sed 1d other
+	policy tcp.json net.enabled=true net.allow_tcp=true net.allow_udp=false "$hosts"
+	vmrun tcp.json /usr/bin/python3 ask.py 1 "$(head -n 1 listed)" >out 2>err
+	atf_check -o inline:"denied\ndenied\n" cat out
+	atf_check -o inline:"hello\n" sed 1d listed
+	stop_servers
+}
+datagrams_cleanup() { stop_servers; }
+
 atf_test_case host_decides
 host_decides_head()
 {
@@ -644,6 +725,84 @@ cut_body()
 	check_nothing_left
 }
 
+atf_test_case files_cut
+files_cut_head()
+{
+	atf_set descr "the server of files killed: the run fails at once, nothing is left"
+	atf_set timeout 1200
+}
+# of_job NAME: the process of that name that a run here started.
+of_job()
+{
+	for pid in $(pgrep -x "$1"); do
+		! tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null |
+		    grep -qx "X07_VM_STATE_DIR=$PWD/jobs" || echo "$pid"
+	done | head -n 1
+}
+files_cut_body()
+{
+	prepare
+	start_waiting policy.json
+	kill -KILL "$(of_job virtiofsd)"
+	wait "$run_pid"
+	status=$?
+	[ "$status" -eq 125 ] || fail_with "exit $status" err
+	atf_check -o match:"the server of files was killed under the program" cat err
+	check_nothing_left
+}
+
+atf_test_case hung
+hung_head()
+{
+	atf_set descr "a machine that answers nothing is ended at the deadline by the host"
+	atf_set timeout 600
+}
+# ran_or_over: the program runs, or the driver has ended.
+ran_or_over()
+{
+	[ -s rw/ready ] || ! kill -0 "$driver" 2>/dev/null
+}
+hung_body()
+{
+	prepare
+	libexec=$(dirname "$(command -v x07-vmrun)")/../libexec/x07
+	image=$(x07-vmrun image | tail -n 1)
+	mkdir -p job/in job/out
+	x07-fsgate -q -p policy.json --list -- /bin/sh >view
+	printf 'PATH=/usr/bin:/bin\0' >vars
+	x07-policy seal -f 3 policy.json -- "$libexec/vm-qemu" run --id hung \
+	    --dir "$PWD/job" --deadline "$(($(date +%s) + 30))000" --image "$image" \
+	    --policy-fd 3 --view-fd 4 --env-fd 5 --gate x07-fsgate --cwd "$PWD" -- \
+	    /bin/sh -c 'echo ready >rw/ready; sleep 600' >out 2>err 4<view 5<vars &
+	driver=$!
+	wait_for "$BOOT" ran_or_over
+	qemu=$(of_job qemu-system-x86)
+	[ -z "$qemu" ] || kill -STOP "$qemu"
+	wait "$driver"
+	status=$?
+	[ "$status" -eq 124 ] || fail_with "exit $status" err
+	atf_check -o match:"time limit" cat err
+	[ -z "$qemu" ] || wait_for 60 sh -c "! kill -0 $qemu 2>/dev/null"
+}
+
+atf_test_case processors
+processors_head()
+{
+	atf_set descr "processors are as many as the policy has workers, and this machine has"
+	atf_set timeout 1200
+}
+processors_body()
+{
+	prepare
+	[ "$(nproc)" -gt 1 ] || atf_skip "this machine has one processor"
+	policy one.json threads.enabled=true threads.max_workers=1
+	vmrun one.json /usr/bin/nproc >out 2>err
+	atf_check -o inline:"1\n" cat out
+	policy two.json threads.enabled=true threads.max_workers=2
+	vmrun two.json /usr/bin/nproc >out 2>err
+	atf_check -o inline:"2\n" cat out
+}
+
 atf_test_case full
 full_head()
 {
@@ -722,6 +881,8 @@ atf_init_test_cases()
 	atf_add_test_case gates
 	atf_add_test_case signals
 	atf_add_test_case network
+	atf_add_test_case service
+	atf_add_test_case datagrams
 	atf_add_test_case host_decides
 	atf_add_test_case flood
 	atf_add_test_case usage
@@ -731,6 +892,9 @@ atf_init_test_cases()
 	atf_add_test_case refused
 	atf_add_test_case image
 	atf_add_test_case cut
+	atf_add_test_case files_cut
+	atf_add_test_case hung
+	atf_add_test_case processors
 	atf_add_test_case full
 	atf_add_test_case killed
 	atf_add_test_case default

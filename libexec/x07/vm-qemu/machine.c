@@ -110,6 +110,7 @@ hand(struct words *w, int fd)
 struct ends {
 	int	port[PORT_LAST + 1];
 	int	console, errors, qmp;
+	int	server;		/* held by the server of files alone */
 	int	files[2];	/* virtiofsd's listener, QEMU's connection; -1 */
 };
 
@@ -139,6 +140,7 @@ make_ends(struct machine *m, struct ends *e, const struct vm_run *r)
 	}
 	make_pair(&m->console, &e->console);
 	make_pair(&m->errors, &e->errors);
+	make_pair(&m->server, &e->server);
 	m->qmp = e->qmp = -1;
 	if (m->snapshot.path != NULL)
 		make_pair(&m->qmp, &e->qmp);
@@ -183,6 +185,7 @@ start_virtiofsd(const struct ends *e, const char *root)
 		    "qemu-system-common; later: apt-get install virtiofsd)");
 	add(&w, "%s", path);
 	add(&w, "--fd=%d", hand(&w, e->files[0]));
+	hand(&w, e->server);
 	add(&w, "-o");
 	/* Only we write while the guest runs, and others' changes show in a second. */
 	add(&w, "source=%s,sandbox=chroot,cache=auto,log_level=err,"
@@ -385,6 +388,7 @@ close_ends(const struct ends *e)
 		close(e->qmp);
 	close(e->console);
 	close(e->errors);
+	close(e->server);
 }
 
 /* Empty, or what the snapshot has; a snapshot that cannot be read is none. */

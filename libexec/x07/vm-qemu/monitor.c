@@ -23,7 +23,7 @@
 #define SETTLE_MS	2000		/* for what QEMU still has to say */
 
 enum { IN, OUT, ERR, AUDIT, NSTREAMS };
-enum { CONTROL = NSTREAMS, CONSOLE, ERRORS, TREE, SIGNALS, NFDS };
+enum { CONTROL = NSTREAMS, CONSOLE, ERRORS, SERVER, TREE, SIGNALS, NFDS };
 
 struct run {
 	struct machine		*m;
@@ -196,6 +196,18 @@ give_up(struct run *x, const char *why)
 	end_machine(x);
 	drop_unfit(x);
 	refuse("%s", why);
+}
+
+/* The server of files ended: with the machine, or alone. */
+static void
+server_gone(struct run *x)
+{
+	struct pollfd p = { x->m->tree.pidfd, POLLIN, 0 };
+
+	if (poll(&p, 1, SETTLE_MS) != 1)
+		give_up(x, x->started ? "the server of files was killed under the "
+		    "program, which was ended" : "the server of files ended; is "
+		    "virtiofsd whole? (X07_VM_VIRTIOFSD_BIN)");
 }
 
 /* ---- frames ---- */
@@ -415,6 +427,9 @@ watch(struct run *x, struct pollfd p[NFDS])
 	    (short)(POLLIN | (x->control.out_len > 0 ? POLLOUT : 0)), 0 };
 	p[CONSOLE] = (struct pollfd){ x->m->console, POLLIN, 0 };
 	p[ERRORS] = (struct pollfd){ x->m->errors, POLLIN, 0 };
+	/* Without virtiofs QEMU serves, and nobody ever held the other end. */
+	p[SERVER] = (struct pollfd){ strcmp(x->im->share, "virtiofs") == 0 ?
+	    x->m->server : -1, 0, 0 };
 	p[TREE] = (struct pollfd){ x->m->tree.pidfd, POLLIN, 0 };
 	p[SIGNALS] = (struct pollfd){ x->m->tree.signals, POLLIN, 0 };
 }
@@ -461,6 +476,9 @@ turn(struct run *x)
 	there = control_flush(&x->control) && there;
 	if (all_done(x))
 		return false;
+	/* The guest would wait for ever; QEMU itself ends a moment after it. */
+	if (p[SERVER].revents != 0 && there && !x->exited)
+		server_gone(x);
 	/* What it has said is read first, above. */
 	return there && p[TREE].revents == 0;
 }

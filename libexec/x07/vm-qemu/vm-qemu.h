@@ -106,6 +106,7 @@ struct machine {
 	struct os_tree	tree;			/* QEMU and the server of files */
 	int		port[PORT_LAST + 1];	/* our ends; -1: none */
 	int		console, errors;	/* what the guest, what QEMU says */
+	int		server;			/* at its end no file is served any more */
 	int		qmp;			/* to QEMU; -1: nothing is asked of it */
 	int		memory;			/* the guest's */
 	bool		restored;		/* it booted in an earlier run */
