@@ -751,6 +751,41 @@ files_cut_body()
 	check_nothing_left
 }
 
+atf_test_case relay_cut
+relay_cut_head()
+{
+	atf_set descr "the relay of the network killed: nothing is reached any more, the program goes on"
+	atf_set timeout 1200
+}
+relay_cut_body()
+{
+	prepare
+	mkdir www
+	echo served >www/index.html
+	http_server 127.0.0.1 www
+	policy net.json net.enabled=true net.allow_tcp=true \
+	    "net.allow_hosts=[{\"host\":\"127.0.0.1\",\"ports\":[$SERVER_PORT]}]"
+	cat >n.sh <<'END'
+curl -sS --max-time 60 "http://127.0.0.1:$1/"
+echo ready >rw/ready
+until [ -e rw/go ]; do sleep 0.2; done
+curl -sS --max-time 20 "http://127.0.0.1:$1/" || echo lost
+exit 5
+END
+	x07-vmrun -p net.json -- /bin/sh n.sh "$SERVER_PORT" >out 2>err &
+	run_pid=$!
+	wait_for "$BOOT" test -s rw/ready
+	kill -KILL "$(of_job netmux)"
+	touch rw/go
+	wait "$run_pid"
+	status=$?
+	[ "$status" -eq 5 ] || fail_with "exit $status" out err
+	atf_check -o inline:"served\nlost\n" cat out
+	check_nothing_left
+	stop_servers
+}
+relay_cut_cleanup() { stop_servers; }
+
 atf_test_case hung
 hung_head()
 {
@@ -893,6 +928,7 @@ atf_init_test_cases()
 	atf_add_test_case image
 	atf_add_test_case cut
 	atf_add_test_case files_cut
+	atf_add_test_case relay_cut
 	atf_add_test_case hung
 	atf_add_test_case processors
 	atf_add_test_case full

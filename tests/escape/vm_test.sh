@@ -1,0 +1,62 @@
+#!/usr/bin/env atf-sh
+# shellcheck disable=SC2086 # $AS is a list of words
+# Class 34: out of the machine through what it shares with this one.
+. "$X07_TESTS/lib.sh"
+
+AS=
+
+atf_test_case links
+links_head()
+{
+	atf_set descr "links in a shared root lead nowhere else, whoever made them; inside of it they work"
+	atf_set timeout 1200
+}
+try_links()
+{
+	export X07_VM_STATE_DIR="$PWD/jobs" X07_VM_CACHE_DIR="$PWD/cache" X07_VM_BACKEND=qemu
+	rm -rf jobs cache rw ro secret ./*.json .x07 out err
+	$AS mkdir jobs cache rw ro secret
+	$AS x07-policy init --template cli >/dev/null || atf_fail "cannot make the base policy"
+	$AS python3 "$X07_TESTS/bin/x07-vmrun_policy.py" policy.json \
+	    "fs.read_roots=[\"$PWD/ro\"]" fs.allow_symlinks=true fs.allow_rename=true
+	$AS sh -c 'echo hidden >secret/f; echo shown >ro/f; echo mine >rw/f
+	    ln -s "$PWD/secret/f" rw/absolute; ln -s ../secret/f rw/relative
+	    ln -s "$PWD/secret" rw/dir; ln -s /proc/1/root rw/root; ln -s f rw/inside'
+	$AS timeout 300 x07-vmrun -p policy.json -r "$PWD/l.sh" -- /bin/sh l.sh "$PWD" >out 2>err ||
+	    atf_fail "failed: $(cat out err)"
+	atf_check -o inline:"mine\nmine\nshown\nend\n" cat out
+	# What the guest left is a link here too, and went nowhere.
+	atf_check -o inline:"hidden\n" cat secret/f
+	atf_check -o inline:"shown\n" cat ro/f
+	atf_check -o inline:"f\n" ls secret
+	atf_check test -L rw/made
+}
+links_body()
+{
+	cat >l.sh <<'END'
+w=$1/rw
+cat $w/absolute $w/relative $w/dir/f "$w/root$1/secret/f" $w/../secret/f
+echo bad >$w/absolute
+echo bad >$w/relative
+echo bad >$w/dir/g
+echo bad >"$w/root$1/secret/g"
+ln -s "$1/secret/f" $w/made
+cat $w/made
+echo bad >$w/made
+ln "$1/ro/f" $w/hard && echo bad >$w/hard
+mv $w/dir $w/moved
+echo bad >$w/moved/g
+cat $w/inside
+ln -s inside $w/again
+cat $w/again
+cat "$1/ro/f"
+echo end
+END
+	chmod 644 l.sh
+	both try_links
+}
+
+atf_init_test_cases()
+{
+	atf_add_test_case links
+}
