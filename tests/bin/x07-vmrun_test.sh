@@ -843,7 +843,7 @@ full_head()
 {
 	atf_set descr "no room for the job or the image: refused, nothing half-made"
 	atf_set require.user root
-	atf_set timeout 300
+	atf_set timeout 900
 }
 full_body()
 {
@@ -862,6 +862,12 @@ full_body()
 		[ $? -eq 125 ] && grep -q "No space left on device" err &&
 		[ -z "$(ls full/cache)" ]'
 	[ ! -e rw/ran ] || atf_fail "something was run"
+	# A guest that cannot be kept runs all the same.
+	atf_check -o inline:"ran\n" -e match:"could not be kept" unshare -m sh -c '
+		mount -t tmpfs -o size=40m tmpfs full &&
+		X07_VM_CACHE_DIR=$PWD/full/cache timeout 300 x07-vmrun -v --snapshot \
+		    -p policy.json -- /bin/echo ran &&
+		! ls full/cache | grep snap'
 }
 
 atf_test_case killed
