@@ -40,6 +40,12 @@ nproc_binds(void)
 static const char use_group[] = "a control group would hold it: be root, or start "
     "under systemd-run --user --scope -p Delegate=yes";
 
+static const char *const ways[NWAYS] = {
+	[WAY_NAMESPACES] = "SIGKILL of a pid namespace",
+	[WAY_SAME_USER] = "SIGKILL of a pid namespace",
+	[WAY_SWEPT] = "SIGKILL of all that is found below a subreaper",
+};
+
 /* A limit that the kernel does not hold for the tree as a whole. */
 static void
 weaker(struct plan *p, enum limit l, const char *how, const char *fix)
@@ -49,11 +55,22 @@ weaker(struct plan *p, enum limit l, const char *how, const char *fix)
 		refuse("--strict: %s: %s; %s", limit_rows[l].what, how, fix);
 }
 
+/*
+ * How the group holds it. Where there is no mount namespace in which the groups
+ * cannot be written, the program may leave its own.
+ */
+static const char *
+by_group(const struct plan *p, unsigned bit)
+{
+	return p->way == WAY_SWEPT ? "a control group, which the program may leave" :
+	    os_group_how(p->group, bit);
+}
+
 static void
 choose_memory(struct plan *p)
 {
 	if ((p->held & OS_SUM_MEM) != 0) {
-		p->how[LIM_MEM] = os_group_how(p->group, OS_SUM_MEM);
+		p->how[LIM_MEM] = by_group(p, OS_SUM_MEM);
 		return;
 	}
 	p->watched |= OS_SUM_MEM;
@@ -68,6 +85,13 @@ hold_alone(const struct plan *p)
 	    p->limit[LIM_THREADS] >= 0 && p->chain_tasks == 0;
 }
 
+bool
+hold_by_rlimit(const struct plan *p)
+{
+	return (p->held & OS_SUM_TASKS) == 0 && p->way == WAY_NAMESPACES &&
+	    nproc_binds();
+}
+
 /* What of the kernel's caps processes and threads, as one number; NULL: nothing. */
 static const char *
 tasks_cap(const struct plan *p)
@@ -75,8 +99,8 @@ tasks_cap(const struct plan *p)
 	if (p->limit[LIM_PROCS] < 0)
 		return NULL;
 	if ((p->held & OS_SUM_TASKS) != 0)
-		return os_group_how(p->group, OS_SUM_TASKS);
-	return nproc_binds() ? "RLIMIT_NPROC in a user namespace" : NULL;
+		return by_group(p, OS_SUM_TASKS);
+	return hold_by_rlimit(p) ? "RLIMIT_NPROC in a user namespace" : NULL;
 }
 
 static void
@@ -107,11 +131,12 @@ choose_tasks(struct plan *p, const char *cap)
 	}
 }
 
-static void
-say(const struct plan *p)
+void
+hold_say(const struct plan *p)
 {
 	char value[32];
 
+	note("the tree: %s", ways[p->way]);
 	for (int l = 0; l < NLIMITS; l++)
 		if (p->limit[l] >= 0)
 			note("%s: %s, %s", limit_rows[l].what,
@@ -130,24 +155,30 @@ hold_choose(struct plan *p)
 		{ LIM_PROCS, OS_SUM_TASKS },
 	};
 	static const char *const fixed[NLIMITS] = {
-		[LIM_WALL] = "a clock and SIGKILL of a pid namespace",
 		[LIM_FDS] = "RLIMIT_NOFILE of each process",
 		[LIM_FSIZE] = "RLIMIT_FSIZE of each file",
 		[LIM_STDOUT] = "a pipe", [LIM_STDERR] = "a pipe",
 		[LIM_TOTAL] = "a pipe", [LIM_STDIN] = "a pipe",
 		[LIM_CHILD] = "a clock and looking at the processes",
 	};
-	unsigned want = 0;
+	static char wall[96];
+	unsigned want = p->way == WAY_SWEPT ? OS_SUM_KILL : 0;
 
 	memcpy(p->how, fixed, sizeof(fixed));
+	snprintf(wall, sizeof(wall), "a clock and %s", ways[p->way]);
+	p->how[LIM_WALL] = wall;
 	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
 		if (p->limit[sums[i].limit] >= 0)
 			want |= sums[i].bit;
+	if (p->group != NULL)
+		os_group_remove(p->group);
+	p->group = NULL;
+	p->watched = 0;
 	if (want != 0 && !p->chain.dry_run)
 		p->group = os_group_make(want, p->limit[LIM_MEM],
 		    limits_tasks(p));
 	p->held = os_group_holds(p->group);
-	p->how[LIM_CPU] = os_group_how(p->group, OS_SUM_CPU);
+	p->how[LIM_CPU] = by_group(p, OS_SUM_CPU);
 	if ((want & ~p->held & OS_SUM_CPU) != 0) {
 		p->watched |= OS_SUM_CPU;
 		weaker(p, LIM_CPU, "by looking at the processes", use_group);
@@ -156,6 +187,4 @@ hold_choose(struct plan *p)
 		choose_memory(p);
 	if (p->limit[LIM_PROCS] >= 0 || p->limit[LIM_THREADS] >= 0)
 		choose_tasks(p, tasks_cap(p));
-	if (p->chain.verbose)
-		say(p);
 }

@@ -34,6 +34,14 @@ struct limit_row {
 
 extern const struct limit_row	limit_rows[NLIMITS];
 
+/* What the tree lives in, and what ends it: the best that can be had. */
+enum way {
+	WAY_NAMESPACES,		/* of processes, owned by a user namespace */
+	WAY_SAME_USER,		/* of processes: root, where there are no user namespaces */
+	WAY_SWEPT,		/* no namespace: everything is looked for and killed */
+	NWAYS,
+};
+
 /* What to do with bytes beyond a cap. */
 enum on_cap { CAP_KILL, CAP_STOP, CAP_DROP };
 
@@ -52,6 +60,7 @@ struct plan {
 	bool		 info;			/* a line about usage at the end */
 	char *const	*argv;			/* the program */
 	int64_t		 chain_tasks;		/* tasks of gates between us and the program */
+	enum way	 way;
 	struct os_group	*group;
 	unsigned	 held;			/* OS_SUM bits that the group holds */
 	unsigned	 watched;		/* OS_SUM bits that we sample ourselves */
@@ -88,15 +97,22 @@ int64_t	limits_tasks(const struct plan *);
 /* ---- hold.c ---- */
 
 /*
- * Decides what holds each limit, makes the tree's control group, says it with
- * -v, and refuses with --strict what only sampling holds.
+ * Decides what holds each limit on the plan's way, makes the tree's control group, and
+ * refuses with --strict what is weaker than it could be.
  */
 void	hold_choose(struct plan *);
+/* Says it, with -v. */
+void	hold_say(const struct plan *);
 /*
  * True when the program may start no process at all and nothing else has to,
  * so that a filter can say so. Threads have a number of their own.
  */
 bool	hold_alone(const struct plan *);
+/*
+ * True when RLIMIT_NPROC is what holds the number of tasks: it counts the tree alone,
+ * and binds it.
+ */
+bool	hold_by_rlimit(const struct plan *);
 
 /* ---- pump.c: byte caps ---- */
 

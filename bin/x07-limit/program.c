@@ -48,7 +48,8 @@ set_limits(const struct plan *p)
 	if (lim[LIM_MEM] >= 0 && (p->held & OS_SUM_MEM) == 0)
 		LOWER(AS, lim[LIM_MEM], lim[LIM_MEM]);
 	/* The tree's init counts in our user namespace too. A group tells more. */
-	if (lim[LIM_PROCS] >= 0 && (p->held & OS_SUM_TASKS) == 0) {
+	if (lim[LIM_PROCS] >= 0 && p->way == WAY_NAMESPACES &&
+	    (p->held & OS_SUM_TASKS) == 0) {
 		n = limits_tasks(p) + 1;
 		LOWER(NPROC, n, n);
 	}
@@ -61,13 +62,17 @@ set_limits(const struct plan *p)
 /*
  * No Landlock domain: it would deny renaming between directories, or else
  * mounts. The pid namespace keeps the program off the supervisor; the
- * process group, where it is shared, is the one way left.
+ * process group, where it is shared, is the one way left. Without a pid
+ * namespace the domain is what keeps signals in, and nothing that it denies can be
+ * had there anyway.
  */
 static unsigned
 denied(const struct plan *p, const struct os_tree *t)
 {
-	unsigned deny = OS_DENY_DEFAULT | OS_SCOPED_ELSEWHERE | OS_MAY_NEST;
+	unsigned deny = OS_DENY_DEFAULT | OS_MAY_NEST;
 
+	if (p->way != WAY_SWEPT)
+		deny |= OS_SCOPED_ELSEWHERE;
 	if (t->shares_group)
 		deny |= OS_DENY_GROUP;
 	if (p->chain.dry_run)
@@ -85,13 +90,16 @@ program_run(const struct plan *p, const struct os_tree *t)
 	int keep[2];
 	size_t n = chain_keep_fds(&p->chain, keep);
 
+	if (p->chain.verbose)
+		hold_say(p);
 	pump_inside();
 	if (p->nice >= 0 && setpriority(PRIO_PROCESS, 0, p->nice) == -1)
 		refuse_errno("--nice %d", p->nice);
 	/* Descriptors and memory are still ours to use until the limits are set. */
 	if (os_keep_fds(keep, n) == -1)
 		refuse_errno("closing descriptors");
-	if (os_confine(denied(p, t)) == -1)
+	if ((p->way == WAY_SWEPT ? os_tree_confine(t, denied(p, t)) :
+	    os_confine(denied(p, t))) == -1)
 		refuse_errno("confining the program");
 	if (!p->chain.dry_run)
 		set_limits(p);

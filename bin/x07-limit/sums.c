@@ -107,6 +107,19 @@ add_tasks(const struct plan *p, struct sums *s)
 	}
 }
 
+/*
+ * So many alive are too many, however many more there are: counting a fork bomb to its
+ * end would only give it time. 0: all have to be seen.
+ */
+static size_t
+enough(const struct plan *p)
+{
+	if ((p->watched & OS_SUM_TASKS) == 0 || p->limit[LIM_PROCS] < 0 ||
+	    p->chain.dry_run)
+		return 0;
+	return program_at(p) + (size_t)p->limit[LIM_PROCS] + 1;
+}
+
 int
 sums_look(const struct plan *p, const struct os_tree *t, struct sums *s)
 {
@@ -115,7 +128,7 @@ sums_look(const struct plan *p, const struct os_tree *t, struct sums *s)
 
 	now = last;
 	last = l;
-	n = os_tree_list(t, &now->list, &now->room);
+	n = os_tree_list(t, &now->list, &now->room, enough(p));
 	if (n == -1)
 		return -1;
 	now->n = (size_t)n;

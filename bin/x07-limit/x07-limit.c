@@ -212,6 +212,49 @@ settle(const struct plan *p, const struct os_tree *t)
 	}
 }
 
+/* The kernel or whoever set it up here says no, and not for once. */
+static bool
+no_such_way(int err)
+{
+	static const int no[] = { EPERM, EACCES, ENOSPC, EUSERS, EINVAL, ENOSYS,
+	    ENOTSUP };
+
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		if (err == no[i])
+			return true;
+	return false;
+}
+
+/* Starts the tree on the best way there is; returns as os_tree_spawn(). */
+static int
+start(struct plan *p, struct os_tree *t, int64_t life)
+{
+	static const unsigned flags[NWAYS] = {
+		[WAY_NAMESPACES] = OS_TREE_MOUNT | OS_TREE_PROC,
+		[WAY_SAME_USER] = OS_TREE_MOUNT | OS_TREE_PROC | OS_TREE_SAME_USER,
+		[WAY_SWEPT] = OS_TREE_SWEPT,
+	};
+	int first = 0, ret;
+
+	for (;;) {
+		hold_choose(p);
+		ret = os_tree_spawn_in(t, flags[p->way], p->group, life);
+		if (ret != -1)
+			return ret;
+		if (first == 0)
+			first = errno;
+		if (!no_such_way(errno) || ++p->way == NWAYS)
+			break;
+		if (p->way == WAY_SWEPT && p->strict)
+			break;
+	}
+	if (p->group != NULL)
+		os_group_remove(p->group);
+	errno = first;
+	refuse_errno("%sstarting a process tree (%s)", p->strict ? "--strict: " : "",
+	    os_namespace_hint(first));
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -226,21 +269,11 @@ main(int argc, char *argv[])
 	setprogname("x07-limit");
 	chain_hold_stdio(false);
 	parse(&p, argc, argv);
-	hold_choose(&p);
 	pump_open(&p);
 	/* Behind ourselves: init ends the tree soon after we should have. */
 	if (p.limit[LIM_WALL] >= 0 && !p.chain.dry_run)
 		life = p.limit[LIM_WALL] + limits_grace(&p) + 1000;
-	ret = os_tree_spawn_in(&tree, OS_TREE_MOUNT | OS_TREE_PROC, p.group, life);
-	if (ret == -1) {
-		int err = errno;
-
-		if (p.group != NULL)
-			os_group_remove(p.group);
-		errno = err;
-		refuse_errno("starting a process tree (%s)",
-		    os_namespace_hint(err));
-	}
+	ret = start(&p, &tree, life);
 	if (ret == 0)
 		program_run(&p, &tree);
 	settle(&p, &tree);

@@ -38,7 +38,7 @@ pid_t	group_fork(struct os_group *);
 /* Puts this process into the group; its children follow. */
 int	group_enter(const struct os_group *);
 /* The descriptors that the group needs kept open; returns their number. */
-#define GROUP_FDS_MAX	12
+#define GROUP_FDS_MAX	15
 size_t	group_fds(const struct os_group *, int fds[GROUP_FDS_MAX]);
 /* Closes them. */
 void	group_close(struct os_group *);
@@ -48,6 +48,31 @@ void	group_close(struct os_group *);
  * itself in namespaces of its own starts below the group's caps.
  */
 int	group_protect(void);
+
+/*
+ * Ends what is in the group, as far as the kernel does that: version 2 kills it;
+ * version 1 holds it still until group_thaw(), and can be killed meanwhile.
+ */
+void	group_end(const struct os_group *);
+void	group_thaw(const struct os_group *);
+
+/* ---- linux_proc.c ---- */
+
+/* True when /proc shows our own pid namespace, and the lists of children. */
+bool	proc_visible(void);
+/*
+ * Sends a signal to all below this process, parents before their children: to
+ * those that are seen at this moment.
+ */
+void	proc_signal_below(int sig);
+
+/* ---- linux_sweep.c ---- */
+
+/*
+ * Kills all below this process, which takes over their orphans (PR_SET_CHILD_SUBREAPER,
+ * prctl(2)), with the help of their group or NULL. Returns when nobody is left.
+ */
+void	sweep_below(const struct os_group *);
 
 /* ---- linux_filter.c ---- */
 

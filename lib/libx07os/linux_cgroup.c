@@ -27,7 +27,7 @@
 
 #define PREFIX		"x07-"		/* of the outer group, before our pid */
 #define INNER		"tree"
-#define NPARTS		4
+#define NPARTS		5
 #define FILE_TEXT	4096		/* of a control file we read */
 
 /* What a hierarchy can do for us. */
@@ -38,10 +38,11 @@ struct kind {
 };
 
 static const struct kind kinds[NPARTS] = {
-	{ "cgroup v2", NULL, OS_SUM_CPU | OS_SUM_MEM | OS_SUM_TASKS },
+	{ "cgroup v2", NULL, OS_SUM_CPU | OS_SUM_MEM | OS_SUM_TASKS | OS_SUM_KILL },
 	{ "cgroup v1 memory", "memory", OS_SUM_MEM },
 	{ "cgroup v1 pids", "pids", OS_SUM_TASKS },
 	{ "cgroup v1 cpuacct", "cpuacct", OS_SUM_CPU },
+	{ "cgroup v1 freezer", "freezer", OS_SUM_KILL },
 };
 
 struct part {
@@ -403,8 +404,7 @@ make_in(struct os_group *g, const struct kind *k, const char *dir,
 		if ((want & OS_SUM_TASKS) != 0 &&
 		    put_number(p->outer, "pids.max", tasks) == 0)
 			p->bits |= OS_SUM_TASKS;
-		if ((want & OS_SUM_CPU) != 0)
-			p->bits |= OS_SUM_CPU;
+		p->bits |= want & (OS_SUM_CPU | OS_SUM_KILL);
 	}
 	if (p->bits != 0) {
 		g->n++;
@@ -481,7 +481,7 @@ hand_out(int dir, unsigned want)
 	} controllers[] = {
 		{ "memory", "+memory", OS_SUM_MEM }, { "pids", "+pids", OS_SUM_TASKS },
 	};
-	unsigned have = want & OS_SUM_CPU;
+	unsigned have = want & (OS_SUM_CPU | OS_SUM_KILL);
 	char given[FILE_TEXT], text[FILE_TEXT];
 
 	if (get(dir, "cgroup.subtree_control", given) == -1 ||
@@ -708,6 +708,31 @@ group_close(struct os_group *g)
 	for (size_t i = 0; i < n; i++)
 		close(fds[i]);
 	g->n = 0;
+}
+
+void
+group_end(const struct os_group *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		const struct part *p = &g->part[i];
+
+		if (p->kind->controller == NULL &&
+		    put(p->outer, "cgroup.kill", "1") == 0)
+			continue;
+		if (p->kind->controller != NULL && (p->bits & OS_SUM_KILL) != 0)
+			put(p->outer, "freezer.state", "FROZEN");
+	}
+}
+
+void
+group_thaw(const struct os_group *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		const struct part *p = &g->part[i];
+
+		if (p->kind->controller != NULL && (p->bits & OS_SUM_KILL) != 0)
+			put(p->outer, "freezer.state", "THAWED");
+	}
 }
 
 static int

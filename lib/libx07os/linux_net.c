@@ -643,12 +643,6 @@ os_net_listeners(const int fds[2], void (*fn)(void *, int family,
 	return 0;
 }
 
-int
-os_process_fd(pid_t pid)
-{
-	return (int)syscall(SYS_pidfd_open, pid, 0);
-}
-
 /* ---- the relay's own walls ---- */
 
 /*

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +14,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "linux.h"
 #include "os.h"
 
 #define STAT_TEXT	1024
-#define CHILDREN_TEXT	65536	/* some 10000 children of one thread */
+#define CHILDREN_TEXT	(1 << 18)	/* some 40000 children of one thread */
 
 struct walk {
 	struct os_proc	*list;
 	size_t		 n, room;
+	size_t		 alive, most;	/* more alive are not looked for; 0: all */
 };
 
 static ssize_t
@@ -38,8 +41,30 @@ read_text(const char *path, char *text, size_t size)
 	return n;
 }
 
+/* A list that the kernel hands out a page at a time; no number of it is cut. */
+static ssize_t
+read_list(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n = -1;
+
+	if (fd == -1)
+		return -1;
+	while (len < size - 1 && (n = read(fd, text + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	close(fd);
+	if (n == -1)
+		return -1;
+	if (n != 0)
+		while (len > 0 && text[len - 1] != ' ')
+			len--;
+	text[len] = '\0';
+	return (ssize_t)len;
+}
+
 /* Fields of /proc/PID/stat, counted as proc(5) does. */
-enum { STATE = 3, PPID = 4, UTIME = 14, STIME, CUTIME, CSTIME, THREADS = 20,
+enum { STATE = 3, PPID = 4, PGRP, UTIME = 14, STIME, CUTIME, CSTIME, THREADS = 20,
     START = 22, RSS = 24, NFIELDS };
 
 static int64_t
@@ -80,6 +105,7 @@ read_stat(pid_t pid, struct os_proc *p)
 		.threads = f[THREADS],
 		.rss = f[RSS] * sysconf(_SC_PAGESIZE),
 		.zombie = state == 'Z' || state == 'X',
+		.leader = f[PGRP] == pid,
 	};
 	snprintf(p->name, sizeof(p->name), "%s", name + 1);
 	return true;
@@ -98,7 +124,7 @@ add(struct walk *w, pid_t pid)
 		w->room = w->room * 2 + 64;
 	}
 	if (read_stat(pid, &w->list[w->n]))
-		w->n++;
+		w->alive += !w->list[w->n++].zombie;
 	return 0;
 }
 
@@ -110,7 +136,7 @@ add_children(struct walk *w, pid_t pid, const char *tid)
 	long child;
 
 	snprintf(path, sizeof(path), "/proc/%ld/task/%s/children", (long)pid, tid);
-	if (read_text(path, text, sizeof(text)) == -1)
+	if (read_list(path, text, sizeof(text)) == -1)
 		return errno == ENOENT || errno == ESRCH ? 0 : -1;
 	for (; (child = strtol(s, &end, 10)) > 0 && end != s; s = end)
 		if (add(w, (pid_t)child) == -1)
@@ -160,23 +186,83 @@ visible(void)
 	return seen == 1;
 }
 
-ssize_t
-os_tree_list(const struct os_tree *t, struct os_proc **list, size_t *n)
+/* The process and all below it, parents before their children. */
+static ssize_t
+list_from(pid_t top, struct os_proc **list, size_t *n, size_t most)
 {
-	struct walk w = { .list = *list, .room = *n };
+	struct walk w = { .list = *list, .room = *n, .most = most };
 	int ret = 0;
 
 	if (!visible()) {
 		errno = ENOTSUP;
 		return -1;
 	}
-	if (add(&w, t->init) == -1)
+	if (add(&w, top) == -1)
 		ret = -1;
-	for (size_t i = 0; ret == 0 && i < w.n; i++)
+	for (size_t i = 0; ret == 0 && i < w.n &&
+	    (most == 0 || w.alive <= most); i++)
 		ret = descend(&w, w.list[i].pid, w.list[i].threads);
 	*list = w.list;
 	*n = w.room;
 	return ret == -1 ? -1 : (ssize_t)w.n;
+}
+
+ssize_t
+os_tree_list(const struct os_tree *t, struct os_proc **list, size_t *n, size_t most)
+{
+	return list_from(t->init, list, n, most);
+}
+
+bool
+proc_visible(void)
+{
+	return visible();
+}
+
+/* Ours to reap, so that their numbers are nobody else's: also those we see no more of. */
+static void
+signal_children(int sig)
+{
+	static char text[CHILDREN_TEXT];
+	char *s = text, *end;
+	char path[64];
+	long child;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/children", (long)getpid());
+	if (read_list(path, text, sizeof(text)) == -1)
+		return;
+	for (; (child = strtol(s, &end, 10)) > 0 && end != s; s = end)
+		kill((pid_t)child, sig);
+}
+
+/*
+ * A process group at once, which no fork in it is faster than. Only one that was made
+ * below us, as its leader is there: who joined another of the session's takes nobody
+ * else along.
+ */
+static void
+signal_group(const struct os_proc *p, int sig)
+{
+	struct os_proc now;
+
+	if (read_stat(p->pid, &now) && now.born == p->born && now.leader)
+		kill(-p->pid, sig);
+}
+
+void
+proc_signal_below(int sig)
+{
+	static struct os_proc *list;
+	static size_t room;
+	ssize_t n;
+
+	signal_children(sig);
+	n = list_from(getpid(), &list, &room, 0);
+	for (ssize_t i = 1; i < n; i++)
+		if (list[i].leader)
+			signal_group(&list[i], sig);
+	for (ssize_t i = 1; i < n; i++)
+		os_proc_signal(&list[i], sig);
 }
 
 int64_t
@@ -212,4 +298,10 @@ os_proc_signal(const struct os_proc *p, int sig)
 		ret = (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
 	close(fd);
 	return ret;
+}
+
+int
+os_process_fd(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
 }

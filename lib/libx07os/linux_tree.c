@@ -8,6 +8,10 @@
  * without us; else the program gets a group of its own. What reaches the
  * supervisor it hands to init through a socket, and init, which stays in the
  * supervisor's group, knows whether that was meant for the whole group.
+ *
+ * Where no pid namespace can be had (OS_TREE_SWEPT), init is the subreaper of the
+ * tree, and init's parent, the reaper, that of init: whichever of supervisor, init and
+ * reaper is killed, another of them sees it and sweeps up the rest.
  */
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -85,6 +89,10 @@ struct init {
 	pid_t		 program;
 	bool		 shares_group;
 	int		 sock, signals;
+	pid_t		 reaper;		/* swept: our parent; else 0 */
+	int		 reaper_fd;		/* readable when it is gone, -1 */
+	bool		 alone;			/* it is */
+	bool		 orphan;		/* the supervisor is gone */
 	struct os_group	*group;
 	int64_t		 dies_at;		/* ms, 0: never */
 	int64_t		 direct_at[NSIG];	/* when the group got a signal, ms */
@@ -97,6 +105,18 @@ struct init {
 static _Noreturn void
 end_tree(struct init *in)
 {
+	if (in->reaper != 0) {
+		/* All at once, as many as there are: while the program gives its name to it. */
+		if (!in->shares_group)
+			kill(-in->program, SIGKILL);
+		/* The rest is the reaper's, while there is one. */
+		if (in->alone) {
+			sweep_below(in->group);
+			if (in->orphan && in->group != NULL)
+				os_group_remove(in->group);
+		}
+		_exit(0);
+	}
 	if (in->group != NULL) {
 		do {
 			kill(-1, SIGKILL);
@@ -114,9 +134,10 @@ drain_signals(struct init *in)
 	while (read(in->signals, &si, sizeof(si)) == (ssize_t)sizeof(si))
 		/*
 		 * Pid 0 is outside of our namespace: the terminal or a sender who
-		 * meant the process group. The program may not speak here.
+		 * meant the process group. The program may not speak here; where we
+		 * have no namespace, it cannot.
 		 */
-		if (si.ssi_signo < NSIG && si.ssi_pid == 0)
+		if (si.ssi_signo < NSIG && (si.ssi_pid == 0 || in->reaper != 0))
 			in->direct_at[si.ssi_signo] = now_ms();
 }
 
@@ -184,26 +205,29 @@ reap(struct init *in)
 static _Noreturn void
 be_init(struct init *in)
 {
-	struct pollfd pfd[2] = {
+	struct pollfd pfd[3] = {
 		{ .fd = in->sock, .events = POLLIN },
 		{ .fd = in->signals, .events = POLLIN },
+		{ .fd = in->reaper_fd, .events = POLLIN },
 	};
 	int sig;
 	ssize_t n;
 
 	os_hide();
 	for (;;) {
-		if (poll(pfd, 2, until(in->dies_at)) == 0)
+		if (poll(pfd, 3, until(in->dies_at)) == 0)
 			end_tree(in);
 		if (pfd[1].revents != 0)
 			drain_signals(in);
 		if (pfd[0].revents != 0) {
 			n = recv(in->sock, &sig, sizeof(sig), MSG_DONTWAIT);
-			if (n == 0)
-				end_tree(in);	/* the supervisor died */
+			in->orphan = n == 0;
 			if (n == (ssize_t)sizeof(sig))
 				pass_on(in, sig);
 		}
+		in->alone = pfd[2].revents != 0;
+		if (in->orphan || in->alone)
+			end_tree(in);
 		/* Every time: both of these may have taken a SIGCHLD. */
 		reap(in);
 	}
@@ -216,7 +240,7 @@ prepare(unsigned flags, const struct os_group *g)
 	if ((flags & OS_TREE_MOUNT) != 0 &&
 	    mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == -1)
 		return -1;
-	if (g != NULL && group_protect() == -1)
+	if (g != NULL && (flags & OS_TREE_MOUNT) != 0 && group_protect() == -1)
 		return -1;
 	/*
 	 * Where parts of the outer /proc are masked (containers) the kernel does
@@ -262,25 +286,53 @@ rename_init(void)
 	memcpy((char *)start, name, sizeof(name));
 }
 
-/* What init holds open: its socket, its signals, its group; nothing else. */
+/* Closes all but n descriptors and those of the group. */
 static void
-close_rest(const struct init *in)
+close_rest(int *keep, size_t n, const struct os_group *g)
 {
-	int keep[2 + GROUP_FDS_MAX] = { in->sock, in->signals };
-	size_t n = 2 + group_fds(in->group, keep + 2);
-
+	n += group_fds(g, keep + n);
 	os_close_fds(keep, n);
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
 	close(STDERR_FILENO);
 }
 
+/* The first word to the supervisor. */
+struct start {
+	int	err;
+	pid_t	init;		/* as they are called inside */
+	pid_t	program;
+};
+
+static bool
+send_start(const struct init *in, int err, pid_t init)
+{
+	struct start st = { err, init, getpid() };
+
+	return send(in->sock, &st, sizeof(st), MSG_NOSIGNAL) != -1;
+}
+
+/*
+ * A group of its own for the program. Where the tree has to be looked for, that is a
+ * session too: many kernels share out time among those (sched(7), autogroups), so
+ * that a fork bomb does not starve who looks.
+ */
+static int
+own_group(const struct init *in)
+{
+	if (in->reaper == 0)
+		return setpgid(0, 0);
+	return setsid() == -1 ? -1 : 0;
+}
+
 /* init's half of the start: returns only in the program to be. */
 static int
 start_inside(unsigned flags, struct init *in, const sigset_t *old)
 {
+	int keep[3 + GROUP_FDS_MAX] = { in->sock }, err = 0;
+	pid_t self = getpid();
+	size_t n = 1;
 	sigset_t set;
-	int err = 0;
 
 	passed_set(&set);
 	sigaddset(&set, SIGCHLD);
@@ -292,10 +344,10 @@ start_inside(unsigned flags, struct init *in, const sigset_t *old)
 	else if (in->program == 0) {
 		close(in->signals);
 		if ((in->group != NULL && group_enter(in->group) == -1) ||
-		    (!in->shares_group && setpgid(0, 0) == -1))
+		    (!in->shares_group && own_group(in) == -1) ||
+		    (in->reaper != 0 && os_die_with_parent(self) == -1))
 			err = errno;
-		if (send(in->sock, &err, sizeof(err), MSG_NOSIGNAL) == -1 ||
-		    err != 0)
+		if (!send_start(in, err, self) || err != 0)
 			_exit(125);
 		close(in->sock);
 		if (in->group != NULL)
@@ -304,12 +356,71 @@ start_inside(unsigned flags, struct init *in, const sigset_t *old)
 		return 0;
 	}
 	if (err != 0) {
-		send(in->sock, &err, sizeof(err), MSG_NOSIGNAL);
+		send_start(in, err, self);
 		_exit(125);
 	}
-	close_rest(in);
+	keep[n++] = in->signals;
+	if (in->reaper_fd != -1)
+		keep[n++] = in->reaper_fd;
+	close_rest(keep, n, in->group);
 	rename_init();
 	be_init(in);
+}
+
+/* ---- reaper ---- */
+
+/*
+ * Takes over what init leaves, when it ends as when it is killed. In a session of its
+ * own, where what is sent to the process group does not reach.
+ */
+static _Noreturn void
+be_reaper(pid_t init, struct os_group *g, pid_t supervisor)
+{
+	int keep[GROUP_FDS_MAX];
+
+	setsid();
+	close_rest(keep, 0, g);
+	os_hide();
+	rename_init();
+	while (waitpid(init, NULL, 0) == -1 && errno == EINTR)
+		continue;
+	sweep_below(g);
+	if (g != NULL && getppid() != supervisor)
+		os_group_remove(g);
+	_exit(0);
+}
+
+/* Splits off the reaper, and from it init, where this returns 0. */
+static pid_t
+fork_swept(struct init *in)
+{
+	pid_t self = getpid(), pid;
+	sigset_t all;
+
+	if (!proc_visible()) {
+		errno = ENOTSUP;
+		return -1;
+	}
+	pid = (pid_t)syscall(SYS_clone, (unsigned long)SIGCONT, 0, 0, 0, 0);
+	if (pid != 0)
+		return pid;
+	in->reaper = getpid();
+	in->reaper_fd = os_process_fd(in->reaper);
+	sigfillset(&all);
+	if (in->reaper_fd == -1 || sigprocmask(SIG_SETMASK, &all, NULL) == -1 ||
+	    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1 ||
+	    (pid = fork()) == -1) {
+		send_start(in, errno, 0);
+		_exit(125);
+	}
+	if (pid > 0)
+		be_reaper(pid, in->group, self);
+	/* Each for itself: a child does not inherit it. */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1) {
+		send_start(in, errno, 0);
+		_exit(125);
+	}
+	return 0;
 }
 
 /* ---- supervisor ---- */
@@ -323,22 +434,28 @@ wait_init(pid_t pid, struct rusage *ru)
 
 /* Waits until the program is on its way; -1 with errno when it is not. */
 static int
-started(struct os_tree *t)
+started(struct os_tree *t, bool swept)
 {
-	int err = EIO;
+	struct start st = { EIO, 0, 0 };
 
-	t->pidfd = (int)syscall(SYS_pidfd_open, t->init, 0);
+	t->pidfd = os_process_fd(t->last);
 	if (t->pidfd == -1)
-		err = errno;
-	else if (recv(t->status, &err, sizeof(err), 0) != (ssize_t)sizeof(err))
-		err = EIO;
-	if (err == 0)
+		st.err = errno;
+	else if (recv(t->status, &st, sizeof(st), 0) != (ssize_t)sizeof(st))
+		st.err = EIO;
+	t->init = swept ? st.init : t->last;
+	t->group = swept && !t->shares_group ? st.program : 0;
+	if (st.err == 0)
 		return 0;
-	kill(t->init, SIGKILL);
-	wait_init(t->init, NULL);
+	/* Without us the one ends by itself; the other kills nothing when killed. */
+	if (swept)
+		shutdown(t->status, SHUT_RDWR);
+	else
+		kill(t->last, SIGKILL);
+	wait_init(t->last, NULL);
 	if (t->pidfd != -1)
 		close(t->pidfd);
-	errno = err;
+	errno = st.err;
 	return -1;
 }
 
@@ -352,15 +469,33 @@ has_terminal(void)
 	return fd != -1;
 }
 
+/*
+ * The end is told by SIGCONT: it wakes us even when we are stopped, so that a
+ * stopped supervisor cannot outlive its tree.
+ */
+static pid_t
+fork_init(unsigned flags, struct init *in)
+{
+	int ns = SIGCONT | CLONE_NEWPID |
+	    ((flags & OS_TREE_MOUNT) != 0 ? CLONE_NEWNS : 0);
+
+	if ((flags & OS_TREE_SWEPT) != 0)
+		return fork_swept(in);
+	if ((flags & OS_TREE_SAME_USER) != 0)
+		return (pid_t)syscall(SYS_clone, (unsigned long)ns, 0, 0, 0, 0);
+	return ns_fork(ns);
+}
+
 int
 os_tree_spawn_in(struct os_tree *t, unsigned flags, struct os_group *group,
     int64_t life_ms)
 {
-	struct init in = { .group = group, .shares_group = has_terminal() };
+	struct init in = { .group = group, .shares_group = has_terminal(),
+	    .reaper_fd = -1 };
 	int pair[2], err;
 	sigset_t set, old;
 
-	if (group != NULL && (flags & OS_TREE_MOUNT) == 0) {
+	if (group != NULL && (flags & (OS_TREE_MOUNT | OS_TREE_SWEPT)) == 0) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -378,23 +513,20 @@ os_tree_spawn_in(struct os_tree *t, unsigned flags, struct os_group *group,
 		goto fail;
 	if (life_ms > 0)
 		in.dies_at = now_ms() + life_ms;
-	/*
-	 * init's death is told by SIGCONT: it wakes us even when we are
-	 * stopped, so that a stopped supervisor cannot outlive its tree.
-	 */
-	t->init = ns_fork(SIGCONT | CLONE_NEWPID |
-	    ((flags & OS_TREE_MOUNT) != 0 ? CLONE_NEWNS : 0));
-	if (t->init == -1)
+	in.sock = pair[1];
+	t->last = fork_init(flags, &in);
+	if (t->last == -1)
 		goto fail;
-	if (t->init == 0) {
+	if (t->last == 0) {
 		close(pair[0]);
 		close(t->signals);
-		in.sock = pair[1];
+		t->init = getpid();
+		t->last = in.reaper;
 		return start_inside(flags, &in, &old);
 	}
 	close(pair[1]);
 	pair[1] = -1;
-	if (started(t) == 0)
+	if (started(t, (flags & OS_TREE_SWEPT) != 0) == 0)
 		return 1;
 fail:
 	err = errno;
@@ -412,6 +544,32 @@ int
 os_tree_spawn(struct os_tree *t, unsigned flags)
 {
 	return os_tree_spawn_in(t, flags, NULL, 0);
+}
+
+#define NO_SIGNAL(call, to) \
+	{ SYS_##call, { { 0, 0xffffffffU, (uint32_t)(to) }, { -1, 0, 0 } }, EPERM }
+
+int
+os_tree_confine(const struct os_tree *t, unsigned deny)
+{
+	const struct filter_row guarded[] = {
+		NO_SIGNAL(kill, t->init), NO_SIGNAL(kill, t->last),
+		NO_SIGNAL(kill, -t->last), NO_SIGNAL(kill, -getpgid(t->init)),
+		NO_SIGNAL(kill, -1),
+		NO_SIGNAL(tkill, t->init), NO_SIGNAL(tkill, t->last),
+		NO_SIGNAL(tgkill, t->init), NO_SIGNAL(tgkill, t->last),
+		NO_SIGNAL(rt_sigqueueinfo, t->init),
+		NO_SIGNAL(rt_sigqueueinfo, t->last),
+		NO_SIGNAL(rt_tgsigqueueinfo, t->init),
+		NO_SIGNAL(rt_tgsigqueueinfo, t->last),
+		/* It takes a descriptor, of which we know nothing. */
+		{ SYS_pidfd_send_signal, FILTER_ANY, ENOSYS },
+	};
+
+	/* A domain keeps signals inside by itself. */
+	if (landlock_scopes() != 0)
+		return confine(deny, NULL, 0);
+	return confine(deny, guarded, sizeof(guarded) / sizeof(guarded[0]));
 }
 
 int
@@ -445,6 +603,8 @@ os_tree_signal(const struct os_tree *t, int sig)
 int
 os_tree_kill(const struct os_tree *t)
 {
+	if (t->group != 0)
+		kill(-t->group, SIGKILL);
 	return kill(t->init, SIGKILL);
 }
 
@@ -539,6 +699,7 @@ void
 os_tree_reap(const struct os_tree *t, struct os_tree_end *end)
 {
 	struct rusage ru;
+	int late;
 
 	memset(&ru, 0, sizeof(ru));
 	memset(end, 0, sizeof(*end));
@@ -547,7 +708,10 @@ os_tree_reap(const struct os_tree *t, struct os_tree_end *end)
 	    (ssize_t)sizeof(end->wstatus))
 		end->wstatus = SIGKILL;
 	/* The kernel adds up what init reaped, and what died with it. */
-	wait_init(t->init, &ru);
+	wait_init(t->last, &ru);
+	/* A reaper that was killed leaves the sweeping to init: until that is gone. */
+	while (t->last != t->init && recv(t->status, &late, sizeof(late), 0) > 0)
+		continue;
 	end->user_us = (int64_t)ru.ru_utime.tv_sec * 1000000 + ru.ru_utime.tv_usec;
 	end->sys_us = (int64_t)ru.ru_stime.tv_sec * 1000000 + ru.ru_stime.tv_usec;
 	end->maxrss = (int64_t)ru.ru_maxrss * 1024;

@@ -242,6 +242,14 @@ os_tree_spawn_in(struct os_tree *tree, unsigned flags, struct os_group *group,
 }
 
 int
+os_tree_confine(const struct os_tree *tree, unsigned deny)
+{
+	(void)tree;
+	(void)deny;
+	return unsupported();
+}
+
+int
 os_tree_settle(const struct os_tree *tree, const struct os_group *group,
     bool files, const int *keep, size_t n)
 {
@@ -293,8 +301,10 @@ os_tree_reap(const struct os_tree *tree, struct os_tree_end *end)
 }
 
 ssize_t
-os_tree_list(const struct os_tree *tree, struct os_proc **list, size_t *n)
+os_tree_list(const struct os_tree *tree, struct os_proc **list, size_t *n,
+    size_t most)
 {
+	(void)most;
 	(void)tree;
 	(void)list;
 	(void)n;

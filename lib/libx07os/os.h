@@ -380,6 +380,7 @@ enum {
 	OS_SUM_CPU = 1 << 0,		/* CPU time is counted, also of processes long gone */
 	OS_SUM_MEM = 1 << 1,		/* memory is counted and capped */
 	OS_SUM_TASKS = 1 << 2,		/* processes and threads are counted and capped */
+	OS_SUM_KILL = 1 << 3,		/* all can be killed as one, or held still for that */
 };
 
 struct os_usage {
@@ -424,10 +425,14 @@ enum {
 	OS_TREE_MOUNT = 1 << 0,		/* also a private mount namespace */
 	OS_TREE_PROC = 1 << 1,		/* fresh /proc for the new pid namespace (needs MOUNT);
 					 * left alone where the kernel does not let us */
+	OS_TREE_SAME_USER = 1 << 2,	/* no user namespace; needs CAP_SYS_ADMIN */
+	OS_TREE_SWEPT = 1 << 3,		/* no namespace at all; alone of these */
 };
 
 struct os_tree {
 	pid_t	init;		/* pid of the tree's init as the supervisor sees it */
+	pid_t	last;		/* the child of ours that ends last: init or its reaper */
+	pid_t	group;		/* the program's own, of a tree that is swept; 0: none */
 	int	pidfd;		/* readable when the whole tree is gone */
 	int	status;		/* socket to init */
 	int	signals;	/* signals for the supervisor arrive here */
@@ -463,9 +468,22 @@ int	os_tree_spawn(struct os_tree *, unsigned flags);
  * cannot leave or change; needs OS_TREE_MOUNT then. When the supervisor dies,
  * init removes the group too. At life_ms (0: never) init ends the tree by
  * itself, whatever happens to the supervisor.
+ *
+ * OS_TREE_SWEPT is for where there are no namespaces (ENOTSUP: no /proc to do it
+ * with either). The tree ends as well, when init does: the kernel kills the
+ * program, and the reaper, which the kernel gives all orphans, looks for the rest in
+ * /proc and kills it. But the program sees the processes around it and, where
+ * os_tree_confine() finds no Landlock for that, may stop the supervisor. The group
+ * it could leave, if it may write to that.
  */
 int	os_tree_spawn_in(struct os_tree *, unsigned flags, struct os_group *,
 	    int64_t life_ms);
+
+/*
+ * os_confine() for the program of a tree that is swept: init and the reaper are kept
+ * from its signals too.
+ */
+int	os_tree_confine(const struct os_tree *, unsigned deny);
 
 /*
  * What the supervisor does once the program runs: closes every descriptor from 3
@@ -526,6 +544,7 @@ struct os_proc {
 	int64_t	threads;
 	int64_t	rss;		/* resident bytes, shared ones included */
 	bool	zombie;
+	bool	leader;		/* of its process group */
 	char	name[16];	/* untrusted */
 };
 
@@ -534,9 +553,11 @@ struct os_proc {
  * reaped), the others in no order. Sets *list to an array of *n that the next
  * call reuses: start with NULL and 0. Returns the number of processes, -1 with
  * ENOTSUP where they cannot be seen. A moment's view: what forks or exits
- * meanwhile may be missing.
+ * meanwhile may be missing. When there are more than most (0: any number) that are
+ * no zombies, some are missing too.
  */
-ssize_t	os_tree_list(const struct os_tree *, struct os_proc **list, size_t *n);
+ssize_t	os_tree_list(const struct os_tree *, struct os_proc **list, size_t *n,
+	    size_t most);
 
 /*
  * The memory of a process, bytes: what it shares with others in parts; files it

@@ -316,6 +316,51 @@ EOF
 	done
 }
 
+atf_test_case swept
+swept_head()
+{
+	atf_set descr "Without namespaces everything is looked for and killed"
+}
+swept_body()
+{
+	both swept_run
+}
+swept_run()
+{
+	_no="$PYTHON $X07_TESTS/no_namespaces.py"
+	new_marker
+	run 0 $_no x07-limit -v -- sh -c 'mkdir a b; : >a/f; mv a/f b/f; rm -r a b; echo fine'
+	says out fine
+	says err 'the tree: SIGKILL of all that is found below a subreaper'
+	run 3 $_no x07-limit -- sh -c 'exit 3'
+	# The supervisors are out of the program's reach.
+	run 0 $_no x07-limit -t 1m -- sh -c 'kill -KILL $PPID || echo refused'
+	says out refused
+	run 125 $_no x07-limit --strict -- echo ran
+	says err '--strict: starting a process tree'
+	shut out ran
+	run 0 x07-limit --strict -- echo ran
+	# Daemons, stopped and deaf, at the end of time and of the program.
+	_left='trap "" TERM HUP; setsid sh -c "sleep 600; : '"$MARK"'" & (setsid sh -c "kill -STOP \$\$; : '"$MARK"'" &)'
+	run 124 $_no x07-limit -t 1s -k 100ms -- sh -c "$_left; sleep 600; : $MARK"
+	none_marked || atf_fail "left after the wall limit: $(marked)"
+	run 0 $_no x07-limit -- sh -c "$_left; : $MARK"
+	none_marked || atf_fail "left after the program: $(marked)"
+	# SIGKILL of the supervisor.
+	$AS $_no x07-limit -t 5m -- sh -c "$_left; sleep 600; : $MARK" >out 2>err &
+	_pid=$!
+	wait_for 60 some_marked 3
+	kill -KILL $_pid
+	wait $_pid && atf_fail "status 0 after SIGKILL"
+	wait_for 60 none_marked
+	# Root that may make the other namespaces has them all the same.
+	if as_root; then
+		run 0 $_no -a x07-limit --strict -v -- sh -c 'echo $$'
+		says out 2
+		says err 'SIGKILL of a pid namespace'
+	fi
+}
+
 atf_test_case cpu
 cpu_head()
 {
@@ -1498,6 +1543,7 @@ atf_init_test_cases()
 	atf_add_test_case wall
 	atf_add_test_case tree
 	atf_add_test_case orphans
+	atf_add_test_case swept
 	atf_add_test_case cpu
 	atf_add_test_case memory
 	atf_add_test_case memory_tree
