@@ -220,17 +220,12 @@ static const int server_caps[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER,
     CAP_FSETID, CAP_MKNOD, CAP_SETFCAP, CAP_SETGID, CAP_SETPCAP, CAP_SETUID,
     CAP_SYS_CHROOT };
 
-int
-os_vm_serve(void)
+static int
+keep_caps(void)
 {
-	static const struct filter_row rows[] = {
-		{ SYS_setgroups, FILTER_ANY, FILTER_NOTHING },
-	};
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2];
 
-	if (geteuid() == 0)
-		return 0;
 	if (syscall(SYS_capget, &head, data) == -1)
 		return -1;
 	for (size_t i = 0; i < sizeof(server_caps) / sizeof(server_caps[0]); i++)
@@ -242,9 +237,23 @@ os_vm_serve(void)
 		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, server_caps[i], 0,
 		    0) == -1)
 			return -1;
+	return 0;
+}
+
+int
+os_vm_serve(unsigned deny)
+{
+	static const struct filter_row rows[] = {
+		{ SYS_setgroups, FILTER_ANY, FILTER_NOTHING },
+	};
+	bool root = geteuid() == 0;
+
+	if (!root && keep_caps() == -1)
+		return -1;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return -1;
-	return filter_install(rows, sizeof(rows) / sizeof(rows[0]));
+	return filter_deny(deny | OS_DENY_SETID, rows,
+	    root ? 0 : sizeof(rows) / sizeof(rows[0]));
 }
 
 #define FS(right)	((uint64_t)LANDLOCK_ACCESS_FS_##right)

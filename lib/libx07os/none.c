@@ -147,8 +147,9 @@ os_vm_enclose(void)
 }
 
 int
-os_vm_serve(void)
+os_vm_serve(unsigned deny)
 {
+	(void)deny;
 	return unsupported();
 }
 

@@ -363,8 +363,9 @@ int	os_vm_enclose(void);
  * Before becoming a server of files that is written to be run by root: what we may do in
  * our user namespace survives the exec, and giving up groups, which the
  * kernel does not let an ordinary user do there, seems to work: they are the user's own.
+ * Whoever asks, it makes no set-user-ID file, and nothing of deny (OS_DENY_...).
  */
-int	os_vm_serve(void);
+int	os_vm_serve(unsigned deny);
 
 /*
  * Confines a process that becomes a machine emulator: of all files it may read

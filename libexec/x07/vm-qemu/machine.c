@@ -173,8 +173,36 @@ make_file_socket(struct ends *e, const char *dir)
 
 /* ---- the server of files ---- */
 
+/*
+ * What the gates in the guest deny is denied here once more, to a guest that was taken
+ * over. A build has no such rules.
+ */
+static unsigned
+serve_less(const struct vm_run *r)
+{
+	static const struct {
+		const char	*key;
+		unsigned	deny;
+	} rules[] = {
+		{ "fs.allow_symlinks",	OS_DENY_SYMLINK },
+		{ "fs.allow_mkdir",	OS_DENY_MKDIR },
+		{ "fs.allow_remove",	OS_DENY_REMOVE },
+		{ "fs.allow_rename",	OS_DENY_RENAME },
+	};
+	struct form *f;
+	unsigned deny = 0;
+
+	if (strcmp(r->phase, "build") == 0)
+		return 0;
+	f = form_load(r->policy_fd);
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (!form_bool(f, rules[i].key, false))
+			deny |= rules[i].deny;
+	return deny;
+}
+
 static void
-start_virtiofsd(const struct ends *e, const char *root)
+start_virtiofsd(const struct vm_run *r, const struct ends *e, const char *root)
 {
 	struct words w = { .n = 0 };
 	char *path = find_virtiofsd();
@@ -196,7 +224,7 @@ start_virtiofsd(const struct ends *e, const char *root)
 		refuse_errno("fork");
 	if (pid != 0)
 		return;
-	if (os_vm_serve() == -1 || os_keep_fds(w.keep, w.nkeep) == -1)
+	if (os_vm_serve(serve_less(r)) == -1 || os_keep_fds(w.keep, w.nkeep) == -1)
 		refuse_errno("cannot start the server of files");
 	umask(0);
 	/* It calls the machine's end an error. */
@@ -373,7 +401,7 @@ inside(const struct machine *m, const struct vm_run *r, const struct image *im,
 	view_mount(r->view_fd, root);
 	if (strcmp(im->share, "virtiofs") == 0) {
 		make_file_socket(e, r->dir);
-		start_virtiofsd(e, root);
+		start_virtiofsd(r, e, root);
 	}
 	become_qemu(m, r, im, e, a, path, root);
 }

@@ -32,7 +32,7 @@ struct run {
 	struct control		control;
 	struct stream		stream[NSTREAMS];
 	bool			told_end, told_closed[NSTREAMS];
-	bool			started, exited, shown, told_usage;
+	bool			greeted, started, exited, shown, told_usage;
 	struct frame_exit	exit;
 	int64_t			since;
 };
@@ -228,6 +228,10 @@ on_hello(struct run *x, const struct frame *f, const char *payload)
 {
 	uint32_t version = 0;
 
+	/* Each is answered with all that is to be run, which memory has to hold. */
+	if (x->greeted)
+		give_up(x, "the guest speaks nonsense");
+	x->greeted = true;
 	if (f->len == sizeof(version))
 		memcpy(&version, payload, sizeof(version));
 	if (version != PROTO_VERSION)
@@ -279,9 +283,9 @@ on_frame(struct run *x, const struct frame *f, const char *payload)
 		return;
 	case FRAME_STARTED:
 		clear_progress(x);
-		x->started = true;
-		if (x->r->tty)
+		if (!x->started && x->r->tty)
 			make_raw();
+		x->started = true;
 		return;
 	case FRAME_END:
 		on_end(x, f, payload);

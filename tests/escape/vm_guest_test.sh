@@ -1,0 +1,80 @@
+#!/usr/bin/env atf-sh
+# shellcheck disable=SC2086 # $AS is a list of words
+# Class 34: a guest that was taken over and does what the gates in it deny.
+. "$X07_TESTS/lib.sh"
+
+atf_test_case files
+files_head()
+{
+	atf_set descr "34: what such a guest leaves in a writable root"
+	atf_set timeout 900
+	# The guest's root is nobody to a server of files that an ordinary user runs.
+	atf_set require.user root
+}
+do_files()
+{
+	export X07_VM_STATE_DIR="$PWD/jobs" X07_VM_CACHE_DIR="$PWD/cache"
+	rm -rf jobs cache out image p.json
+	$AS mkdir jobs cache out
+	$AS x07-policy init --template cli --out p.json >/dev/null ||
+	    atf_fail "x07-policy init"
+	atf_check -o ignore $AS x07-vmrun image -o image
+	cat >files.sh <<-END
+	b=/busybox
+	cd /share$PWD/out || exit
+	for f in a b; do echo text >\$f; done
+	\$b chmod 755 a && echo mode >>log
+	\$b chmod 4755 b && echo setuid >>log
+	\$b chmod 2755 b && echo setgid >>log
+	\$b mkdir d && echo directory >>log
+	\$b ln -s /etc/passwd l && echo link >>log
+	\$b mv a c && echo renamed >>log
+	\$b rm c && echo removed >>log
+	echo end >>log
+	END
+	# The share is named root; what is in it is at the place it has here.
+	cat >guest.sh <<-END
+	#!/busybox sh
+	b=/busybox
+	\$b mount -t devtmpfs d /dev
+	for m in /modules/*.ko; do \$b insmod \$m; done
+	\$b mkdir -p /share
+	until \$b mount -t virtiofs root /share; do \$b sleep 1; done
+	\$b sh /files
+	\$b reboot -f
+	END
+	chmod 644 guest.sh files.sh
+	$AS $PY "$X07_TESTS/escape/vm_guest.py" image guest.sh files.sh
+	run
+	atf_check -o inline:"mode\ndirectory\nrenamed\nend\n" cat out/log
+	atf_check -o empty find out -perm /6000
+	# The twin: what the policy lets the program do, but for those modes.
+	sed -i 's/\("allow_\(symlinks\|remove\)": \)false/\1true/
+	    s/\("allow_mkdir": \)true/\1false/' p.json
+	$AS rm -rf out
+	$AS mkdir out
+	run
+	atf_check -o inline:"mode\nlink\nrenamed\nremoved\nend\n" cat out/log
+	atf_check -o empty find out -perm /6000
+}
+# The machine ends before it said anything.
+run()
+{
+	atf_check -s exit:125 -e match:'the machine ended before' \
+	    $AS timeout 300 x07-vmrun -b qemu --image "$PWD/image" -p p.json -- /bin/true
+}
+PY=/usr/bin/python3
+files_body()
+{
+	case $(file -L /bin/busybox) in
+	*static*) ;;
+	*) atf_skip "/bin/busybox is not static" ;;
+	esac
+	AS=
+	do_files
+}
+
+atf_init_test_cases()
+{
+	atf_add_test_case files
+}
