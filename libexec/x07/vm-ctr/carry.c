@@ -35,14 +35,14 @@ nap(void)
 /* ---- the process that waits for the runtime's program ---- */
 
 static _Noreturn void
-become_exec(const struct job *j, int err)
+become_exec(const struct job *j, int err, pid_t parent)
 {
 	char **argv = words(j, j->rt->exec);
+	int fd = client_enter(j->run->dir, parent);
 
-	if (os_die_with_parent(getppid()) == -1 ||
-	    dup2(j->run->net_fd, STDIN_FILENO) == -1 ||
+	if (dup2(j->run->net_fd, STDIN_FILENO) == -1 ||
 	    dup2(j->run->net_fd, STDOUT_FILENO) == -1 ||
-	    dup2(err, STDERR_FILENO) == -1 || os_keep_fds(NULL, 0) == -1)
+	    dup2(err, STDERR_FILENO) == -1 || os_keep_fds(&fd, 1) == -1)
 		refuse_errno("the byte channel");
 	execvp(argv[0], argv);
 	chain_exec_failed(argv[0]);
@@ -56,12 +56,12 @@ exec_once(const struct job *j, char *said, size_t size)
 	int err[2], wstatus = 0;
 	char rest[256];
 	ssize_t n;
-	pid_t pid;
+	pid_t pid, self = getpid();
 
 	if (pipe2(err, O_CLOEXEC) == -1 || (pid = fork()) == -1)
 		refuse_errno("the byte channel");
 	if (pid == 0)
-		become_exec(j, err[1]);
+		become_exec(j, err[1], self);
 	close(err[1]);
 	do {
 		n = len < size - 1 ? read(err[0], said + len, size - 1 - len) :
@@ -173,4 +173,5 @@ carry_end(void)
 	kill(carrier, SIGKILL);
 	while (waitpid(carrier, NULL, 0) == -1 && errno == EINTR)
 		continue;
+	carrier = 0;
 }

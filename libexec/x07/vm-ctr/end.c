@@ -1,6 +1,7 @@
 /* The end of a container, and of those that earlier jobs left. */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +12,7 @@
 #define SWEEP_MAX	512
 #define TRIES		10		/* a removal that is under way already */
 #define NAP_MS		100
+#define CLIENT_TRIES	100		/* then it is killed: 10 s or more */
 #define DEADLINE	"io.x07.deadline_unix_ms"
 #define SCHEMA		"io.x07.schema"
 
@@ -47,8 +49,31 @@ remove_all(const struct job *j, struct said *s)
 	return true;
 }
 
+/*
+ * Ends what runs, again and again while one of the runtime's programs is still there:
+ * it may be making the container only now. s is what the last word was.
+ */
+static void
+end_running(const struct job *j, const char *dir, struct said *s)
+{
+	pid_t pid;
+
+	for (int i = 0; ; i++) {
+		/* Fails where it runs no more: what counts is whether it can be
+		 * removed. */
+		control(words(j, j->rt->hard), CONTROL_MS, s);
+		pid = dir != NULL ? client_of(dir) : 0;
+		if (pid <= 0)
+			return;
+		if (i >= CLIENT_TRIES)
+			kill(pid, SIGKILL);
+		nap(NAP_MS);
+	}
+}
+
 int
-job_end(const struct runtime *rt, const char *name, int64_t grace_ms)
+job_end(const struct runtime *rt, const char *name, const char *dir,
+    int64_t grace_ms)
 {
 	struct job j = { .rt = rt, .name = name, .grace_ms = grace_ms };
 	static struct said s;
@@ -57,8 +82,7 @@ job_end(const struct runtime *rt, const char *name, int64_t grace_ms)
 		return 0;
 	if (grace_ms > 0)
 		ask_to_end(&j);
-	/* Fails where it runs no more: what counts is whether it can be removed. */
-	control(words(&j, rt->hard), CONTROL_MS, &s);
+	end_running(&j, dir, &s);
 	if (control_gone(&s) && rt->removes[1] == NULL)
 		return 0;
 	for (int i = 0; !remove_all(&j, &s); i++) {
@@ -139,7 +163,7 @@ sweep_one(const struct runtime *rt, char *line)
 	}
 	if (deadline <= 0 || deadline > now_ms())
 		return 0;
-	return job_end(rt, name, 0);
+	return job_end(rt, name, NULL, 0);
 }
 
 int

@@ -182,11 +182,13 @@ feed(const struct job *j)
 static void
 become_runtime(void *arg)
 {
-	(void)arg;
-	/* The kernel ends it with us; kill and sweep end what it started. */
-	if (os_die_with_parent(parent) == -1 ||
+	const struct job *j = arg;
+	int fd = client_enter(j->run->dir, parent);
+
+	/* What nobody else can end the kernel ends with us. */
+	if ((j->rt->hard == NULL && os_die_with_parent(parent) == -1) ||
 	    (input != -1 && dup2(input, STDIN_FILENO) == -1) ||
-	    os_keep_fds(NULL, 0) == -1)
+	    os_keep_fds(&fd, 1) == -1)
 		refuse_errno("the runtime");
 }
 
@@ -211,7 +213,8 @@ end_early(struct child *c, const struct job *j)
 {
 	int wstatus;
 
-	job_end(j->rt, j->name, 0);
+	carry_end();
+	job_end(j->rt, j->name, j->run->dir, 0);
 	if (!wait_for(c, LEAVE_MS, &wstatus)) {
 		kill(c->pid, SIGKILL);
 		wait_for(c, LEAVE_MS, &wstatus);
@@ -258,9 +261,10 @@ supervise(struct child *c, const struct job *j)
 		copy_log(r);
 	}
 	copy_log(r);
+	carry_end();
 	status = understand(j, wstatus);
 	/* --rm has removed it, unless its program was ended before that. */
-	if (job_end(j->rt, j->name, 0) == -1)
+	if (job_end(j->rt, j->name, j->run->dir, 0) == -1)
 		return EXIT_REFUSED;
 	return status;
 }
@@ -276,10 +280,9 @@ run_job(const struct runtime *rt, const struct vm_run *r)
 	parent = getpid();
 	carry_start(&j);
 	feed(&j);
-	if (child_start(&c, argv, become_runtime, NULL) == -1)
+	if (child_start(&c, argv, become_runtime, &j) == -1)
 		refuse_errno("%s", argv[0]);
 	status = supervise(&c, &j);
-	carry_end();
 	if (feeder > 0)
 		kill(feeder, SIGKILL);
 	return status;

@@ -85,7 +85,7 @@ struct runtime {
 	const struct part *unexec;		/* ends that program; NULL: nothing does */
 	const struct part *soft;		/* ask it to end */
 	bool		soft_waits;		/* that waits for the grace itself */
-	const struct part *hard;		/* NULL: it dies with the driver */
+	const struct part *hard;		/* NULL: it dies with the driver, all of it */
 	const struct part *removes[REMOVES];	/* of what is left; NULL: none */
 	const struct part *list;		/* "NAME DEADLINE" lines, or names alone */
 	const struct part *info;		/* of one name: text with its labels; NULL */
@@ -166,10 +166,21 @@ void	carry_end(void);
  */
 char	*image_pin(struct job *, const char *ref, const char *digest);
 
+/* ---- client.c ---- */
+
+/*
+ * This process becomes one of the runtime's programs of the job in DIR, if parent is
+ * still there. Returns a descriptor that it must keep.
+ */
+int	client_enter(const char *dir, pid_t parent);
+/* One of those that are still there; 0: none. */
+pid_t	client_of(const char *dir);
+
 /* ---- end.c ---- */
 
-/* The verbs. job_end: 0 when nothing is left. */
-int	job_end(const struct runtime *, const char *name, int64_t grace_ms);
+/* The verbs. job_end: 0 when nothing is left of the job in DIR. */
+int	job_end(const struct runtime *, const char *name, const char *dir,
+	    int64_t grace_ms);
 int	sweep_all(const struct runtime *);
 
 /* ---- run.c ---- */
