@@ -18,6 +18,12 @@ lower(struct rlimit *now, int64_t soft, int64_t hard)
 		now->rlim_cur = now->rlim_max;
 }
 
+/*
+ * Beyond the limit that is held by looking: so many a fork bomb gets before somebody
+ * looks, and what else its user starts meanwhile is not in its way.
+ */
+#define SPARE_TASKS	500
+
 /* A macro, because the type of a resource is another one in each C library. */
 #define LOWER(name, soft, hard) do {					\
 	struct rlimit now_;						\
@@ -51,6 +57,15 @@ set_limits(const struct plan *p)
 	if (lim[LIM_PROCS] >= 0 && p->way == WAY_NAMESPACES &&
 	    (p->held & OS_SUM_TASKS) == 0) {
 		n = limits_tasks(p) + 1;
+		LOWER(NPROC, n, n);
+	}
+	if (lim[LIM_PROCS] >= 0 && p->way == WAY_SWEPT &&
+	    (p->held & OS_SUM_TASKS) == 0) {
+		/* The count is of all that the user runs, who may start more. */
+		n = os_user_tasks();
+		if (n == -1)
+			refuse_errno("/proc");
+		n += limits_tasks(p) + SPARE_TASKS;
 		LOWER(NPROC, n, n);
 	}
 	if (lim[LIM_FSIZE] >= 0)

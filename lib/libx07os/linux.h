@@ -69,6 +69,12 @@ void	proc_signal_below(int sig);
 /* ---- linux_sweep.c ---- */
 
 /*
+ * In a process whose children to come sweep_below() shall end: from here on signals
+ * of it and of all below it stay among them, where Landlock does that (Linux 6.12). -1
+ * with errno.
+ */
+int	sweep_prepare(void);
+/*
  * Kills all below this process, which takes over their orphans (PR_SET_CHILD_SUBREAPER,
  * prctl(2)), with the help of their group or NULL. Returns when nobody is left.
  */

@@ -213,6 +213,37 @@ os_tree_list(const struct os_tree *t, struct os_proc **list, size_t *n, size_t m
 	return list_from(t->init, list, n, most);
 }
 
+/* The number behind a name in /proc/PID/status, -1 without. */
+static int64_t
+status_number(const char *text, const char *name)
+{
+	const char *s = strstr(text, name);
+
+	return s == NULL ? -1 : strtoll(s + strlen(name), NULL, 10);
+}
+
+int64_t
+os_user_tasks(void)
+{
+	const struct dirent *e;
+	char path[64], text[4096];
+	int64_t sum = 0;
+	DIR *d = opendir("/proc");
+
+	if (d == NULL)
+		return -1;
+	while ((e = readdir(d)) != NULL) {
+		if (e->d_name[0] < '0' || e->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.20s/status", e->d_name);
+		if (read_text(path, text, sizeof(text)) > 0 &&
+		    status_number(text, "\nUid:") == (int64_t)getuid())
+			sum += status_number(text, "\nThreads:");
+	}
+	closedir(d);
+	return sum;
+}
+
 bool
 proc_visible(void)
 {

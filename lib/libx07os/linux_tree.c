@@ -408,6 +408,7 @@ fork_swept(struct init *in)
 	in->reaper_fd = os_process_fd(in->reaper);
 	sigfillset(&all);
 	if (in->reaper_fd == -1 || sigprocmask(SIG_SETMASK, &all, NULL) == -1 ||
+	    sweep_prepare() == -1 ||
 	    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1 ||
 	    (pid = fork()) == -1) {
 		send_start(in, errno, 0);

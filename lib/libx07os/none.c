@@ -313,6 +313,13 @@ os_tree_list(const struct os_tree *tree, struct os_proc **list, size_t *n,
 }
 
 int64_t
+os_user_tasks(void)
+{
+	errno = ENOTSUP;
+	return -1;
+}
+
+int64_t
 os_proc_memory(const struct os_proc *proc)
 {
 	(void)proc;

@@ -561,6 +561,12 @@ ssize_t	os_tree_list(const struct os_tree *, struct os_proc **list, size_t *n,
 	    size_t most);
 
 /*
+ * The tasks of this real user on the machine, as far as /proc shows them: what
+ * RLIMIT_NPROC counts, see getrlimit(2). -1 with errno.
+ */
+int64_t	os_user_tasks(void);
+
+/*
  * The memory of a process, bytes: what it shares with others in parts; files it
  * maps not counted. -1 when it is gone or cannot be told.
  */

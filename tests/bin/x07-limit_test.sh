@@ -346,13 +346,36 @@ swept_run()
 	none_marked || atf_fail "left after the wall limit: $(marked)"
 	run 0 $_no x07-limit -- sh -c "$_left; : $MARK"
 	none_marked || atf_fail "left after the program: $(marked)"
-	# SIGKILL of the supervisor.
-	$AS $_no x07-limit -t 5m -- sh -c "$_left; sleep 600; : $MARK" >out 2>err &
-	_pid=$!
-	wait_for 60 some_marked 3
-	kill -KILL $_pid
-	wait $_pid && atf_fail "status 0 after SIGKILL"
-	wait_for 60 none_marked
+	# SIGKILL of the supervisor, the subreaper or init.
+	for _who in supervisor reaper init; do
+		$AS $_no x07-limit -t 5m -- sh -c "$_left; sleep 600; : $MARK" >out 2>err &
+		_pid=$!
+		wait_for 60 some_marked 3
+		_reaper=$(pgrep -P $_pid)
+		case $_who in
+		supervisor)	kill -KILL $_pid ;;
+		reaper)		kill -KILL "$_reaper" ;;
+		init)		kill -KILL "$(pgrep -P "$_reaper")" ;;
+		esac
+		wait $_pid && atf_fail "status 0 after SIGKILL of the $_who"
+		wait_for 60 none_marked
+	done
+	# A fork bomb in as many sessions as it has processes. The kernel keeps root's
+	# from no number, so that there is only an ordinary user's.
+	if ! as_root; then
+		cat >bomb.sh <<-'EOF'
+		setsid sh "$0" "$1" &
+		setsid sh "$0" "$1" &
+		sleep 600
+		EOF
+		_guard='prlimit --nproc=1500'
+		run 137 $_guard $_no x07-limit -u 50 -t 5m -- sh bomb.sh "$MARK"
+		says err 'processes'
+		none_marked || atf_fail "left of a bomb: $(marked | wc -l)"
+		run 124 $_guard $_no x07-limit -t 1s -k 10ms -- sh bomb.sh "$MARK"
+		none_marked || atf_fail "left of a bomb in time: $(marked | wc -l)"
+		run 0 $_no x07-limit -u 50 -- sh -c 'setsid sleep 0.1 & setsid sleep 0.1 & wait'
+	fi
 	# Root that may make the other namespaces has them all the same.
 	if as_root; then
 		run 0 $_no -a x07-limit --strict -v -- sh -c 'echo $$'
