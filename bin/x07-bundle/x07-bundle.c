@@ -169,7 +169,8 @@ parse(struct order *o, struct line *l, int argc, char *argv[])
 	int opt, at;
 
 	while ((opt = getopt_long(argc, argv, "+h", longopts, &at)) != -1) {
-		if (opt >= OPT_PROFILE && optarg != NULL && *optarg == '\0')
+		if (opt >= OPT_PROFILE && longopts[at].has_arg != no_argument &&
+		    *optarg == '\0')
 			die(EXIT_USAGE, "--%s: its argument is empty",
 			    longopts[at].name);
 		switch (opt) {
