@@ -192,6 +192,7 @@ struct explain {
 	bool			 vm, json, unenforced;
 	const char		*missing[BY_EXEC + 1];	/* why a gate refuses */
 	const char		*vm_missing;
+	bool			 swept;			/* x07-limit has no namespaces */
 	struct os_group		*group;
 	size_t			 told;
 };
@@ -230,9 +231,10 @@ probe(struct explain *e)
 		namespaces = "no gate works on this platform";
 	else if (os_probe(OS_HAS_NAMESPACES) == -1)
 		namespaces = os_namespace_hint(errno);
+	e->swept = namespaces != NULL && os_probe(OS_HAS_GATES) == 0;
 	for (g = BY_LIMIT; g <= BY_EXEC; g++) {
-		e->missing[g] = namespaces;
-		if (namespaces == NULL && !is_installed(key_gate_name(g)))
+		e->missing[g] = g == BY_LIMIT && e->swept ? NULL : namespaces;
+		if (e->missing[g] == NULL && !is_installed(key_gate_name(g)))
 			e->missing[g] = "it is not installed";
 	}
 	if (e->missing[BY_EXEC] == NULL && os_probe(OS_HAS_EXEC_RULES) == -1)
@@ -241,6 +243,8 @@ probe(struct explain *e)
 	    form_int(e->form, "limits.mem_bytes", 0), 16);
 }
 
+#define GROUP_LEFT	"a control group, which the program may leave"
+
 /* What holds the number of tasks here; NULL when nothing of the kernel's does. */
 static const char *
 holds_tasks(const struct explain *e)
@@ -248,8 +252,8 @@ holds_tasks(const struct explain *e)
 	if (e->vm)
 		return "a control group";
 	if ((os_group_holds(e->group) & OS_SUM_TASKS) != 0)
-		return os_group_how(e->group, OS_SUM_TASKS);
-	return geteuid() != 0 ? "RLIMIT_NPROC in a user namespace of its own" : NULL;
+		return e->swept ? GROUP_LEFT : os_group_how(e->group, OS_SUM_TASKS);
+	return geteuid() != 0 && !e->swept ? "RLIMIT_NPROC in a user namespace of its own" : NULL;
 }
 
 /*
@@ -267,12 +271,13 @@ find_tasks(const struct explain *e, struct finding *f)
 
 	f->level = PART;
 	if (how == NULL) {
-		f->how = "x07-limit looks at their number; RLIMIT_NPROC does not "
-		    "bind root";
+		f->how = geteuid() != 0 ? "x07-limit looks at their number" :
+		    "x07-limit looks at their number; RLIMIT_NPROC does not bind "
+		    "root";
 		return;
 	}
 	if (!threads || !spawns) {
-		f->level = FULL;
+		f->level = e->swept && !e->vm ? PART : FULL;
 		f->how = how;
 		return;
 	}
@@ -316,8 +321,9 @@ find_sum(const struct explain *e, const char *key, struct finding *f)
 	}
 	f->how = sums[i].else_how;
 	if ((os_group_holds(e->group) & sums[i].bit) != 0) {
-		f->level = FULL;
-		f->how = os_group_how(e->group, sums[i].bit);
+		f->level = e->swept ? PART : FULL;
+		f->how = e->swept ? GROUP_LEFT :
+		    os_group_how(e->group, sums[i].bit);
 	}
 	return true;
 }
@@ -391,6 +397,11 @@ find(const struct explain *e, const struct key *key)
 	if (e->vm && row != NULL && row->vm_how != NULL)
 		f.by = "x07-vmrun";
 	find_sum(e, key->path, &f);
+	if (e->swept && strcmp(key->path, "limits.wall_ms") == 0) {
+		f.level = PART;
+		f.how = "all that is found below a subreaper is killed; no namespace "
+		    "holds it";
+	}
 	if (forbids_nothing(e, key))
 		return (struct finding){ FREE, "-", "forbids nothing" };
 	if ((off = switched_off(e, key->path)) != NULL) {

@@ -1190,6 +1190,13 @@ explain_once()
 	atf_check -x "LC_ALL=C sort -C -u keys"
 	x07-policy compile policy.json | awk 'NR > 1 && $1 != "end" { print $1 }' | sort -u >form
 	atf_check -o inline:'policy_id\nproject_root\n' -x "LC_ALL=C comm -13 keys form"
+	# Without namespaces only x07-limit works, less well.
+	$AS /usr/bin/python3 "$X07_TESTS/no_namespaces.py" x07-policy explain policy.json >out ||
+	    atf_fail "explain without namespaces"
+	atf_check_equal partly "$(word limits.wall_ms)"
+	atf_check_equal partly "$(word limits.procs)"
+	atf_check_equal yes "$(word limits.fds)"
+	atf_check_equal refused "$(word net.enabled)"
 	# Without the gates beside it or on PATH, they are not there.
 	# shellcheck disable=SC2086 # words
 	$AS env PATH=/nonexistent alone/x07-policy explain policy.json >out
