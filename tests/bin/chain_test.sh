@@ -318,11 +318,15 @@ nested_once()
 		atf_check -s exit:125 -e match:"outer x07-execgate forbids memory files" \
 		    $AS x07-execgate -q $tools -x /bin/true -- \
 		    sh -c "$gate -p $policy -- true"
+		# x07-limit has a weaker way without namespaces.
+		[ $gate != x07-limit ] || gate='x07-limit --strict'
 		atf_check -s exit:125 -e match:"outer x07-fsgate or x07-execgate" \
 		    $AS x07-execgate -q $tools -x /bin/true -- sh -c "$gate -- true"
 		# The twin: without the outer gate.
 		atf_check $AS sh -c "$gate -- true"
 	done
+	atf_check -s exit:124 -e match:'deny wall time' \
+	    $AS x07-execgate -q $tools -x /bin/sleep -- sh -c 'x07-limit -t 100ms -- sleep 60'
 	rm -rf .x07 out
 }
 
