@@ -696,6 +696,21 @@ os_tree_stop(struct os_tree *t)
 	}
 }
 
+/*
+ * What init sent before it ended. When it left a signal of ours unread, unix(7) tells
+ * that first, once, as ECONNRESET.
+ */
+static bool
+last_word(const struct os_tree *t, int *wstatus, int flags)
+{
+	ssize_t n;
+
+	do {
+		n = recv(t->status, wstatus, sizeof(*wstatus), flags);
+	} while (n == -1 && (errno == ECONNRESET || errno == EINTR));
+	return n == (ssize_t)sizeof(*wstatus);
+}
+
 void
 os_tree_reap(const struct os_tree *t, struct os_tree_end *end)
 {
@@ -705,13 +720,12 @@ os_tree_reap(const struct os_tree *t, struct os_tree_end *end)
 	memset(&ru, 0, sizeof(ru));
 	memset(end, 0, sizeof(*end));
 	/* init killed from outside leaves no report: the program died by SIGKILL. */
-	if (recv(t->status, &end->wstatus, sizeof(end->wstatus), MSG_DONTWAIT) !=
-	    (ssize_t)sizeof(end->wstatus))
+	if (!last_word(t, &end->wstatus, MSG_DONTWAIT))
 		end->wstatus = SIGKILL;
 	/* The kernel adds up what init reaped, and what died with it. */
 	wait_init(t->last, &ru);
 	/* A reaper that was killed leaves the sweeping to init: until that is gone. */
-	while (t->last != t->init && recv(t->status, &late, sizeof(late), 0) > 0)
+	while (t->last != t->init && last_word(t, &late, 0))
 		continue;
 	end->user_us = (int64_t)ru.ru_utime.tv_sec * 1000000 + ru.ru_utime.tv_usec;
 	end->sys_us = (int64_t)ru.ru_stime.tv_sec * 1000000 + ru.ru_stime.tv_usec;

@@ -1367,6 +1367,17 @@ signals_body()
 }
 signals_run()
 {
+	# Signals that come when the program has ended do not change its status.
+	cat >late.py <<-'EOF'
+	import signal, subprocess, time
+	p = subprocess.Popen(["x07-limit", "--", "sh", "-c", "setsid sleep 60 & exit 3"])
+	while p.poll() is None:
+	    p.send_signal(signal.SIGWINCH)
+	    time.sleep(0.001)
+	print("status", p.returncode)
+	EOF
+	run 0 "$PYTHON" late.py
+	says out 'status 3'
 	cat >count.py <<'EOF'
 import os, signal, sys, time
 seen = []
