@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "limits.h"
 
 static struct {
@@ -144,20 +145,6 @@ file_fds(int fds[2])
 	if (file.dir != -1)
 		fds[n++] = file.dir;
 	return n;
-}
-
-static int
-write_all(int fd, const char *text, size_t len)
-{
-	ssize_t n;
-
-	for (; len > 0; text += n, len -= (size_t)n)
-		if ((n = write(fd, text, len)) == -1) {
-			if (errno != EINTR)
-				return -1;
-			n = 0;
-		}
-	return 0;
 }
 
 static int

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "limits.h"
 
 #define SAMPLE_MIN_MS	10	/* between two looks at the sums */
@@ -38,11 +38,8 @@ struct watch {
 static int64_t
 now_ms(void)
 {
-	struct timespec ts;
-
 	/* Time during which the machine is suspended does not count. */
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 /* ---- saying and striking ---- */

@@ -163,7 +163,6 @@ void	watch_close(struct watch *);
 void	timer_set(struct relay *, struct timer *, int64_t ms,
 	    void (*)(struct relay *, struct timer *));
 void	timer_clear(struct timer *);
-int64_t	monotonic_ms(void);
 /* Frees it when no event of this round can still point to it. */
 void	free_later(struct relay *, void *);
 

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "netgate.h"
 
 #define EVENTS		128
@@ -22,15 +23,6 @@
 #define LAST_WORDS_MS	100	/* of the relay inside, LATER_MS of serve.c */
 
 /* ---- loop ---- */
-
-int64_t
-monotonic_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 void
 watch_add(struct relay *r, struct watch *w, int fd, unsigned what,
@@ -129,7 +121,7 @@ turn(struct relay *r, int ms)
 	struct os_poll_event ev[EVENTS];
 	int n = os_poll_wait(r->poll, ev, EVENTS, ms);
 
-	r->now = monotonic_ms();
+	r->now = clock_ms(CLOCK_MONOTONIC);
 	for (int i = 0; i < n; i++) {
 		struct watch *w = ev[i].data;
 
@@ -368,7 +360,7 @@ be_relay(const struct chain *c, const struct rules *rules, bool gate_inside,
 		fail("confining itself");
 	take_over(r, sock);
 	close(sock);
-	r->now = monotonic_ms();
+	r->now = clock_ms(CLOCK_MONOTONIC);
 	serve_start(r);
 	loop(r);
 	_exit(0);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "form.h"
+#include "io.h"
 #include "x07-policy.h"
 
 int
@@ -87,20 +88,6 @@ sync_dir(const char *path)
 		close(fd);
 	}
 	free(dir);
-}
-
-static int
-write_all(int fd, const char *data, size_t len)
-{
-	ssize_t n;
-
-	for (; len > 0; data += n, len -= (size_t)n)
-		if ((n = write(fd, data, len)) == -1) {
-			if (errno != EINTR)
-				return -1;
-			n = 0;
-		}
-	return 0;
 }
 
 /* Owner and mode of the file that is replaced; only root can keep a foreign owner. */

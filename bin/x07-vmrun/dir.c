@@ -8,9 +8,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "vmrun.h"
 
 #define CLEANUP_MS	30000
@@ -54,15 +54,6 @@ check_owner(const char *dir)
 		    "write to (X07_VM_STATE_DIR names another)", dir);
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Nothing half-made stays. */
 static _Noreturn void
 cannot_make(const struct job *j, const char *name)
@@ -98,8 +89,8 @@ write_job(struct job *j, int dir)
 	    "\"run_id\":\"%s\",\"backend\":\"vm.%s\",\"container_id\":\"x07-%s\","
 	    "\"pid\":%ld,\"created_unix_ms\":%" PRId64 ",\"deadline_unix_ms\":%"
 	    PRId64 ",\"grace_ms\":%" PRId64 ",\"cleanup_ms\":%d}\n", j->id,
-	    j->backend.name, j->id, (long)getpid(), now_ms(), j->deadline_ms,
-	    j->grace_ms, CLEANUP_MS) < 0 ||
+	    j->backend.name, j->id, (long)getpid(), clock_ms(CLOCK_REALTIME),
+	    j->deadline_ms, j->grace_ms, CLEANUP_MS) < 0 ||
 	    renameat(dir, temporary, dir, name) == -1)
 		cannot_make(j, name);
 }
@@ -159,7 +150,7 @@ dir_make(struct job *j)
 	check_owner(j->state);
 	vm_job_sweep(j->state);
 	backend_sweep(&j->backend);
-	snprintf(j->id, sizeof(j->id), "%" PRId64 "-%ld-%s", now_ms(),
+	snprintf(j->id, sizeof(j->id), "%" PRId64 "-%ld-%s", clock_ms(CLOCK_REALTIME),
 	    (long)getpid(), j->build ? "build" : "run");
 	if (asprintf(&j->dir, "%s/%s", j->state, j->id) == -1)
 		refuse_errno("memory");

@@ -9,10 +9,10 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "child.h"
+#include "clock.h"
 #include "vmrun.h"
 
 #define GRACE_MAX_MS	1000
@@ -24,15 +24,6 @@ static const char *const gates[] = { "x07-limit", "x07-netgate", "x07-fsgate",
     "x07-execgate" };
 
 static pid_t parent;
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* ---- what the policy says about the machine ---- */
 
@@ -54,7 +45,7 @@ static void
 take_policy(struct job *j)
 {
 	const struct form *f = j->chain.form;
-	int64_t left, now = now_ms();
+	int64_t left, now = clock_ms(CLOCK_REALTIME);
 
 	j->wall_ms = form_int(f, "limits.wall_ms", 0);
 	if (j->not_after_ms > 0) {
@@ -137,7 +128,7 @@ add_labels(struct words *w, const struct job *j)
 	add_label(w, "job_id", j->id);	/* ends in the phase */
 	snprintf(number, sizeof(number), "%" PRId64, j->deadline_ms);
 	add_label(w, "deadline_unix_ms", number);
-	snprintf(number, sizeof(number), "%" PRId64, now_ms());
+	snprintf(number, sizeof(number), "%" PRId64, clock_ms(CLOCK_REALTIME));
 	add_label(w, "created_unix_ms", number);
 	add(w, "--label");
 	add(w, "io.x07.backend=vm.%s", j->backend.name);
@@ -307,7 +298,7 @@ supervise(struct child *c, struct job *j)
 	bool asked = false, ended = false;
 
 	for (;;) {
-		left = (asked ? hard : soft) - now_ms();
+		left = (asked ? hard : soft) - clock_ms(CLOCK_REALTIME);
 		if (left <= 0 && !asked) {
 			kill(c->pid, SIGTERM);
 			asked = true;
@@ -329,7 +320,7 @@ supervise(struct child *c, struct job *j)
 		if (p[0].revents != 0 && child_event(c, &wstatus))
 			break;
 	}
-	if (ended || (asked && now_ms() >= j->deadline_ms)) {
+	if (ended || (asked && clock_ms(CLOCK_REALTIME) >= j->deadline_ms)) {
 		note("time limit");
 		return EXIT_TIMELIMIT;
 	}

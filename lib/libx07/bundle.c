@@ -12,6 +12,7 @@
 
 #include "bundle.h"
 #include "bundle_file.h"
+#include "io.h"
 
 #define TABLE_MAX	(BUNDLE_PARTS_MAX * 1024)
 
@@ -164,7 +165,6 @@ bundle_open(struct bundle *b, int fd, char *err, size_t errsz)
 	struct stat st;
 	char *text;
 	uint64_t size;
-	struct digest c;
 
 	*b = (struct bundle){ .fd = fd };
 	if (fstat(fd, &st) == -1)
@@ -185,9 +185,7 @@ bundle_open(struct bundle *b, int fd, char *err, size_t errsz)
 	if (text == NULL || !read_at(fd, size, text, (size_t)foot.len))
 		return fail(err, errsz, "the table cannot be read");
 	text[foot.len] = '\0';
-	digest_start(&c);
-	digest_add(&c, text, (size_t)foot.len);
-	digest_end(&c, digest);
+	digest_value(text, (size_t)foot.len, digest);
 	if (memcmp(digest, foot.digest, sizeof(digest)) != 0)
 		return fail(err, errsz, "the table was changed: its digest is "
 		    "not the footer's");
@@ -212,21 +210,6 @@ bundle_find(const struct bundle *b, const char *name)
 }
 
 /* ---- the parts ---- */
-
-static int
-write_all(int fd, const char *p, size_t len)
-{
-	ssize_t n;
-
-	for (; len > 0; p += n, len -= (size_t)n) {
-		n = write(fd, p, len);
-		if (n == -1 && errno == EINTR)
-			n = 0;
-		else if (n == -1)
-			return -1;
-	}
-	return 0;
-}
 
 int
 bundle_copy(const struct bundle *b, const struct bundle_part *part, int to)
@@ -260,7 +243,6 @@ bundle_load(const struct bundle *b, const struct bundle_part *part)
 {
 	unsigned char digest[DIGEST_LEN];
 	char *data;
-	struct digest c;
 
 	if (part->len > BUNDLE_LOAD_MAX) {
 		errno = EFBIG;
@@ -275,9 +257,7 @@ bundle_load(const struct bundle *b, const struct bundle_part *part)
 		return NULL;
 	}
 	data[part->len] = '\0';
-	digest_start(&c);
-	digest_add(&c, data, (size_t)part->len);
-	digest_end(&c, digest);
+	digest_value(data, (size_t)part->len, digest);
 	if (memcmp(digest, part->digest, sizeof(digest)) == 0)
 		return data;
 	free(data);

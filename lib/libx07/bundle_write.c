@@ -8,20 +8,7 @@
 
 #include "bundle.h"
 #include "bundle_file.h"
-
-static int
-put(int fd, const void *data, size_t len)
-{
-	const char *p = data;
-	ssize_t n;
-
-	for (; len > 0; p += n, len -= (size_t)n) {
-		n = write(fd, p, len);
-		if (n == -1)
-			return -1;
-	}
-	return 0;
-}
+#include "io.h"
 
 static struct bundle_part *
 next(struct bundle *b, const char *name, unsigned mode)
@@ -58,7 +45,7 @@ bundle_add_fd(struct bundle *b, const char *name, unsigned mode, int from)
 	digest_start(&c);
 	while ((n = read(from, buf, sizeof(buf))) > 0) {
 		digest_add(&c, buf, (size_t)n);
-		if (put(b->fd, buf, (size_t)n) == -1)
+		if (write_all(b->fd, buf, (size_t)n) == -1)
 			return -1;
 		part->len += (uint64_t)n;
 	}
@@ -71,15 +58,12 @@ bundle_add(struct bundle *b, const char *name, unsigned mode, const void *data,
     size_t len)
 {
 	struct bundle_part *part = next(b, name, mode);
-	struct digest c;
 
 	if (part == NULL)
 		return -1;
-	digest_start(&c);
-	digest_add(&c, data, len);
-	digest_end(&c, part->digest);
+	digest_value(data, len, part->digest);
 	part->len = len;
-	return put(b->fd, data, len);
+	return write_all(b->fd, data, len);
 }
 
 int
@@ -88,7 +72,6 @@ bundle_finish(struct bundle *b)
 	struct bundle_footer foot = { .len = 0 };
 	char *text = NULL, hex[DIGEST_HEX];
 	size_t len = 0;
-	struct digest c;
 	FILE *f = open_memstream(&text, &len);
 	int ret = -1;
 
@@ -104,12 +87,10 @@ bundle_finish(struct bundle *b)
 		goto out;
 	memcpy(foot.magic, BUNDLE_MAGIC, sizeof(foot.magic));
 	foot.len = bundle_le64(len);
-	digest_start(&c);
-	digest_add(&c, text, len);
-	digest_end(&c, foot.digest);
+	digest_value(text, len, foot.digest);
 	memcpy(b->digest, foot.digest, sizeof(b->digest));
-	if (put(b->fd, text, len) == 0)
-		ret = put(b->fd, &foot, sizeof(foot));
+	if (write_all(b->fd, text, len) == 0)
+		ret = write_all(b->fd, &foot, sizeof(foot));
 out:
 	free(text);
 	return ret;

@@ -30,14 +30,23 @@ digest_end_hex(struct digest *d, char hex[DIGEST_HEX])
 	return digest_hex(value, hex);
 }
 
-char *
-digest_of(const void *data, size_t len, char hex[DIGEST_HEX])
+void
+digest_value(const void *data, size_t len, unsigned char value[DIGEST_LEN])
 {
 	struct digest d;
 
 	digest_start(&d);
 	digest_add(&d, data, len);
-	return digest_end_hex(&d, hex);
+	digest_end(&d, value);
+}
+
+char *
+digest_of(const void *data, size_t len, char hex[DIGEST_HEX])
+{
+	unsigned char value[DIGEST_LEN];
+
+	digest_value(data, len, value);
+	return digest_hex(value, hex);
 }
 
 char *

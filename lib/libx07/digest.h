@@ -22,7 +22,9 @@ void	digest_end(struct digest *, unsigned char value[DIGEST_LEN]);
 /* The same as text. Returns hex. */
 char	*digest_end_hex(struct digest *, char hex[DIGEST_HEX]);
 
-/* The digest of len bytes as text. Returns hex. */
+/* The digest of len bytes. */
+void	digest_value(const void *data, size_t len, unsigned char value[DIGEST_LEN]);
+/* The same as text. Returns hex. */
 char	*digest_of(const void *data, size_t len, char hex[DIGEST_HEX]);
 
 /* A digest as lower-case hexadecimal digits. Returns hex. */

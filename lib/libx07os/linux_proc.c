@@ -225,8 +225,9 @@ status_number(const char *text, const char *name)
 int64_t
 os_user_tasks(void)
 {
+	static char text[CHILDREN_TEXT];	/* it lists all groups of the user */
 	const struct dirent *e;
-	char path[64], text[4096];
+	char path[64];
 	int64_t sum = 0;
 	DIR *d = opendir("/proc");
 

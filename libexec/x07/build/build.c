@@ -10,10 +10,10 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "child.h"
+#include "clock.h"
 #include "os.h"
 #include "x07.h"
 
@@ -21,15 +21,6 @@
 #define KEPT_MAX	(64 << 10)	/* of what a quiet build says */
 
 static pid_t	parent;
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* What the build says is no output of the program, and it gets no input. */
 static void
@@ -109,7 +100,6 @@ with_deadline(char *const argv[], size_t at, int64_t left, bool machine)
 {
 	static char time[] = "-t", deadline[] = "--deadline", text[32];
 	char *flag = machine ? deadline : time;
-	struct timespec ts;
 	size_t n = 0, k = 0;
 	char **out;
 
@@ -120,9 +110,8 @@ with_deadline(char *const argv[], size_t at, int64_t left, bool machine)
 	out = calloc(n + 3, sizeof(*out));
 	if (out == NULL)
 		refuse_errno("build");
-	clock_gettime(CLOCK_REALTIME, &ts);
 	if (machine)
-		left += (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+		left += clock_ms(CLOCK_REALTIME);
 	snprintf(text, sizeof(text), "%lld%s", (long long)left,
 	    machine ? "" : "ms");
 	for (size_t i = 0; i < n; i++) {
@@ -165,7 +154,7 @@ int
 main(int argc, char *argv[])
 {
 	struct form *form = NULL;
-	int64_t start = now_ms(), left;
+	int64_t start = clock_ms(CLOCK_MONOTONIC), left;
 	size_t words, at = 0;
 	const char *built = NULL, *target = NULL;
 	bool quiet = false, deadline = false, machine = false;
@@ -230,7 +219,8 @@ main(int argc, char *argv[])
 	}
 	argv += words;
 	if (form != NULL) {
-		left = form_int(form, "limits.wall_ms", 0) - (now_ms() - start);
+		left = form_int(form, "limits.wall_ms", 0) -
+		    (clock_ms(CLOCK_MONOTONIC) - start);
 		if (left <= 0) {
 			note("the build left no time of limits.wall_ms");
 			return EXIT_TIMELIMIT;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "clock.h"
 #include "doctor.h"
 #include "x07.h"
 
@@ -212,15 +213,6 @@ examine_programs(bool root)
 
 /* ---- trying ---- */
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /*
  * Appends what a program said to text, whose last line alone is kept: warnings come
  * first. Whether the line is over is in *over.
@@ -254,7 +246,7 @@ read_until(int fd, int64_t deadline, char text[TEXT_MAX])
 	ssize_t n;
 
 	for (;;) {
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - clock_ms(CLOCK_MONOTONIC);
 
 		if (left <= 0 || poll(&p, 1, (int)left) == 0)
 			return false;
@@ -345,7 +337,8 @@ run_quietly(char *const argv[], unsigned seconds, char text[TEXT_MAX])
 		kill(pid, SIGKILL);
 	close(null);
 	close(pair[1]);
-	ended = read_until(pair[0], now_ms() + (int64_t)seconds * 1000, text);
+	ended = read_until(pair[0], clock_ms(CLOCK_MONOTONIC) +
+	    (int64_t)seconds * 1000, text);
 	close(pair[0]);
 	if (!ended)
 		kill(-pid, SIGKILL);

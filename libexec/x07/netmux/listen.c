@@ -9,10 +9,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "address.h"
+#include "clock.h"
 #include "netmux.h"
 
 #define BACKLOG		128
@@ -174,11 +174,8 @@ listen_look(void)
 {
 	static int64_t last;
 	struct look l = { .n = 0 };
-	struct timespec ts;
-	int64_t now;
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 	if (last != 0 && now - last < LOOK_MS)
 		return;
 	last = now;

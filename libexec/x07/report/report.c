@@ -14,10 +14,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "child.h"
+#include "clock.h"
 #include "digest.h"
 #include "json.h"
 #include "os.h"
@@ -239,15 +239,6 @@ read_usage(void)
 	return doc != NULL ? json_root(doc) : NULL;
 }
 
-static int64_t
-now_ms(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static int
 write_report(int wstatus, int64_t started, int64_t wall)
 {
@@ -362,7 +353,7 @@ options(int argc, char *argv[])
 int
 main(int argc, char *argv[])
 {
-	int64_t started = now_ms(CLOCK_REALTIME), start = now_ms(CLOCK_MONOTONIC);
+	int64_t started = clock_ms(CLOCK_REALTIME), start = clock_ms(CLOCK_MONOTONIC);
 	struct child child;
 	int wstatus;
 
@@ -395,7 +386,7 @@ main(int argc, char *argv[])
 	if (run.suggested != NULL)
 		tell_trace();
 	if (run.place != NULL && write_report(wstatus, started,
-	    now_ms(CLOCK_MONOTONIC) - start) == -1) {
+	    clock_ms(CLOCK_MONOTONIC) - start) == -1) {
 		note("--report %s: %s", run.out, strerror(errno));
 		if (child_status(wstatus) == 0)
 			return EXIT_REFUSED;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "vm-ctr.h"
 #include "x07.h"
 
@@ -18,15 +19,6 @@ struct end {
 	char	*buf;
 	size_t	len, space;
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* Keeps what there is room for; false at the end. */
 static bool
@@ -54,7 +46,7 @@ listen_to(struct end ends[2], int64_t until)
 	int64_t left;
 
 	while (ends[0].fd != -1 || ends[1].fd != -1) {
-		left = until - now_ms();
+		left = until - clock_ms(CLOCK_MONOTONIC);
 		for (int i = 0; i < 2; i++)
 			p[i] = (struct pollfd){ ends[i].fd, POLLIN, 0 };
 		if (left <= 0 || poll(p, 2, (int)left) == 0)
@@ -76,7 +68,7 @@ wait_until(pid_t pid, int *wstatus, int64_t until)
 	static const struct timespec step = { 0, 2000000 };
 
 	while (waitpid(pid, wstatus, WNOHANG) == 0) {
-		if (now_ms() >= until)
+		if (clock_ms(CLOCK_MONOTONIC) >= until)
 			return false;
 		nanosleep(&step, NULL);
 	}
@@ -102,7 +94,7 @@ control(char *const argv[], int64_t limit_ms, struct said *s)
 {
 	struct end ends[2] = { { -1, s->out, 0, sizeof(s->out) },
 	    { -1, s->err, 0, sizeof(s->err) } };
-	int64_t until = now_ms() + limit_ms;
+	int64_t until = clock_ms(CLOCK_MONOTONIC) + limit_ms;
 	int out[2], err[2], wstatus;
 	pid_t pid;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "vm-ctr.h"
 #include "x07.h"
 
@@ -97,15 +98,6 @@ job_end(const struct runtime *rt, const char *name, const char *dir,
 
 /* ---- sweep ---- */
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* The string that JSON text has for a key, in place; NULL when there is none. */
 static char *
 json_string(char *text, const char *key)
@@ -161,7 +153,7 @@ sweep_one(const struct runtime *rt, char *line)
 		if (line == NULL || why != NULL)
 			return 0;
 	}
-	if (deadline <= 0 || deadline > now_ms())
+	if (deadline <= 0 || deadline > clock_ms(CLOCK_REALTIME))
 		return 0;
 	return job_end(rt, name, NULL, 0);
 }

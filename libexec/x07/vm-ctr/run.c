@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "clock.h"
 #include "os.h"
 #include "vm-ctr.h"
 #include "x07.h"
@@ -22,15 +23,6 @@
 static pid_t parent;
 static int input = -1;		/* what the runtime's program reads instead of ours */
 static pid_t feeder;
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static char *
 path_in(const char *dir, const char *name)
@@ -196,9 +188,9 @@ become_runtime(void *arg)
 static bool
 wait_for(struct child *c, int64_t ms, int *wstatus)
 {
-	int64_t until = now_ms() + ms, left;
+	int64_t until = clock_ms(CLOCK_REALTIME) + ms, left;
 
-	while ((left = until - now_ms()) > 0) {
+	while ((left = until - clock_ms(CLOCK_REALTIME)) > 0) {
 		struct pollfd p = { c->events, POLLIN, 0 };
 
 		if (poll(&p, 1, (int)left) == 1 && child_event(c, wstatus))
@@ -246,7 +238,7 @@ supervise(struct child *c, const struct job *j)
 	int wstatus, status;
 
 	for (;;) {
-		left = r->deadline_ms - now_ms();
+		left = r->deadline_ms - clock_ms(CLOCK_REALTIME);
 		if (left <= 0) {
 			end_early(c, j);
 			note("time limit");

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "vm-qemu.h"
 
 #define EVERY_MS	1000		/* between two lines of progress */
@@ -39,15 +39,6 @@ struct run {
 
 static struct termios saved;
 static bool is_raw;
-
-static int64_t
-now(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* ---- the caller's terminal ---- */
 
@@ -90,7 +81,7 @@ send_size(struct run *x)
 static void
 show_progress(struct run *x)
 {
-	int64_t ms = now(CLOCK_MONOTONIC) - x->since;
+	int64_t ms = clock_ms(CLOCK_MONOTONIC) - x->since;
 
 	if (x->started || x->r->quiet || ms < EVERY_MS / 2 ||
 	    !isatty(STDERR_FILENO))
@@ -451,7 +442,7 @@ take_tails(struct machine *m, const struct pollfd p[NFDS])
 static bool
 turn(struct run *x)
 {
-	int64_t left = x->r->deadline_ms - now(CLOCK_REALTIME);
+	int64_t left = x->r->deadline_ms - clock_ms(CLOCK_REALTIME);
 	struct pollfd p[NFDS];
 	bool there = true;
 
@@ -504,7 +495,7 @@ monitor(struct machine *m, const struct vm_run *r, const struct image *im)
 	int status;
 
 	x = (struct run){ .m = m, .r = r, .im = im,
-	    .since = now(CLOCK_MONOTONIC) };
+	    .since = clock_ms(CLOCK_MONOTONIC) };
 	x.control.fd = m->port[PORT_CONTROL];
 	signal(SIGPIPE, SIG_IGN);
 	open_streams(&x);

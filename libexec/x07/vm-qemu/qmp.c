@@ -11,20 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "vm-qemu.h"
 
 #define ANSWER_MS	30000	/* to one command, on a machine that is busy */
 #define LINE_BYTES	8192
 #define STEP_NS		2000000
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* With a descriptor, unless it is -1. */
 static bool
@@ -71,7 +63,7 @@ next_line(int from, char line[LINE_BYTES], int64_t until)
 		} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 			return false;
 		} else {
-			left = until - now_ms();
+			left = until - clock_ms(CLOCK_MONOTONIC);
 			if (left <= 0 || poll(&p, 1, (int)left) == 0)
 				return false;
 		}
@@ -83,7 +75,7 @@ next_line(int from, char line[LINE_BYTES], int64_t until)
 static bool
 ask(int fd, const char *command, int pass, char answer[LINE_BYTES])
 {
-	int64_t until = now_ms() + ANSWER_MS;
+	int64_t until = clock_ms(CLOCK_MONOTONIC) + ANSWER_MS;
 
 	if (!send_line(fd, command, pass))
 		return false;
@@ -108,13 +100,13 @@ bool
 qmp_wait(int fd, const char *command, const char *good, const char *bad)
 {
 	static const struct timespec step = { 0, STEP_NS };
-	int64_t until = now_ms() + ANSWER_MS;
+	int64_t until = clock_ms(CLOCK_MONOTONIC) + ANSWER_MS;
 	char answer[LINE_BYTES];
 
 	while (ask(fd, command, -1, answer)) {
 		if (strstr(answer, good) != NULL)
 			return true;
-		if (strstr(answer, bad) != NULL || now_ms() > until)
+		if (strstr(answer, bad) != NULL || clock_ms(CLOCK_MONOTONIC) > until)
 			return false;
 		nanosleep(&step, NULL);
 	}

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "os.h"
 #include "vm.h"
 #include "x07.h"
@@ -20,15 +21,6 @@
 #define EXIT_USAGE	2
 #define FIRST_MS	100	/* between tries to end the job, doubled */
 #define LAST_MS		1000
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static _Noreturn void
 usage(void)
@@ -57,7 +49,7 @@ wait_for_end(int alive, int64_t deadline)
 	struct pollfd p = { .fd = alive };
 	int64_t left;
 
-	while ((left = deadline - now_ms()) > 0)
+	while ((left = deadline - clock_ms(CLOCK_REALTIME)) > 0)
 		if (poll(&p, 1, left < 60000 ? (int)left : 60000) == 1)
 			return;
 }
@@ -76,7 +68,8 @@ reap(const char *dir, int64_t grace, int64_t until)
 {
 	int64_t nap = FIRST_MS;
 
-	while (is_there(dir) && vm_job_end(dir, grace) == -1 && now_ms() < until) {
+	while (is_there(dir) && vm_job_end(dir, grace) == -1 &&
+	    clock_ms(CLOCK_REALTIME) < until) {
 		nanosleep(&(struct timespec){ nap / 1000, nap % 1000 * 1000000 },
 		    NULL);
 		nap = nap * 2 > LAST_MS ? LAST_MS : nap * 2;
@@ -95,7 +88,7 @@ main(int argc, char *argv[])
 		{ "cleanup",	required_argument, NULL, 'c' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int64_t deadline = 0, grace = 0, cleanup = 0;
+	int64_t deadline = 0, grace = 0, cleanup = 0, now;
 	char *job = NULL, *slash;
 	int opt, alive = -1;
 
@@ -132,7 +125,8 @@ main(int argc, char *argv[])
 	if (chdir("/") == -1)
 		refuse_errno("/");
 	wait_for_end(alive, deadline);
+	now = clock_ms(CLOCK_REALTIME);
 	if (is_there(job))
-		reap(job, now_ms() < deadline ? 0 : grace, now_ms() + cleanup);
+		reap(job, now < deadline ? 0 : grace, now + cleanup);
 	return 0;
 }
