@@ -693,6 +693,14 @@ cut_head()
 	atf_set descr "driver or emulator killed: the run fails, nothing is left"
 	atf_set timeout 1200
 }
+# of_job NAME: the process of that name that a run here started.
+of_job()
+{
+	for pid in $(pgrep -x "$1"); do
+		! tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null |
+		    grep -qx "X07_VM_STATE_DIR=$PWD/jobs" || echo "$pid"
+	done | head -n 1
+}
 # started: the pid of the program's x07-vmrun in $run_pid, once the program runs.
 start_waiting()
 {
@@ -714,10 +722,7 @@ cut_body()
 	check_nothing_left
 
 	start_waiting policy.json
-	kill -KILL "$(pgrep -f "[q]emu-system.*$PWD/jobs|[q]emu-system" |
-	    while read -r pid; do
-		tr '\0' ' ' <"/proc/$pid/environ" | grep -q "$PWD/jobs" && echo "$pid"
-	    done | head -n 1)"
+	kill -KILL "$(of_job 'qemu-system-.*')"
 	wait "$run_pid"
 	status=$?
 	[ "$status" -eq 125 ] || fail_with "exit $status" err
@@ -730,14 +735,6 @@ files_cut_head()
 {
 	atf_set descr "the server of files killed: the run fails at once, nothing is left"
 	atf_set timeout 1200
-}
-# of_job NAME: the process of that name that a run here started.
-of_job()
-{
-	for pid in $(pgrep -x "$1"); do
-		! tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null |
-		    grep -qx "X07_VM_STATE_DIR=$PWD/jobs" || echo "$pid"
-	done | head -n 1
 }
 files_cut_body()
 {
@@ -811,7 +808,7 @@ hung_body()
 	    /bin/sh -c 'echo ready >rw/ready; sleep 600' >out 2>err 4<view 5<vars &
 	driver=$!
 	wait_for "$BOOT" ran_or_over
-	qemu=$(of_job qemu-system-x86)
+	qemu=$(of_job 'qemu-system-.*')
 	[ -z "$qemu" ] || kill -STOP "$qemu"
 	wait "$driver"
 	status=$?
