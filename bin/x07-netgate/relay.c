@@ -3,7 +3,6 @@
  * empty network. It starts before the network exists, is nobody's child by the
  * time the program runs, and ends with the program.
  */
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "io.h"
 #include "netgate.h"
 
 #define EVENTS		128
@@ -317,7 +317,6 @@ static void
 let_go(const struct chain *c, int sock)
 {
 	int keep[2] = { sock, c->audit_fd }, null;
-	struct rlimit lim;
 
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null == -1 || dup2(null, STDIN_FILENO) == -1 ||
@@ -326,10 +325,7 @@ let_go(const struct chain *c, int sock)
 	if (os_close_fds(keep, c->audit_fd >= 3 ? 2 : 1) == -1 ||
 	    chdir("/") == -1)
 		fail("letting go of the program's files");
-	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
-		lim.rlim_cur = lim.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &lim);
-	}
+	fd_limit_raise();
 	/* c-ares takes options from there, such as other names for hosts. */
 	clearenv();
 	signal(SIGPIPE, SIG_IGN);

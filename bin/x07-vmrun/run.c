@@ -144,8 +144,10 @@ add_descriptors(struct words *w, const struct job *j)
 	add_number(w, "env-fd", j->env_fd);
 	if (j->net_fd != -1)
 		add_number(w, "net-fd", j->net_fd);
-	if (j->chain.audit_fd >= 0)
+	if (j->chain.audit_fd >= 0) {
 		add_number(w, "audit-fd", j->chain.audit_fd);
+		add_number(w, "audit-bytes", j->log_bytes);
+	}
 }
 
 /* Then x07-limit counts no bytes either: there is somebody to see them. */

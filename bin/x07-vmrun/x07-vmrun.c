@@ -13,6 +13,8 @@
 
 #include "vmrun.h"
 
+#define LOG_BYTES	(INT64_C(64) << 20)
+
 enum { OPT_IMAGE = CHAIN_OPT_OWN, OPT_DIGEST, OPT_SNAPSHOT, OPT_DEADLINE, OPT_CLOSURE, OPT_X07,
     OPT_BUILD };
 
@@ -108,6 +110,21 @@ choose_image(struct job *j)
 		j->cache = image_cache();
 }
 
+/* The disk that the log is on is not the guest's to fill. */
+static int64_t
+log_bytes(void)
+{
+	const char *given = getenv("X07_VM_LOG_BYTES");
+	int64_t bytes;
+
+	if (given == NULL || *given == '\0')
+		return LOG_BYTES;
+	if (parse_size(given, &bytes) == -1)
+		refuse("X07_VM_LOG_BYTES=%s: must be a size such as 64M, or 0 for "
+		    "no limit", given);
+	return bytes;
+}
+
 static int64_t
 milliseconds(const char *arg)
 {
@@ -196,6 +213,7 @@ main(int argc, char *argv[])
 	if (j.chain.dry_run)
 		refuse("-n is not possible in a machine; try the policy with "
 		    "x07 run --trace --sandbox-backend os");
+	j.log_bytes = log_bytes();
 	chain_program(&j.chain, argv, j.argv);
 	if (j.chain.form == NULL)
 		refuse("a policy is needed: -p FILE (make one: x07 policy init)");

@@ -1,4 +1,6 @@
-/* Writing all of it. */
+/* Writing all of it, and room for descriptors. */
+#include <sys/resource.h>
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -17,4 +19,16 @@ write_all(int fd, const void *data, size_t len)
 			n = 0;
 		}
 	return 0;
+}
+
+void
+fd_limit_raise(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == -1)
+		return;
+	lim.rlim_cur = lim.rlim_max;
+	/* Some systems take no "unlimited" here: then it stays as it was. */
+	(void)setrlimit(RLIMIT_NOFILE, &lim);
 }

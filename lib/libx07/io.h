@@ -1,5 +1,5 @@
 /*
- * io.h - writing all of it.
+ * io.h - writing all of it, and room for descriptors.
  */
 #ifndef IO_H
 #define IO_H
@@ -11,5 +11,12 @@
  * -1 with errno when some could not be written.
  */
 int	write_all(int fd, const void *data, size_t len);
+
+/*
+ * Lets this process, and what it becomes, open as many files as its hard limit
+ * says. For relays and servers, which use poll(2) or epoll; what uses select(2) is
+ * the reason why the soft limit is low.
+ */
+void	fd_limit_raise(void);
 
 #endif

@@ -25,6 +25,7 @@ struct vm_run {
 	int64_t		grace_ms, wall_ms;
 	int64_t		memory, cpus;	/* 0: not said */
 	int64_t		stdout_bytes, stderr_bytes, total_bytes;	/* 0: no cap */
+	int64_t		audit_bytes;	/* the same of the audit log */
 	int64_t		clock;		/* -1: the time of this machine */
 	int		policy_fd, view_fd, env_fd;
 	int		net_fd, audit_fd;	/* -1: none */
@@ -65,6 +66,13 @@ char	*vm_tool(const char *name);
 
 /* The whole of a sealed file, in malloced memory, a NUL behind it. Refuses. */
 char	*vm_load_fd(int fd, size_t *len);
+
+/*
+ * The line that a driver says when the guest has sent more than audit_bytes: the run
+ * is ended, since what is not written down any more is what a program that wants to
+ * hide something fills the log for.
+ */
+void	vm_say_log_full(const struct vm_run *);
 
 /* ---- jobs ---- */
 

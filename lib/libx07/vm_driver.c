@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,6 +48,7 @@ static const struct option_def {
 	{ "stdout-bytes", NUMBER,	OFFSET(stdout_bytes),	false },
 	{ "stderr-bytes", NUMBER,	OFFSET(stderr_bytes),	false },
 	{ "total-bytes", NUMBER,	OFFSET(total_bytes),	false },
+	{ "audit-bytes", NUMBER,	OFFSET(audit_bytes),	false },
 	{ "wall-ms",	NUMBER,		OFFSET(wall_ms),	false },
 	{ "clock",	NUMBER,		OFFSET(clock),		false },
 	{ "cwd",	TEXT,		OFFSET(cwd),		false },
@@ -222,6 +224,14 @@ parse(const struct vm_driver *d, struct vm_run *r, int argc, char *argv[])
 	for (size_t i = 0; i < r->labels.n; i++)
 		if (!vm_label_valid(r->labels.list[i]))
 			bad("not a label", r->labels.list[i]);
+}
+
+void
+vm_say_log_full(const struct vm_run *r)
+{
+	note("the audit log has reached its %" PRId64 " bytes (X07_VM_LOG_BYTES), "
+	    "and the program was ended: what else it does would not be in it",
+	    r->audit_bytes);
 }
 
 static int

@@ -388,6 +388,50 @@ flood_body()
 	[ "$(wc -c <out)" -lt 3000000 ] || atf_fail "$(wc -c <out) bytes"
 }
 
+atf_test_case bounds
+bounds_head()
+{
+	atf_set descr "the guest cannot fill the log's disk; its files are as many as this user may open"
+	atf_set timeout 600
+}
+bounds_body()
+{
+	prepare
+	atf_check -s exit:125 -e match:'X07_VM_LOG_BYTES=much: must be a size' \
+	    env X07_VM_LOG_BYTES=much x07-vmrun -p policy.json -- touch rw/ran
+	[ ! -e rw/ran ] || atf_fail "something was run"
+	mkdir many
+	(cd many && seq 1000 | xargs touch)
+	cp /bin/true rw/none
+	cat >b.sh <<'END'
+ls -l many >rw/seen
+i=0
+while [ $i -lt $1 ]; do
+	i=$((i + 1))
+	rw/none
+done
+echo end
+END
+	OPTIONS='-q -l log'
+	X07_VM_LOG_BYTES=4K
+	export X07_VM_LOG_BYTES
+	# It is the hard limit that counts.
+	AS='prlimit --nofile=256:'
+	vmrun policy.json /bin/sh b.sh 4 >out 2>err || fail_with failed err
+	atf_check -o inline:"end\n" cat out
+	[ "$(wc -l <log)" -ge 4 ] || fail_with "no log" log
+	[ "$(grep -c '^-' rw/seen)" -eq 1000 ] || fail_with "not all" err
+	rm log
+	AS='prlimit --nofile=256'
+	vmrun policy.json /bin/sh b.sh 10000 >out 2>err
+	[ $? -eq 125 ] || fail_with "not ended" err
+	atf_check cat out
+	atf_check -o match:'the audit log has reached its 4096 bytes' tail -n 1 err
+	[ "$(wc -c <log)" -le 4096 ] || atf_fail "$(wc -c <log) bytes"
+	[ "$(grep -c '^-' rw/seen)" -lt 1000 ] || atf_fail "past the hard limit"
+	check_nothing_left
+}
+
 atf_test_case usage
 usage_head()
 {
@@ -923,6 +967,7 @@ atf_init_test_cases()
 	atf_add_test_case datagrams
 	atf_add_test_case host_decides
 	atf_add_test_case flood
+	atf_add_test_case bounds
 	atf_add_test_case usage
 	atf_add_test_case snapshot
 	atf_add_test_case prune

@@ -1171,6 +1171,68 @@ check_audit()
 	done
 }
 
+# What a container that was taken over leaves where its gates write.
+atf_test_case room
+room_body()
+{
+	both check_room
+}
+# log_run NAME STATUS: with a log of at most 2000 bytes.
+log_run()
+{
+	: >log
+	chmod a+rw log
+	_got=0
+	with "$1" run --id t1 --dir "$PWD/job" --deadline "$(deadline)" \
+	    --policy-fd 3 --view-fd 4 --env-fd 5 --audit-fd 6 --audit-bytes 2000 \
+	    --image img:1 --weaker -- true 3<policy 4<view 5<variables 6>>log >out 2>err \
+	    </dev/null || _got=$?
+	[ $_got -eq "$2" ] || atf_fail "$1: $_got, not $2: $(cat err)"
+}
+# fills SIZE FILE...: the container does, and then waits until it is ended.
+fills()
+{
+	fakes
+	_size=$1
+	shift
+	for _f; do
+		echo "mkdir -p job/${_f%/*}; head -c $_size /dev/zero >>job/$_f"
+	done >"$FAKE/run"
+	echo 'i=0; while [ $i -lt 300 ] && [ ! -e $FAKE/ended ]; do sleep 0.1; i=$((i + 1))
+	    done' >>"$FAKE/run"
+	for _k in hard remove; do
+		echo ": >$FAKE/ended" >"$FAKE/$_k"
+	done
+}
+check_room()
+{
+	# Once is enough: it is the same code for all of them.
+	fills 2001 audit/log
+	log_run docker 125
+	says 'the audit log has reached its 2000 bytes'
+	atf_check test ! -s log
+	# A file that is only said to be that large.
+	fills 1 out/f
+	echo 'truncate -s 1T job/audit/log' | cat - "$FAKE/run" >run && cp run "$FAKE/run"
+	log_run docker 125
+	says 'the audit log has reached its 2000 bytes'
+	[ "$(wc -c <log)" -lt 2001 ] || atf_fail "$(wc -c <log) bytes"
+	fills 1100000 audit/other
+	log_run docker 125
+	says "fills this machine's disk"
+	for _dir in out out/a/b/c; do
+		fills 68000000 $_dir/f
+		drive docker 125 --weaker -- true
+		says "fills this machine's disk"
+	done
+	# What fits runs to its end.
+	fills 2000 audit/log
+	echo "head -c 10000000 /dev/zero >job/out/f" >>"$FAKE/run"
+	sed -i 's/-lt 300/-lt 10/' "$FAKE/run"
+	log_run docker 0
+	[ "$(wc -c <log)" -eq 2000 ] || atf_fail "$(wc -c <log) bytes"
+}
+
 atf_test_case clock
 clock_body()
 {
@@ -1707,7 +1769,7 @@ atf_init_test_cases()
 	for c in words_of_docker words_of_podman words_of_apple_container \
 	    words_of_firecracker_ctr words_of_exec network hostile mounts digest \
 	    acceptance status input slow deadline killed signals kill_words gone sweep \
-	    probe audit clock vz vz_bundle vz_verbs podman_real containerd_real; do
+	    probe audit room clock vz vz_bundle vz_verbs podman_real containerd_real; do
 		atf_add_test_case $c
 	done
 }

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "netmux.h"
 
 #define EVENTS		64
@@ -120,6 +121,7 @@ main(int argc, char *argv[])
 	if (!guest && (argc != 2 || strcmp(argv[1], "host") != 0))
 		usage();
 	signal(SIGPIPE, SIG_IGN);
+	fd_limit_raise();
 	poller = os_poll_open();
 	if (poller == -1)
 		refuse_errno("epoll");

@@ -37,6 +37,7 @@ path_in(const char *dir, const char *name)
 /* ---- the audit log of the gates ---- */
 
 static int log_fd = -1;
+static int64_t logged;		/* bytes */
 
 /*
  * They write to a file that only their container and we see; descriptors do not get
@@ -54,16 +55,30 @@ make_log(const struct vm_run *r)
 		refuse_errno("%s", path);
 }
 
-/* Hands on what is new in it. */
-static void
+/* Hands on what is new in it; false when that is more than it may have. */
+static bool
 copy_log(const struct vm_run *r)
 {
 	char buf[16384];
 	ssize_t n;
 
-	while (log_fd != -1 && (n = read(log_fd, buf, sizeof(buf))) > 0)
+	while (log_fd != -1 && (n = read(log_fd, buf, sizeof(buf))) > 0) {
+		logged += n;
+		if (r->audit_bytes > 0 && logged > r->audit_bytes)
+			return false;
 		if (write(r->audit_fd, buf, (size_t)n) != n)
 			refuse_errno("the audit log");
+	}
+	return true;
+}
+
+static bool
+log_goes_on(const struct vm_run *r)
+{
+	if (copy_log(r))
+		return true;
+	vm_say_log_full(r);
+	return false;
 }
 
 /* ---- what the container is made of ---- */
@@ -211,7 +226,7 @@ end_early(struct child *c, const struct job *j)
 		kill(c->pid, SIGKILL);
 		wait_for(c, LEAVE_MS, &wstatus);
 	}
-	copy_log(j->run);
+	(void)copy_log(j->run);
 }
 
 /* What its exit says about the program's. */
@@ -244,17 +259,15 @@ supervise(struct child *c, const struct job *j)
 			note("time limit");
 			return EXIT_TIMELIMIT;
 		}
-		if (!carry_goes_on(j)) {
+		if (!carry_goes_on(j) || !log_goes_on(r) || !room_left(r)) {
 			end_early(c, j);
 			return EXIT_REFUSED;
 		}
 		if (wait_for(c, left < TICK_MS ? left : TICK_MS, &wstatus))
 			break;
-		copy_log(r);
 	}
-	copy_log(r);
 	carry_end();
-	status = understand(j, wstatus);
+	status = log_goes_on(r) ? understand(j, wstatus) : EXIT_REFUSED;
 	/* --rm has removed it, unless its program was ended before that. */
 	if (job_end(j->rt, j->name, j->run->dir, 0) == -1)
 		return EXIT_REFUSED;

@@ -176,6 +176,14 @@ int	client_enter(const char *dir, pid_t parent);
 /* One of those that are still there; 0: none. */
 pid_t	client_of(const char *dir);
 
+/* ---- room.c ---- */
+
+/*
+ * False, with one line, when the container has put more into the job's directories
+ * than it may.
+ */
+bool	room_left(const struct vm_run *);
+
 /* ---- end.c ---- */
 
 /* The verbs. job_end: 0 when nothing is left of the job in DIR. */

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "vm-qemu.h"
 
 /* Beside what the program may have: kernel, initramfs, gates and their tables. */
@@ -227,6 +228,8 @@ start_virtiofsd(const struct vm_run *r, const struct ends *e, const char *root)
 	if (os_vm_serve(serve_less(r)) == -1 || os_keep_fds(w.keep, w.nkeep) == -1)
 		refuse_errno("cannot start the server of files");
 	umask(0);
+	/* It holds one descriptor for every file that the guest has looked at. */
+	fd_limit_raise();
 	/* It calls the machine's end an error. */
 	if (dup2(e->errors, STDERR_FILENO) == -1)
 		refuse_errno("descriptors");

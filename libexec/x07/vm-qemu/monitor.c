@@ -367,6 +367,12 @@ check_caps(struct run *x)
 	    over(out + err, x->r->total_bytes))
 		give_up(x, "the guest writes more than the policy lets the "
 		    "program write, past its gates; it was ended");
+	if (x->r->audit_bytes > 0 &&
+	    x->stream[AUDIT].total > (uint64_t)x->r->audit_bytes) {
+		end_machine(x);
+		vm_say_log_full(x->r);
+		exit(EXIT_REFUSED);
+	}
 }
 
 static bool
