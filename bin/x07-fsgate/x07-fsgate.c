@@ -18,7 +18,6 @@
 #include "fsgate.h"
 
 #define SCRATCH_BYTES	(INT64_C(512) << 20)	/* of /tmp when nobody says */
-#define WRITE_BYTES	(INT64_C(16) << 20)	/* fs.max_write_bytes of 0 */
 
 enum {
 	OPT_CLOSURE = CHAIN_OPT_OWN, OPT_DENY_HIDDEN, OPT_LIST, OPT_MAX_WRITE, OPT_NO_LIST,
@@ -212,9 +211,7 @@ take_policy(struct gate *g)
 		g->may &= ~(unsigned)OS_MAY_LIST;
 	if (form_bool(f, "fs.deny_hidden", true))
 		g->deny_hidden = true;
-	bytes = form_int(f, "fs.max_write_bytes", 0);
-	if (bytes == 0)
-		bytes = WRITE_BYTES;
+	bytes = form_write_bytes(f);
 	if (g->max_write == -1 || bytes < g->max_write)
 		g->max_write = bytes;
 }

@@ -39,6 +39,8 @@ struct row {
 #define X07_COMPILER	"the compiler of X07 programs decides it"
 #define PIPED		"a pipe that counts, round the program and all it starts; " \
 			"terminals are left alone"
+#define SERVED \
+	"in the guest, and with qemu by a system call filter of what serves its files"
 #define TRACED		"a tracer looks at each new program before its first step"
 
 static const struct row rows[] = {
@@ -72,12 +74,16 @@ static const struct row rows[] = {
 	    "x07 run starts the program with no variables of the caller", NULL },
 	{ "fs.allow_glob", PART, PART,
 	    "reading directories is denied when allow_walk is false too", NULL },
-	{ "fs.allow_mkdir", FULL, FULL, "Landlock, or a system call filter", NULL },
-	{ "fs.allow_remove", FULL, FULL, "Landlock, or a system call filter", NULL },
-	{ "fs.allow_rename", FULL, FULL, "a system call filter", NULL },
+	{ "fs.allow_mkdir", FULL, FULL, "Landlock, or a system call filter",
+	    SERVED },
+	{ "fs.allow_remove", FULL, FULL, "Landlock, or a system call filter",
+	    SERVED },
+	{ "fs.allow_rename", FULL, FULL, "a system call filter",
+	    SERVED },
 	{ "fs.allow_symlinks", PART, PART,
 	    "none can be made; those that exist are followed, inside the roots",
-	    NULL },
+	    "none can be made, in the guest and, with qemu, by what serves its files; "
+	    "those that exist are followed, inside the roots" },
 	{ "fs.allow_walk", PART, PART,
 	    "reading directories is denied when allow_glob is false too", NULL },
 	{ "fs.deny_hidden", PART, PART,
@@ -90,7 +96,7 @@ static const struct row rows[] = {
 	{ "fs.max_entries", NONE, NONE, X07_ONLY, NULL },
 	{ "fs.max_read_bytes", NONE, NONE, X07_ONLY, NULL },
 	{ "fs.max_write_bytes", FULL, FULL, "RLIMIT_FSIZE: no file grows beyond it",
-	    NULL },
+	    "RLIMIT_FSIZE, in the guest and, with qemu, of what serves its files" },
 	{ "fs.read_roots", FULL, FULL,
 	    "a root directory of its own; only they are in it, read-only",
 	    "nothing else of the host is mounted" },

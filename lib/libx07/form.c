@@ -386,6 +386,16 @@ form_int(const struct form *f, const char *key, int64_t dflt)
 	return v == NULL || !read_decimal(&v, &n) ? dflt : n;
 }
 
+#define WRITE_BYTES	(INT64_C(16) << 20)
+
+int64_t
+form_write_bytes(const struct form *f)
+{
+	int64_t bytes = form_int(f, "fs.max_write_bytes", 0);
+
+	return bytes != 0 ? bytes : WRITE_BYTES;
+}
+
 size_t
 form_list(const struct form *f, const char *key, const char *const **items)
 {

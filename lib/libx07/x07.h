@@ -77,6 +77,8 @@ const char	*form_get(const struct form *, const char *key);
 bool	form_bool(const struct form *, const char *key, bool dflt);
 /* An integer key; dflt when absent. */
 int64_t	form_int(const struct form *, const char *key, int64_t dflt);
+/* fs.max_write_bytes, of which 0 means 16 MiB. */
+int64_t	form_write_bytes(const struct form *);
 /*
  * The items of a list key, decoded. Sets *items to an array owned by the form
  * and returns their number.

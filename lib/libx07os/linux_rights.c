@@ -198,13 +198,12 @@ os_limit_file_size(int64_t bytes)
 {
 	struct rlimit rl;
 
-	if (getrlimit(RLIMIT_FSIZE, &rl) == -1)
+	/* A denial is an error, not a death. */
+	if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
+	    getrlimit(RLIMIT_FSIZE, &rl) == -1)
 		return -1;
 	if (rl.rlim_max != RLIM_INFINITY && (rlim_t)bytes > rl.rlim_max)
 		return 0;	/* narrower already */
 	rl.rlim_cur = rl.rlim_max = (rlim_t)bytes;
-	if (setrlimit(RLIMIT_FSIZE, &rl) == -1)
-		return -1;
-	/* A denial is an error, not a death. */
-	return signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -1 : 0;
+	return setrlimit(RLIMIT_FSIZE, &rl);
 }

@@ -18,6 +18,7 @@ do_files()
 	$AS mkdir jobs cache out
 	$AS x07-policy init --template cli --out p.json >/dev/null ||
 	    atf_fail "x07-policy init"
+	sed -i 's/\("max_write_bytes": \)[0-9]*/\1100000/' p.json
 	atf_check -o ignore $AS x07-vmrun image -o image
 	cat >files.sh <<-END
 	b=/busybox
@@ -30,6 +31,9 @@ do_files()
 	\$b ln -s /etc/passwd l && echo link >>log
 	\$b mv a c && echo renamed >>log
 	\$b rm c && echo removed >>log
+	\$b head -c 300000 /dev/zero >large
+	\$b dd if=/dev/zero of=far bs=1 count=1 seek=300000
+	echo "\$(\$b wc -c <large)" >>log
 	echo end >>log
 	END
 	# The share is named root; what is in it is at the place it has here.
@@ -46,15 +50,18 @@ do_files()
 	chmod 644 guest.sh files.sh
 	$AS $PY "$X07_TESTS/escape/vm_guest.py" image guest.sh files.sh
 	run
-	atf_check -o inline:"mode\ndirectory\nrenamed\nend\n" cat out/log
+	atf_check -o inline:"mode\ndirectory\nrenamed\n100000\nend\n" cat out/log
+	atf_check test ! -s out/far
 	atf_check -o empty find out -perm /6000
 	# The twin: what the policy lets the program do, but for those modes.
 	sed -i 's/\("allow_\(symlinks\|remove\)": \)false/\1true/
-	    s/\("allow_mkdir": \)true/\1false/' p.json
+	    s/\("allow_mkdir": \)true/\1false/
+	    s/\("max_write_bytes": \)[0-9]*/\1400000/' p.json
 	$AS rm -rf out
 	$AS mkdir out
 	run
-	atf_check -o inline:"mode\nlink\nrenamed\nremoved\nend\n" cat out/log
+	atf_check -o inline:"mode\nlink\nrenamed\nremoved\n300000\nend\n" cat out/log
+	atf_check -o inline:"300001\n" stat -c %s out/far
 	atf_check -o empty find out -perm /6000
 }
 # The machine ends before it said anything.

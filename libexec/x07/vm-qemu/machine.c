@@ -202,6 +202,21 @@ serve_less(const struct vm_run *r)
 	return deny;
 }
 
+/* As in the guest, no file of the roots grows beyond what the policy says. */
+static int
+serve_small(const struct vm_run *r)
+{
+	struct form *f;
+
+	/* Too large is the guest's error, never the end of who serves it. */
+	signal(SIGXFSZ, SIG_IGN);
+	if (strcmp(r->phase, "build") == 0)
+		return 0;
+	f = form_load(r->policy_fd);
+	return !form_bool(f, "fs.enabled", false) ? 0 :
+	    os_limit_file_size(form_write_bytes(f));
+}
+
 static void
 start_virtiofsd(const struct vm_run *r, const struct ends *e, const char *root)
 {
@@ -225,7 +240,8 @@ start_virtiofsd(const struct vm_run *r, const struct ends *e, const char *root)
 		refuse_errno("fork");
 	if (pid != 0)
 		return;
-	if (os_vm_serve(serve_less(r)) == -1 || os_keep_fds(w.keep, w.nkeep) == -1)
+	if (serve_small(r) == -1 || os_vm_serve(serve_less(r)) == -1 ||
+	    os_keep_fds(w.keep, w.nkeep) == -1)
 		refuse_errno("cannot start the server of files");
 	umask(0);
 	/* It holds one descriptor for every file that the guest has looked at. */
@@ -377,7 +393,7 @@ become_qemu(const struct machine *m, const struct vm_run *r,
 	    os_keep_fds(w.keep, w.nkeep) == -1)
 		refuse_errno("descriptors");
 	/* The server of 9p inside QEMU opens what the tree lets it. */
-	if (!nine && os_vm_confine(reads, writes) == -1)
+	if (nine ? serve_small(r) == -1 : os_vm_confine(reads, writes) == -1)
 		refuse_errno("cannot confine QEMU");
 	execv(path, w.list);
 	refuse_errno("%s", path);
