@@ -1,4 +1,4 @@
-"""vm_guest.py IMAGE INIT FILES: INIT becomes the first process, which has /busybox and /files.
+"""vm_guest.py IMAGE INIT FILE...: INIT becomes the first process, which has /busybox and FILEs.
 
 What comes later in an initramfs replaces what came before.
 """
@@ -13,9 +13,10 @@ def entry(name, mode, data):
     return out + b"\0" * (-len(out) % 4)
 
 
-image, script, files = sys.argv[1:4]
+image, script = sys.argv[1:3]
 with open(image + "/initramfs", "ab") as f:
     f.write(entry("busybox", 0o100755, open("/bin/busybox", "rb").read()))
     f.write(entry("init", 0o100755, open(script, "rb").read()))
-    f.write(entry("files", 0o100644, open(files, "rb").read()))
+    for name in sys.argv[3:]:
+        f.write(entry(name, 0o100755, open(name, "rb").read()))
     f.write(entry("TRAILER!!!", 0, b""))

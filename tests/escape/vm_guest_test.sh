@@ -44,7 +44,7 @@ do_files()
 	for m in /modules/*.ko; do \$b insmod \$m; done
 	\$b mkdir -p /share
 	until \$b mount -t virtiofs root /share; do \$b sleep 1; done
-	\$b sh /files
+	\$b sh /files.sh
 	\$b reboot -f
 	END
 	chmod 644 guest.sh files.sh
@@ -71,17 +71,71 @@ run()
 	    $AS timeout 300 x07-vmrun -b qemu --image "$PWD/image" -p p.json -- /bin/true
 }
 PY=/usr/bin/python3
-files_body()
+need_busybox()
 {
 	case $(file -L /bin/busybox) in
 	*static*) ;;
 	*) atf_skip "/bin/busybox is not static" ;;
 	esac
+}
+files_body()
+{
+	need_busybox
 	AS=
 	do_files
+}
+
+atf_test_case panic
+panic_head()
+{
+	atf_set descr "34: a guest whose kernel panics under the program"
+	atf_set timeout 600
+}
+panic_body()
+{
+	need_busybox
+	export X07_VM_STATE_DIR="$PWD/jobs" X07_VM_CACHE_DIR="$PWD/cache"
+	mkdir jobs cache
+	x07-policy init --template cli --out p.json >/dev/null || atf_fail "x07-policy init"
+	atf_check -o ignore x07-vmrun image -o image
+	cp "$(dirname "$(command -v x07-vmrun)")/../libexec/x07/guestinit" .
+	# The guest's own first process, and beside it one that waits until the program
+	# runs, and for which the kernel kills and stops no first process, but writes
+	# over its code.
+	cat >guest.sh <<-'END'
+	#!/busybox sh
+	b=/busybox
+	$b mkdir -p /proc /dev
+	$b mount -t proc p /proc
+	$b mknod /dev/null c 1 3
+	(
+	    until $b grep -qx sleep /proc/[0-9]*/comm; do
+		$b sleep 0.1
+	    done 2>/dev/null
+	    $b kill -STOP 1
+	    $b kill -KILL 1
+	    while read -r range how rest; do
+		[ "$how" = r-xp ] || continue
+		at=$((0x${range%%-*} / 4096)) to=$((0x${range##*-} / 4096))
+		$b dd if=/dev/zero of=/proc/1/mem bs=4096 seek=$at \
+		    count=$((to - at)) conv=notrunc 2>/dev/null
+	    done </proc/1/maps
+	    $b kill -CHLD 1
+	) &
+	exec /guestinit
+	END
+	$PY "$X07_TESTS/escape/vm_guest.py" image guest.sh guestinit
+	timeout 300 x07-vmrun -b qemu --image "$PWD/image" -p p.json -- /bin/sleep 600 \
+	    >out 2>err
+	status=$?
+	[ "$status" -eq 125 ] || atf_fail "exit $status: $(cat err)"
+	atf_check -o match:'^vm-qemu: the machine ended under the program: .*Kernel panic' cat err
+	[ "$(wc -l <err)" -eq 1 ] || atf_fail "$(cat err)"
+	[ -z "$(ls jobs)" ] || atf_fail "left: $(ls jobs)"
 }
 
 atf_init_test_cases()
 {
 	atf_add_test_case files
+	atf_add_test_case panic
 }

@@ -56,7 +56,41 @@ END
 	both try_links
 }
 
+atf_test_case inside
+inside_head()
+{
+	atf_set descr "a program that goes for the guest's first process, kernel, devices and memory"
+	atf_set timeout 1200
+}
+try_inside()
+{
+	export X07_VM_STATE_DIR="$PWD/jobs" X07_VM_CACHE_DIR="$PWD/cache" X07_VM_BACKEND=qemu
+	rm -rf jobs cache rw ./*.json .x07 out err
+	$AS mkdir jobs cache rw
+	$AS x07-policy init --template cli >/dev/null || atf_fail "cannot make the base policy"
+	$AS python3 "$X07_TESTS/bin/x07-vmrun_policy.py" policy.json limits.mem_bytes=100663296
+	$AS timeout 300 x07-vmrun -p policy.json -r "$PWD/vm_inside.py" -- \
+	    /usr/bin/python3 vm_inside.py "$PWD/rw" >out 2>err ||
+	    atf_fail "the program was ended: $(cat out err)"
+	atf_check -o inline:"end\n" tail -n 1 out
+	# All is denied but what is a program's own.
+	printf '%s done\n' "mkfifo in $PWD/rw" "mkfifo in /tmp" "a few forks" \
+	    "some memory" "some in /tmp" >expected
+	grep -v -e ' denied$' -e '^signals$' -e '^end$' out >rest
+	atf_check -o file:expected cat rest
+	[ "$(grep -c ' denied$' out)" -gt 50 ] || atf_fail "too few attempts: $(cat out)"
+	atf_check -o match:"x07-limit: deny memory" -o match:"x07-execgate: deny spawn" cat err
+	[ -z "$(ls jobs)" ] || atf_fail "left: $(ls jobs)"
+}
+inside_body()
+{
+	cp "$X07_TESTS/escape/vm_inside.py" .
+	chmod 644 vm_inside.py
+	both try_inside
+}
+
 atf_init_test_cases()
 {
+	atf_add_test_case inside
 	atf_add_test_case links
 }
