@@ -6,35 +6,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "json.h"
+#include "remove.h"
 #include "vm.h"
 #include "x07-bundle.h"
 
 static char	*unfinished;	/* removed when we give up */
-
-static void
-remove_tree(const char *dir)
-{
-	char *path = strdup(dir), *paths[] = { path, NULL };
-	FTS *fts;
-	FTSENT *e;
-
-	fts = path != NULL ? fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL) :
-	    NULL;
-	while (fts != NULL && (e = fts_read(fts)) != NULL)
-		if (e->fts_info == FTS_DP)
-			rmdir(e->fts_accpath);
-		else if (e->fts_info != FTS_D)
-			unlink(e->fts_accpath);
-	if (fts != NULL)
-		fts_close(fts);
-	free(path);
-}
 
 static void
 remove_unfinished(void)

@@ -173,19 +173,13 @@ int	watch_tree(struct plan *, struct os_tree *);
 
 /* ---- report.c ---- */
 
+/* Finds out that the report of -r can be written: FILE or fd:N. Refuses. */
+void	report_open(const char *spec);
+/* True when files are to be made at the end. */
+bool	report_replaces(void);
+/* The descriptors that it needs. Returns their number. */
+size_t	report_fds(int fds[2]);
 /* Writes the report as JSON, and the line of -i. */
 void	report_write(const struct plan *, const struct used *);
-
-/* ---- file.c: the file of -r ---- */
-
-/* Finds out that it can be written: FILE or fd:N. Refuses when it cannot. */
-void	file_open(const char *spec);
-bool	file_wanted(void);
-/* True when files are to be made at the end. */
-bool	file_replaces(void);
-/* The descriptors that it needs. Returns their number. */
-size_t	file_fds(int fds[2]);
-/* Puts the text in place of what is there. -1 with errno. */
-int	file_write(const char *text, size_t len);
 
 #endif

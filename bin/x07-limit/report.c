@@ -1,4 +1,5 @@
 /* What was used: a JSON file for programs, a line for people. */
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -8,6 +9,27 @@
 #include <string.h>
 
 #include "limits.h"
+#include "outfile.h"
+
+static struct outfile file = OUTFILE_NONE;
+
+void
+report_open(const char *spec)
+{
+	outfile_option(&file, "-r", spec, S_IRUSR | S_IWUSR);
+}
+
+bool
+report_replaces(void)
+{
+	return file.dir != -1;
+}
+
+size_t
+report_fds(int fds[2])
+{
+	return outfile_fds(&file, fds);
+}
 
 /* A JSON string; bytes that are not ASCII are taken for Latin-1, as in the log. */
 static void
@@ -152,7 +174,7 @@ put_file(const struct plan *p, const struct used *u)
 
 	if (f != NULL)
 		put_report(f, p, u);
-	if (f == NULL || fclose(f) == EOF || file_write(text, size) == -1)
+	if (f == NULL || fclose(f) == EOF || outfile_write(&file, text, size) == -1)
 		note("cannot write the report: %s", strerror(errno));
 	free(text);
 }
@@ -170,6 +192,6 @@ report_write(const struct plan *p, const struct used *u)
 			note("%s", text);
 		free(text);
 	}
-	if (file_wanted())
+	if (outfile_wanted(&file))
 		put_file(p, u);
 }

@@ -171,7 +171,7 @@ take_option(struct plan *p, int opt, const char *arg)
 		p->info = true;
 		break;
 	case 'r':
-		file_open(arg);
+		report_open(arg);
 		break;
 	default:
 		/* getopt(3) has said what is wrong. */
@@ -203,10 +203,10 @@ settle(const struct plan *p, const struct os_tree *t)
 	int keep[11];
 	size_t n = pump_fds(keep);
 
-	n += file_fds(keep + n);
+	n += report_fds(keep + n);
 	if (p->chain.audit_fd >= 3)
 		keep[n++] = p->chain.audit_fd;
-	if (os_tree_settle(t, p->group, file_replaces(), keep, n) == -1) {
+	if (os_tree_settle(t, p->group, report_replaces(), keep, n) == -1) {
 		os_tree_kill(t);
 		refuse_errno("hardening the supervisor");
 	}

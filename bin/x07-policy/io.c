@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "form.h"
-#include "io.h"
+#include "outfile.h"
 #include "x07-policy.h"
 
 int
@@ -70,61 +70,15 @@ read_file(const char *file)
 	return b;
 }
 
-/* Flushes the directory, so that the new name survives a crash. */
-static void
-sync_dir(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *dir;
-	int fd;
-
-	dir = slash == NULL ? strdup(".") :
-	    strndup(path, slash == path ? 1 : (size_t)(slash - path));
-	if (dir == NULL)
-		die_errno("%s", path);
-	if ((fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) != -1) {
-		/* Some file systems cannot; the file itself is safe. */
-		fsync(fd);
-		close(fd);
-	}
-	free(dir);
-}
-
-/* Owner and mode of the file that is replaced; only root can keep a foreign owner. */
-static int
-keep_owner(int fd, const struct stat *st)
-{
-	if (fchown(fd, st->st_uid, st->st_gid) == -1 && errno != EPERM)
-		return -1;
-	return fchmod(fd, st->st_mode & 0777);
-}
-
 void
 replace_file(const char *path, const char *data, size_t len)
 {
-	const char *slash = strrchr(path, '/');
-	int dirlen = slash == NULL ? 0 : (int)(slash - path + 1);
-	struct stat st;
-	char *temp;
-	int fd, error;
+	struct outfile o;
 
-	if (asprintf(&temp, "%.*s.%s.%08x.tmp", dirlen, path, path + dirlen,
-	    arc4random()) == -1)
-		die_errno("%s", path);
-	/* Not mkstemp(3), which leaves the umask out of the mode. */
-	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd == -1)
-		die_errno("cannot create %s", temp);
-	if ((stat(path, &st) == 0 && keep_owner(fd, &st) == -1) ||
-	    write_all(fd, data, len) == -1 || fsync(fd) == -1 ||
-	    close(fd) == -1 || rename(temp, path) == -1) {
-		error = errno;
-		unlink(temp);
-		errno = error;
+	if (outfile_open(&o, path, 0666, OUTFILE_WHOLE | OUTFILE_NOFOLLOW) == -1)
+		die_errno("cannot create %s", path);
+	if (outfile_write(&o, data, len) == -1)
 		die_errno("cannot write %s", path);
-	}
-	sync_dir(path);
-	free(temp);
 }
 
 int

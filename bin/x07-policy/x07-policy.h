@@ -68,8 +68,8 @@ struct bytes	 read_file(const char *);
 int		 try_read_file(const char *, struct bytes *);
 /*
  * Replaces or makes a file so that readers see the old or the new bytes, never
- * part of them: temporary file beside it, fsync(2), rename(2). An existing
- * file keeps its mode, and its owner where that is allowed.
+ * part of them. An existing file keeps its mode, and its owner where that is
+ * allowed; a symbolic link is replaced itself. Dies when it cannot.
  */
 void		 replace_file(const char *path, const char *data, size_t len);
 /* Makes a directory and those above it. */

@@ -227,7 +227,7 @@ command(const struct job *j)
 	add(&w, "%s", cwd != NULL && *cwd == '/' ? cwd : "/");
 	if (on_terminal())
 		add(&w, "--tty");
-	if (j->usage_fd != -1)
+	if (outfile_wanted(&j->usage))
 		add(&w, "--usage");
 	if (j->chain.weaker_ok)
 		add(&w, "--weaker");

@@ -35,20 +35,6 @@ static const struct member {
 };
 #define NMEMBERS	(sizeof(members) / sizeof(members[0]))
 
-int
-usage_open(const char *spec)
-{
-	int fd;
-
-	if (strncmp(spec, "fd:", 3) == 0)
-		return audit_open("-u", spec);
-	fd = open(spec, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
-	    0600);
-	if (fd == -1)
-		refuse_errno("-u %s", spec);
-	return fd;
-}
-
 /* ---- is it a report? Each takes what it names off the text. ---- */
 
 static bool
@@ -177,22 +163,26 @@ put_struck(FILE *to)
 }
 
 void
-usage_write(const struct job *j, int status)
+usage_write(struct job *j, int status)
 {
-	char *text;
-	FILE *to;
+	char *told, *text = NULL;
+	size_t len = 0;
+	FILE *f;
 
-	if (j->usage_fd == -1)
+	if (!outfile_wanted(&j->usage))
 		return;
-	text = load(j);
-	to = fdopen(j->usage_fd, "w");
-	if (text != NULL && (strlen(text) > TEXT_MAX || !is_report(text)))
+	told = load(j);
+	f = open_memstream(&text, &len);
+	if (told != NULL && (strlen(told) > TEXT_MAX || !is_report(told)))
 		note("the guest's report of what was used is damaged, and dropped");
-	else if (to != NULL && text != NULL)
-		fputs(text, to);
-	else if (to != NULL && status == EXIT_TIMELIMIT)
-		put_struck(to);
-	if (to == NULL || fflush(to) == EOF || ferror(to))
-		note("cannot write what was used");
+	else if (f != NULL && told != NULL)
+		fputs(told, f);
+	else if (f != NULL && status == EXIT_TIMELIMIT)
+		put_struck(f);
+	/* Without one the file is empty: what was there told of another run. */
+	if (f == NULL || fclose(f) == EOF ||
+	    outfile_write(&j->usage, text, len) == -1)
+		note("cannot write what was used: %s", strerror(errno));
+	free(told);
 	free(text);
 }

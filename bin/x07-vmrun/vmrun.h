@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "os.h"
+#include "outfile.h"
 #include "vm.h"
 #include "x07.h"
 
@@ -113,7 +114,7 @@ struct job {
 	char		*state, *dir;		/* of all jobs, of this one */
 	int		view_fd, env_fd, net_fd;
 	int		lock_fd;		/* job.json */
-	int		usage_fd;		/* -u, or -1 */
+	struct outfile	usage;			/* -u */
 	pid_t		relay;			/* host's netgate, or 0 */
 };
 
@@ -131,14 +132,12 @@ void	dir_remove(struct job *);
 
 /* ---- usage.c: what the program used ---- */
 
-/* FILE or fd:N of the option -u. Refuses. */
-int	usage_open(const char *spec);
 /*
- * Puts what the guest's x07-limit reported into usage_fd, when it is one that
+ * Puts what the guest's x07-limit reported into usage, when it is one that
  * x07-limit could have written; when it is none, and status is
- * EXIT_TIMELIMIT, that the time was up.
+ * EXIT_TIMELIMIT, that the time was up; else nothing.
  */
-void	usage_write(const struct job *, int status);
+void	usage_write(struct job *, int status);
 
 /* ---- prepare.c: what the driver is handed ---- */
 

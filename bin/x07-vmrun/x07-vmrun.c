@@ -170,7 +170,7 @@ own_option(struct job *j, const char **backend, int opt, const char *arg)
 		show(j, "--closure", arg);
 		break;
 	case 'u':
-		j->usage_fd = usage_open(arg);
+		outfile_option(&j->usage, "-u", arg, 0600);
 		break;
 	case OPT_SNAPSHOT:
 		j->snapshot = true;
@@ -195,7 +195,7 @@ own_option(struct job *j, const char **backend, int opt, const char *arg)
 int
 main(int argc, char *argv[])
 {
-	struct job j = { .chain = CHAIN_INIT, .usage_fd = -1 };
+	struct job j = { .chain = CHAIN_INIT, .usage = OUTFILE_NONE };
 	const char *backend = NULL;
 	int opt;
 

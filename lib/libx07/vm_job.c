@@ -12,45 +12,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "remove.h"
 #include "vm.h"
 #include "x07.h"
 
 #define NEW_S		60	/* a directory this young may still be in the making */
-#define FDS_OF_WALK	16
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)ftw;
-	if (type == FTW_D || type == FTW_DNR)
-		(void)chmod(path, 0700);
-	return remove(path) == -1 && errno != ENOENT ? -1 : 0;
-}
-
-/* A directory that its owner made unreadable is opened first. */
-static int
-open_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)ftw;
-	if (type == FTW_D || type == FTW_DNR)
-		(void)chmod(path, 0700);
-	return 0;
-}
-
-static int
-remove_tree(const char *dir)
-{
-	(void)nftw(dir, open_one, FDS_OF_WALK, FTW_PHYS | FTW_MOUNT);
-	return nftw(dir, remove_one, FDS_OF_WALK, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
 
 static char *
 path_in(const char *dir, const char *name)

@@ -529,7 +529,7 @@ report_file_head() { atf_set descr "where a report can be put, and where not"; }
 report_file_body()
 {
 	atf_check -s exit:125 -e match:"--report" x07 run --report /nonexistent/r -- touch ran
-	atf_check -s exit:125 -e match:"is a directory" x07 run --report . -- touch ran
+	atf_check -s exit:125 -e match:"Is a directory" x07 run --report . -- touch ran
 	[ ! -e ran ] || atf_fail "the program was run"
 	# A pipe is written to, a link is followed, and neither is replaced.
 	ln -s real.json link.json

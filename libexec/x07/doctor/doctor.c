@@ -299,7 +299,7 @@ static void
 scratch_remove(char *dir)
 {
 	end_pause_process(dir);
-	remove_tree(dir);
+	remove_scratch(dir);
 	free(dir);
 }
 

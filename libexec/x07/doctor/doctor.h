@@ -38,6 +38,6 @@ void	hold_signals(void);
 void	release_signals(void);
 
 /* Removes a directory of ours with all that is in it. */
-void	remove_tree(const char *dir);
+void	remove_scratch(const char *dir);
 
 #endif

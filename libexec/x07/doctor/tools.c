@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <glob.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,6 +17,7 @@
 #include "child.h"
 #include "clock.h"
 #include "doctor.h"
+#include "remove.h"
 #include "x07.h"
 
 #define TRY_SECONDS	10
@@ -259,27 +259,14 @@ read_until(int fd, int64_t deadline, char text[TEXT_MAX])
 	}
 }
 
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 void
-remove_tree(const char *dir)
+remove_scratch(const char *dir)
 {
 	const struct timespec moment = { .tv_nsec = 50000000 };
 
 	/* What was killed in it may take a moment to be gone. */
-	for (int i = 0; i < 100; i++) {
-		nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-		if (access(dir, F_OK) == -1)
-			return;
+	for (int i = 0; i < 100 && remove_tree(dir) == -1; i++)
 		nanosleep(&moment, NULL);
-	}
 }
 
 static volatile sig_atomic_t	running, stopped;

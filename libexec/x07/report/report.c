@@ -21,6 +21,7 @@
 #include "digest.h"
 #include "json.h"
 #include "os.h"
+#include "outfile.h"
 #include "report.h"
 #include "x07.h"
 
@@ -36,7 +37,7 @@ struct words {
 
 static struct {
 	const char	*out;		/* -o, else NULL */
-	char		*place;
+	struct outfile	 place;
 	const char	*log;		/* -l */
 	const char	*policy;	/* -p */
 	int		 policy_fd;	/* -P: where the chain finds its bytes */
@@ -49,7 +50,7 @@ static struct {
 	struct words	 gates, missing, unenforced;
 	const char	*const *program;
 	size_t		 nprogram;
-} run = { .policy_fd = -1, .audit_fd = -1, .usage_fd = -1 };
+} run = { .place = OUTFILE_NONE, .policy_fd = -1, .audit_fd = -1, .usage_fd = -1 };
 
 static char		 digest[DIGEST_HEX];
 static int		 audit[2] = { -1, -1 }, log_fd = -1;
@@ -92,6 +93,19 @@ seal_policy(void)
 		refuse_errno("%s", run.policy);
 	close(fd);
 	free(bytes);
+}
+
+/* Sees that the report can be put there, before anything is run. */
+static void
+open_place(void)
+{
+	struct outfile *o = &run.place;
+
+	outfile_option(o, "--report", run.out, 0666);
+	if (o->opened)
+		o->fd = own_fd(o->fd);
+	if (o->dir != -1)
+		o->dir = own_fd(o->dir);
 }
 
 /* A file without a name, for what x07-limit tells. */
@@ -240,6 +254,23 @@ read_usage(void)
 }
 
 static int
+put(struct json *doc)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	int ret = -1;
+
+	if (f != NULL) {
+		json_write(f, json_root(doc), JSON_PRETTY);
+		if (fclose(f) == 0)
+			ret = outfile_write(&run.place, text, len);
+	}
+	free(text);
+	return ret;
+}
+
+static int
 write_report(int wstatus, int64_t started, int64_t wall)
 {
 	struct json *doc = new_document();
@@ -265,7 +296,7 @@ write_report(int wstatus, int64_t started, int64_t wall)
 	json_set(doc, root, "started_unix_ms", json_new_int(doc, started));
 	json_set(doc, root, "wall_ms", json_new_int(doc, wall));
 	set_exit(doc, root, wstatus);
-	return report_write(run.place, root);
+	return put(doc);
 }
 
 /* What a run with --trace was for. */
@@ -360,7 +391,7 @@ main(int argc, char *argv[])
 	setprogname("x07 run");
 	options(argc, argv);
 	if (run.out != NULL)
-		run.place = report_place(run.out);
+		open_place();
 	if (run.log != NULL)
 		log_fd = own_fd(audit_open("-l", run.log));
 	if (run.policy != NULL)
@@ -385,7 +416,7 @@ main(int argc, char *argv[])
 	wstatus = wait_for(&child);
 	if (run.suggested != NULL)
 		tell_trace();
-	if (run.place != NULL && write_report(wstatus, started,
+	if (run.out != NULL && write_report(wstatus, started,
 	    clock_ms(CLOCK_MONOTONIC) - start) == -1) {
 		note("--report %s: %s", run.out, strerror(errno));
 		if (child_status(wstatus) == 0)

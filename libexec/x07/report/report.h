@@ -39,13 +39,6 @@ void		 trace_suggest(const char *x07_policy, const char *root,
 
 /* ---- file.c ---- */
 
-/*
- * Sees that a report can be put there, before anything is run. Returns the
- * file that a symbolic link leads to, or name. Refuses when it cannot.
- */
-char		*report_place(const char *name);
-/* Puts the document there, by temporary file and rename. -1 with errno. */
-int		 report_write(const char *place, const struct json_value *);
 /* All of a file in malloced memory with a NUL behind; NULL with errno. */
 char		*read_all(int fd, size_t max, size_t *len);
 
