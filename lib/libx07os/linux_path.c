@@ -66,13 +66,29 @@ leave(struct walk *w, int at, const char *path)
 	return 0;
 }
 
+/*
+ * The file system that the link is in. QEMU's server of 9p cannot tell by a link, but
+ * by the directory that it is in.
+ */
+static int
+where(int link, int dir, struct statfs *fs)
+{
+	struct stat a, b;
+
+	if (fstatfs(link, fs) == 0)
+		return 0;
+	if (fstat(link, &a) == -1 || fstat(dir, &b) == -1 || a.st_dev != b.st_dev)
+		return -1;
+	return fstatfs(dir, fs);
+}
+
 /* Links of /proc that lead where their text does not: to what a process has open. */
 static bool
-is_magic(int link, const char *text)
+is_magic(int link, int dir, const char *text)
 {
 	struct statfs fs;
 
-	return fstatfs(link, &fs) == -1 || (fs.f_type == PROC_SUPER_MAGIC &&
+	return where(link, dir, &fs) == -1 || (fs.f_type == PROC_SUPER_MAGIC &&
 	    (*text == '/' || strchr(text, ':') != NULL));
 }
 
@@ -92,7 +108,7 @@ follow(struct walk *w, int link)
 	text[n] = '\0';
 	if (n == 0)
 		return fail(ENOENT);
-	if (is_magic(link, text))
+	if (is_magic(link, w->dir[w->n - 1], text))
 		return fail(ELOOP);
 	if ((size_t)n + rest >= sizeof(text))
 		return fail(ENAMETOOLONG);

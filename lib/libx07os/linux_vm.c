@@ -283,7 +283,8 @@ allow(int ruleset, const char *path, uint64_t rights)
 }
 
 int
-os_vm_confine(const char *const *reads, const char *const *writes)
+os_vm_confine(const char *const *reads, const char *const *writes,
+    const char *serves, unsigned deny)
 {
 	uint64_t all = FS_ALL | (landlock_abi() >= 2 ? FS(REFER) : 0) |
 	    (landlock_abi() >= 3 ? FS(TRUNCATE) : 0);
@@ -302,10 +303,15 @@ os_vm_confine(const char *const *reads, const char *const *writes)
 	for (; *writes != NULL; writes++)
 		if (allow(ruleset, *writes, FS(READ_FILE) | FS(WRITE_FILE)) == -1)
 			goto out;
+	if (serves != NULL && allow(ruleset, serves, all) == -1)
+		goto out;
 	if (os_confine(OS_DENY_DEFAULT | OS_DENY_FAMILIES | OS_DENY_USERNS |
-	    OS_DENY_MOUNT | OS_DENY_PTRACE | OS_SCOPED_ELSEWHERE) == 0 &&
-	    landlock_enter(ruleset) == 0)
-		ret = os_drop_caps();
+	    OS_DENY_MOUNT | OS_DENY_PTRACE | OS_SCOPED_ELSEWHERE | deny |
+	    (serves != NULL ? OS_DENY_SETID : 0)) == 0 &&
+	    /* The first version lets nothing move from one directory to another. */
+	    (landlock_abi() == 1 && serves != NULL ? 0 :
+	    landlock_enter(ruleset)) == 0)
+		ret = serves != NULL ? 0 : os_drop_caps();
 out:
 	err = errno;
 	close(ruleset);

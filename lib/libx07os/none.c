@@ -154,10 +154,13 @@ os_vm_serve(unsigned deny)
 }
 
 int
-os_vm_confine(const char *const *reads, const char *const *writes)
+os_vm_confine(const char *const *reads, const char *const *writes,
+    const char *serves, unsigned deny)
 {
 	(void)reads;
 	(void)writes;
+	(void)serves;
+	(void)deny;
 	return unsupported();
 }
 

@@ -372,8 +372,13 @@ int	os_vm_serve(unsigned deny);
  * those at and below reads, and open for writing the files of writes (lists that end
  * in NULL; what is not there is skipped). No capability, no namespace, no ptrace.
  * It must not stop: descriptors it has, KVM, threads, memory files.
+ *
+ * serves, unless NULL, is a directory that the emulator serves to its guest: below it
+ * everything but deny (OS_DENY_...) and set-user-ID files, with the capabilities
+ * that this process has.
  */
-int	os_vm_confine(const char *const *reads, const char *const *writes);
+int	os_vm_confine(const char *const *reads, const char *const *writes,
+	    const char *serves, unsigned deny);
 
 /* ---- sums over a whole tree ---- */
 

@@ -373,10 +373,9 @@ become_qemu(const struct machine *m, const struct vm_run *r,
     const char *path, const char *root)
 {
 	bool kvm = probe_kvm(), nine = e->files[1] == -1;
-	const char *const reads[] = { "/usr", "/lib", "/lib64", "/bin", "/etc",
-	    "/proc", "/sys/devices/system", nine ? root : "/usr", NULL };
-	const char *const writes[] = { "/dev/null", "/dev/kvm", nine ? root : NULL,
-	    NULL };
+	static const char *const reads[] = { "/usr", "/lib", "/lib64", "/bin",
+	    "/etc", "/proc", "/sys/devices/system", NULL };
+	static const char *const writes[] = { "/dev/null", "/dev/kvm", NULL };
 	struct words w = { .n = 0 };
 
 	add(&w, "%s", path);
@@ -392,8 +391,9 @@ become_qemu(const struct machine *m, const struct vm_run *r,
 	    dup2(e->errors, STDERR_FILENO) == -1 ||
 	    os_keep_fds(w.keep, w.nkeep) == -1)
 		refuse_errno("descriptors");
-	/* The server of 9p inside QEMU opens what the tree lets it. */
-	if (nine ? serve_small(r) == -1 : os_vm_confine(reads, writes) == -1)
+	/* With 9p QEMU is the server of files, too. */
+	if ((nine && serve_small(r) == -1) || os_vm_confine(reads, writes,
+	    nine ? root : NULL, nine ? serve_less(r) : 0) == -1)
 		refuse_errno("cannot confine QEMU");
 	execv(path, w.list);
 	refuse_errno("%s", path);
