@@ -36,9 +36,9 @@
 #define AT_STACK	0x8000
 #define PRESENT		0x3		/* and writable */
 #define LARGE		0x80
-#define LOOPS		10000
+#define LOOPS		1000
 #define TRIES		5
-#define FAST_US		1000		/* 100 ns a turn; processors need one */
+#define FAST_US		300		/* 300 ns a turn; processors need one */
 #define GIVE_UP_S	2
 
 static const unsigned char guest_code[] = {

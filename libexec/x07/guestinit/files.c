@@ -27,7 +27,7 @@
 #define NEW		"/new"
 #define TAG		"root"		/* of the shared tree */
 
-/* A device that the host adds to a running guest takes a moment. */
+/* The driver of a device that has just been found takes a moment. */
 #define SHARE_STEP_MS	5
 #define SHARE_STEPS	2000
 
@@ -100,6 +100,19 @@ files_modules(void)
 
 /* ---- the shared tree ---- */
 
+/* A machine that is saved, or was, gets its files later, and the kernel no event. */
+static void
+look_for_devices(void)
+{
+	int fd = open(NEW "/sys/bus/pci/rescan", O_WRONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return;		/* a kernel without: it may come by itself */
+	if (write(fd, "1", 1) == -1)
+		dprintf(STDERR_FILENO, "guestinit: pci: %s\n", strerror(errno));
+	close(fd);
+}
+
 static void
 mount_share(const char *type)
 {
@@ -117,7 +130,10 @@ mount_share(const char *type)
 			return;
 		if (errno != EINVAL && errno != ENOENT)
 			break;
-		nanosleep(&step, NULL);
+		if (i == 0)
+			look_for_devices();
+		else
+			nanosleep(&step, NULL);
 	}
 	fail_errno("the host's tree of files (%s)", type);
 }
@@ -222,7 +238,7 @@ enter_root(void)
 }
 
 void
-files_root(const struct request *r)
+files_root(void)
 {
 	static const struct fs root = { "tmpfs", NEW, MS_NOSUID | MS_NODEV,
 	    "mode=0755,size=4m" };
@@ -237,17 +253,22 @@ files_root(const struct request *r)
 	static const struct fs pts = { "devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
 	    "ptmxmode=0666,mode=0620" };
 
-	mount_share(r->share);
 	mount_fs(&root, "");
-	bind_entries("", true);
 	for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++)
 		mount_fs(&inner[i], NEW);
-	/* Roots of the policy that lie below those two. */
-	bind_entries("/tmp", false);
-	bind_entries("/run", false);
 	bind_entry("/dev", NEW "/dev");
 	mount_fs(&pts, NEW);
 	bind_entry("/x07", NEW "/x07");
+}
+
+void
+files_share(const struct request *r)
+{
+	mount_share(r->share);
+	bind_entries("", true);
+	/* Roots of the policy that lie below those two. */
+	bind_entries("/tmp", false);
+	bind_entries("/run", false);
 	delegate_groups(r->uid, r->gid);
 	enter_root();
 }

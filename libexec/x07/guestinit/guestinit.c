@@ -97,8 +97,9 @@ main(void)
 	open_console();
 	files_modules();
 	ports_open();
+	files_root();
 	request_receive(&request);
-	files_root(&request);
+	files_share(&request);
 	program_start(&program, &request);
 	relay(&program, &request);
 	power_off();

@@ -72,8 +72,10 @@ void	request_receive(struct request *);
 void	files_system(void);
 /* Loads the modules of the image. */
 void	files_modules(void);
-/* Puts the program's root together and enters it. */
-void	files_root(const struct request *);
+/* Makes the program's root, with what is no request's. */
+void	files_root(void);
+/* Adds what the request wants of the host's files, and enters the root. */
+void	files_share(const struct request *);
 
 /* ---- program.c ---- */
 

@@ -438,18 +438,12 @@ close_ends(const struct ends *e)
 	close(e->server);
 }
 
-/* Empty, or what the snapshot has; a snapshot that cannot be read is none. */
 static void
 make_memory(struct machine *m, const struct vm_run *r)
 {
 	m->memory = memfd_create("guest", MFD_CLOEXEC);
 	if (m->memory == -1 || ftruncate(m->memory, memory_of(r)) == -1)
 		refuse_errno("the guest's memory");
-	if (!m->restored || snapshot_fill(&m->snapshot, m->memory))
-		return;
-	m->restored = false;
-	close(m->memory);
-	make_memory(m, r);
 }
 
 /*
@@ -505,7 +499,10 @@ static const char ignore_shared[] =
     "\"capabilities\":[{\"capability\":\"x-ignore-shared\",\"state\":true}]}}\n";
 static const char go_on[] = "{\"execute\":\"cont\"}\n";
 
-/* Waits until a restored machine can go on, and lets it. */
+/*
+ * Fills the memory while QEMU starts, which leaves it alone; waits until the restored
+ * machine can go on, and lets it.
+ */
 static bool
 resume(struct machine *m)
 {
@@ -514,7 +511,8 @@ resume(struct machine *m)
 
 	snprintf(incoming, sizeof(incoming), "{\"execute\":\"migrate-incoming\","
 	    "\"arguments\":{\"uri\":\"fd:%d\"}}\n", m->snapshot.state);
-	return qmp_do(m->qmp, capabilities, -1) &&
+	return snapshot_fill(&m->snapshot, m->memory) &&
+	    qmp_do(m->qmp, capabilities, -1) &&
 	    qmp_do(m->qmp, ignore_shared, -1) && qmp_do(m->qmp, incoming, -1) &&
 	    qmp_wait(m->qmp, query, "\"status\": \"paused\"",
 	    "\"status\": \"internal-error\"") &&
