@@ -41,7 +41,7 @@ static const char *const tools[] = { "x07-limit", "x07-netgate", "x07-fsgate",
  */
 static const char cmdline[] = "quiet panic=-1 reboot=t lsm=landlock "
     "no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1 "
-    "i8042.noaux i8042.nokbd 8250.nr_uarts=1 audit=0 acpi=noirq acpi_mask_gpe=0x01\n";
+    "i8042.noaux i8042.nokbd 8250.nr_uarts=1 audit=0 acpi_mask_gpe=0x01\n";
 
 /* ---- modules ---- */
 

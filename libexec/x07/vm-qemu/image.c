@@ -12,47 +12,55 @@
 
 #define FILE_MAX	(INT64_C(512) << 20)
 
+static const char *const names[IMAGE_FILES] = {
+	[IMAGE_MANIFEST] = "manifest", [IMAGE_KERNEL] = "kernel",
+	[IMAGE_INITRAMFS] = "initramfs", [IMAGE_CMDLINE] = "cmdline",
+};
+
 struct file {
 	char	*data;
 	size_t	len;
 };
 
-/* The whole file; one NUL behind it. What tells it from others goes into id. */
-static struct file
-load(const char *dir, const char *name, struct digest *id)
+static int
+open_file(const char *dir, const char *name, struct stat *st)
 {
-	struct file f = { NULL, 0 };
-	struct stat st;
 	char *path;
-	ssize_t n;
 	int fd;
 
 	if (asprintf(&path, "%s/%s", dir, name) == -1)
 		refuse_errno("memory");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1 || fstat(fd, &st) == -1)
+	if (fd == -1 || fstat(fd, st) == -1)
 		refuse_errno("guest image: %s; make one: x07-vmrun image", path);
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
+	if (!S_ISREG(st->st_mode) || st->st_size > FILE_MAX)
 		refuse("guest image: %s: no file of an image", path);
-	digest_add(id, &st.st_dev, sizeof(st.st_dev));
-	digest_add(id, &st.st_ino, sizeof(st.st_ino));
-	digest_add(id, &st.st_size, sizeof(st.st_size));
-	digest_add(id, &st.st_mtim, sizeof(st.st_mtim));
-	digest_add(id, &st.st_ctim, sizeof(st.st_ctim));
+	free(path);
+	return fd;
+}
+
+/* The whole file; one NUL behind it. */
+static struct file
+load(int fd, const char *name)
+{
+	struct file f = { NULL, 0 };
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) == -1)
+		refuse_errno("guest image: %s", name);
 	f.data = calloc(1, (size_t)st.st_size + 1);
 	if (f.data == NULL)
 		refuse_errno("memory");
 	while (f.len < (size_t)st.st_size) {
-		n = read(fd, f.data + f.len, (size_t)st.st_size - f.len);
+		n = pread(fd, f.data + f.len, (size_t)st.st_size - f.len,
+		    (off_t)f.len);
 		if (n == -1)
-			refuse_errno("guest image: %s", path);
+			refuse_errno("guest image: %s", name);
 		if (n == 0)
-			refuse("guest image: %s changes", path);
+			refuse("guest image: %s changes", name);
 		f.len += (size_t)n;
 	}
-	f.data[f.len] = '\0';
-	close(fd);
-	free(path);
 	return f;
 }
 
@@ -69,19 +77,15 @@ seal(const struct file *f)
 
 /* As x07-vmrun image computes it: names and contents, in this order. */
 static void
-check_digest(const struct file *manifest, const struct file *kernel,
-    const struct file *initramfs, const struct file *cmdline, const char *want)
+check_digest(const struct file files[IMAGE_FILES], const char *want)
 {
-	static const char *const names[] = { "manifest", "kernel", "initramfs",
-	    "cmdline" };
-	const struct file *files[] = { manifest, kernel, initramfs, cmdline };
 	char hex[DIGEST_HEX];
 	struct digest c;
 
 	digest_start(&c);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < IMAGE_FILES; i++) {
 		digest_add(&c, names[i], strlen(names[i]) + 1);
-		digest_add(&c, files[i]->data, files[i]->len);
+		digest_add(&c, files[i].data, files[i].len);
 	}
 	digest_end_hex(&c, hex);
 	if (strncmp(want, "sha256:", 7) != 0 || strcmp(want + 7, hex) != 0)
@@ -106,30 +110,52 @@ manifest_value(const char *text, const char *key)
 	}
 }
 
-void
-image_load(struct image *im, const char *dir, const char *digest)
+static void
+check_manifest(struct image *im, const char *dir)
 {
-	struct file manifest, kernel, initramfs, cmdline;
-	char hex[DIGEST_HEX];
-	struct digest id;
+	struct file manifest = load(im->fd[IMAGE_MANIFEST], names[IMAGE_MANIFEST]);
 
-	digest_start(&id);
-	manifest = load(dir, "manifest", &id);
-	kernel = load(dir, "kernel", &id);
-	initramfs = load(dir, "initramfs", &id);
-	cmdline = load(dir, "cmdline", &id);
-	digest_end_hex(&id, hex);
-	if (manifest.data == NULL ||
-	    strncmp(manifest.data, "x07-vm-image 1\n", 15) != 0 ||
+	if (strncmp(manifest.data, "x07-vm-image 1\n", 15) != 0 ||
 	    (im->share = manifest_value(manifest.data, "share")) == NULL)
 		refuse("guest image: %s/manifest is none of this version; make a "
 		    "new image: x07-vmrun image", dir);
-	if (digest != NULL)
-		check_digest(&manifest, &kernel, &initramfs, &cmdline, digest);
-	strlcpy(im->id, digest != NULL ? digest : hex, sizeof(im->id));
-	im->kernel = seal(&kernel);
-	im->initramfs = seal(&initramfs);
-	cmdline.data[strcspn(cmdline.data, "\n")] = '\0';
-	im->cmdline = cmdline.data;
 	free(manifest.data);
+}
+
+void
+image_open(struct image *im, const char *dir, const char *digest)
+{
+	char hex[DIGEST_HEX];
+	struct digest id;
+	struct stat st;
+
+	digest_start(&id);
+	for (size_t i = 0; i < IMAGE_FILES; i++) {
+		im->fd[i] = open_file(dir, names[i], &st);
+		digest_add(&id, &st.st_dev, sizeof(st.st_dev));
+		digest_add(&id, &st.st_ino, sizeof(st.st_ino));
+		digest_add(&id, &st.st_size, sizeof(st.st_size));
+		digest_add(&id, &st.st_mtim, sizeof(st.st_mtim));
+		digest_add(&id, &st.st_ctim, sizeof(st.st_ctim));
+	}
+	digest_end_hex(&id, hex);
+	im->digest = digest;
+	strlcpy(im->id, digest != NULL ? digest : hex, sizeof(im->id));
+	check_manifest(im, dir);
+}
+
+void
+image_take(struct image *im)
+{
+	struct file files[IMAGE_FILES];
+
+	for (size_t i = 0; i < IMAGE_FILES; i++)
+		files[i] = load(im->fd[i], names[i]);
+	if (im->digest != NULL)
+		check_digest(files, im->digest);
+	im->kernel = seal(&files[IMAGE_KERNEL]);
+	im->initramfs = seal(&files[IMAGE_INITRAMFS]);
+	im->cmdline = files[IMAGE_CMDLINE].data;
+	im->cmdline[strcspn(im->cmdline, "\n")] = '\0';
+	free(files[IMAGE_MANIFEST].data);
 }

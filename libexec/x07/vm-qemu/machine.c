@@ -343,14 +343,17 @@ add_machine(struct words *w, const struct machine *m, const struct vm_run *r,
 	add(w, "-object");
 	add(w, "memory-backend-file,id=memory,size=%" PRId64 "M,share=on,"
 	    "mem-path=/proc/self/fd/%d", memory >> 20, hand(w, m->memory));
+	if (m->restored)
+		return;
 	add(w, "-kernel");
 	add(w, "/proc/self/fd/%d", hand(w, im->kernel));
 	add(w, "-initrd");
 	add(w, "/proc/self/fd/%d", hand(w, im->initramfs));
 	add(w, "-append");
 	/* Between programs in one guest an emulated processor leaks nothing. */
-	add(w, "console=%s %s%s", a->console, im->cmdline,
-	    kvm ? "" : " mitigations=off");
+	add(w, "console=%s %s%s%s", a->console, im->cmdline,
+	    kvm ? "" : " mitigations=off",
+	    kvm || cpus_of(r) > 1 ? "" : " acpi=noirq");
 }
 
 /* What a machine needs that is saved, or was. */
@@ -464,8 +467,7 @@ find_snapshot(struct machine *m, const struct vm_run *r, const struct image *im,
 }
 
 static void
-start(struct machine *m, const struct vm_run *r, const struct image *im,
-    bool cold)
+start(struct machine *m, const struct vm_run *r, struct image *im, bool cold)
 {
 	const struct arch *a = arch_find();
 	char *path = a != NULL ? find_emulator(a) : NULL;
@@ -476,6 +478,8 @@ start(struct machine *m, const struct vm_run *r, const struct image *im,
 		refuse("QEMU is not installed (Debian: apt-get install "
 		    "qemu-system-x86)");
 	find_snapshot(m, r, im, path, cold);
+	if (!m->restored)
+		image_take(im);
 	make_memory(m, r);
 	make_ends(m, &e, r);
 	switch (os_tree_spawn(&m->tree, OS_TREE_MOUNT | OS_TREE_PROC)) {
@@ -520,7 +524,7 @@ resume(struct machine *m)
 }
 
 void
-machine_start(struct machine *m, const struct vm_run *r, const struct image *im)
+machine_start(struct machine *m, const struct vm_run *r, struct image *im)
 {
 	struct os_tree_end end;
 

@@ -15,7 +15,7 @@ run(const struct vm_run *r)
 
 	if (r->image == NULL)
 		refuse("--image is needed: a directory made by x07-vmrun image");
-	image_load(&im, r->image, r->digest);
+	image_open(&im, r->image, r->digest);
 	machine_start(&m, r, &im);
 	/* What is readable here is the guest's and the policy's: not another's. */
 	if (os_hide() == -1)

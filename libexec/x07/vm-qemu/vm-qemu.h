@@ -19,18 +19,25 @@
 
 /* ---- image.c ---- */
 
+enum { IMAGE_MANIFEST, IMAGE_KERNEL, IMAGE_INITRAMFS, IMAGE_CMDLINE, IMAGE_FILES };
+
 struct image {
-	int	kernel, initramfs;	/* sealed copies */
-	char	*cmdline;
-	char	*share;			/* "virtiofs" or "9p" */
-	char	id[80];			/* digest, or what tells it from others */
+	int		fd[IMAGE_FILES];
+	const char	*digest;	/* NULL: any */
+	char		*share;		/* "virtiofs" or "9p" */
+	char		id[80];		/* digest, or what tells it from others */
+	/* What image_take() sets. */
+	int		kernel, initramfs;	/* sealed copies */
+	char		*cmdline;
 };
 
+/* Opens the image in dir. Refuses when it is not whole or of another version. */
+void	image_open(struct image *, const char *dir, const char *digest);
 /*
- * Takes the image into memory, where nobody changes it any more, and checks
- * its digest (NULL: any) there. Refuses when it is not whole or is another one.
+ * Takes the image into memory, where nobody changes it any more, and checks its digest
+ * there: before a guest boots. Refuses when it is another one.
  */
-void	image_load(struct image *, const char *dir, const char *digest);
+void	image_take(struct image *);
 
 /* ---- view.c ---- */
 
@@ -118,7 +125,7 @@ struct machine {
  * Starts the machine: from the snapshot when there is one that can be used. One
  * that is saved, or was, gets its files only later. Refuses.
  */
-void	machine_start(struct machine *, const struct vm_run *, const struct image *);
+void	machine_start(struct machine *, const struct vm_run *, struct image *);
 /* Saves the machine, if it is to be saved; false when it is lost. */
 bool	machine_save(struct machine *, bool verbose);
 /* Gives the machine its files, if it has none yet; false when it takes none. */
