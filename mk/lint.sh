@@ -44,7 +44,7 @@ variant()
 variant gcc "$MAKE" -s -C "$work/gcc" build-tests CC=gcc
 variant clang "$MAKE" -s -C "$work/clang" build-tests CC=clang
 san='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
-variant sanitize "$MAKE" -s -C "$work/sanitize" build-tests CC=clang COPT="$san" HARDEN=-fPIE LINK=-pie
+variant sanitize "$MAKE" -s -C "$work/sanitize" build-tests CC=clang COPT="$san" HARDEN=-fPIE LINK=-pie GUEST_LINK=-pie
 for t in "$work"/sanitize/tests/lib/libx07/*_test; do
 	[ -x "$t" ] || continue
 	for c in $("$t" -l | sed -n 's/^ident: //p'); do

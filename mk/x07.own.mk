@@ -26,6 +26,7 @@ X07_CFLAGS=	-std=c11 $(WARN) $(X07_CPPFLAGS) $(HARDEN) $(COPT)
 # Gates are static where the platform can: a gate starts in the time that a
 # dynamic loader needs to find its first library. SANITIZE builds set LINK=.
 LINK?=		$(OS_STATIC)
+GUEST_LINK?=	$(OS_GUEST)
 
 LIBX07=		$(TOP)/lib/libx07/libx07.a
 LIBX07OS=	$(TOP)/lib/libx07os/libx07os.a

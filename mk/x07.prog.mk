@@ -7,7 +7,7 @@ all: $(PROG)
 include $(TOP)/mk/x07.compile.mk
 
 $(PROG): $(OBJS) $(LIBX07) $(LIBX07OS)
-	$(CC) $(LINK) $(HARDEN) $(COPT) -o $@ $(OBJS) $(LIBX07OS) $(LIBX07) $(LDADD) $(OS_LIBS)
+	$(CC) $(LINK) $(HARDEN) $(COPT) -o $@ $(OBJS) $(PARTS) $(LIBX07OS) $(LIBX07) $(LDADD) $(OS_LIBS)
 
 install: all
 	$(INSTALL) -d $(DESTDIR)$(PROGDIR)

@@ -17,15 +17,15 @@ pad(struct cpio *c)
 	}
 }
 
-/* One member; its number is its place, everything else that could differ is 0. */
+/* One name of file number ino; everything else that could differ is 0. */
 static void
-member(struct cpio *c, const char *name, unsigned mode, const char *data,
-    size_t len)
+put(struct cpio *c, unsigned ino, unsigned links, const char *name, unsigned mode,
+    const char *data, size_t len)
 {
 	size_t namelen = strlen(name) + 1;
 
 	c->at += (size_t)fprintf(c->to, "070701%08X%08X%08X%08X%08X%08X%08X%08X"
-	    "%08X%08X%08X%08X%08X", ++c->members, mode, 0, 0, 1, 0,
+	    "%08X%08X%08X%08X%08X", ino, mode, 0, 0, links, 0,
 	    (unsigned)len, 0, 0, 0, 0, (unsigned)namelen, 0);
 	fwrite(name, 1, namelen, c->to);
 	c->at += namelen;
@@ -34,6 +34,13 @@ member(struct cpio *c, const char *name, unsigned mode, const char *data,
 		fwrite(data, 1, len, c->to);
 	c->at += len;
 	pad(c);
+}
+
+static void
+member(struct cpio *c, const char *name, unsigned mode, const char *data,
+    size_t len)
+{
+	put(c, ++c->files, 1, name, mode, data, len);
 }
 
 void
@@ -46,6 +53,16 @@ void
 cpio_file(struct cpio *c, const char *name, const struct file *f)
 {
 	member(c, name, 0100755, f->data, f->len);
+}
+
+void
+cpio_links(struct cpio *c, const char *const *names, size_t n, const struct file *f)
+{
+	unsigned ino = ++c->files;
+
+	for (size_t i = 0; i < n; i++)
+		put(c, ino, (unsigned)n, names[i], 0100755, i == 0 ? f->data : NULL,
+		    i == 0 ? f->len : 0);
 }
 
 void

@@ -30,8 +30,11 @@ static const char *const wanted[] = { "virtio_pci", "virtio_console" };
 static const char *const wanted_virtiofs[] = { "virtiofs" };
 static const char *const wanted_9p[] = { "9pnet_virtio", "9p" };
 
-static const char *const tools[] = { "x07-limit", "x07-netgate", "x07-fsgate",
-    "x07-execgate", "netmux" };
+/* All of it is one file, under these names. */
+static const char guestbin[] = "guestbin";
+static const char *const tools[] = { "init", "x07/bin/x07-limit",
+    "x07/bin/x07-netgate", "x07/bin/x07-fsgate", "x07/bin/x07-execgate",
+    "x07/bin/netmux" };
 
 /*
  * panic=-1 ends the machine, because QEMU is not to reboot. Of the security
@@ -141,13 +144,13 @@ pack_modules(struct packed *p, const struct kernel *k)
 /* ---- the initramfs ---- */
 
 static void
-add_tool(struct cpio *c, const char *as, const char *name)
+add_tools(struct cpio *c)
 {
-	char *path = vm_tool(name);
+	char *path = vm_tool(guestbin);
 	struct file f;
 
 	file_load(&f, path);
-	cpio_file(c, as, &f);
+	cpio_links(c, tools, sizeof(tools) / sizeof(tools[0]), &f);
 	free(f.data);
 	free(path);
 }
@@ -168,16 +171,12 @@ make_initramfs(struct file *out, const struct kernel *k)
 		refuse_errno("memory");
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		cpio_dir(&c, dirs[i]);
-	add_tool(&c, "init", "guestinit");
+	add_tools(&c);
 	for (size_t i = 0; i < p.n; i++) {
 		snprintf(name, sizeof(name), "modules/%02zu-%s.ko", i, p.name[i]);
 		load_module(&f, p.path[i]);
 		cpio_file(&c, name, &f);
 		free(f.data);
-	}
-	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
-		snprintf(name, sizeof(name), "x07/bin/%s", tools[i]);
-		add_tool(&c, name, tools[i]);
 	}
 	cpio_end(&c);
 	if (fclose(c.to) == EOF)
@@ -463,7 +462,7 @@ stamp(struct digest *c, const char *path)
 static void
 make_key(const struct kernel *k, char hex[DIGEST_HEX])
 {
-	char *path = vm_tool("guestinit");
+	char *path = vm_tool(guestbin);
 	struct digest c;
 
 	digest_start(&c);
@@ -472,11 +471,6 @@ make_key(const struct kernel *k, char hex[DIGEST_HEX])
 	stamp(&c, k->modules);
 	stamp(&c, path);
 	free(path);
-	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
-		path = vm_tool(tools[i]);
-		stamp(&c, path);
-		free(path);
-	}
 	digest_end_hex(&c, hex);
 }
 

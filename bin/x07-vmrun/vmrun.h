@@ -51,11 +51,14 @@ char	*kernel_module(const struct kernel *, const char *name);
 struct cpio {
 	FILE		*to;
 	size_t		at;
-	unsigned	members;
+	unsigned	files;
 };
 
 void	cpio_dir(struct cpio *, const char *name);
 void	cpio_file(struct cpio *, const char *name, const struct file *);
+/* One file under n names. */
+void	cpio_links(struct cpio *, const char *const *names, size_t n,
+	    const struct file *);
 void	cpio_end(struct cpio *);
 
 /* ---- image.c: kernel and initramfs of a guest ---- */
