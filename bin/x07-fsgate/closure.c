@@ -234,7 +234,7 @@ closure_program(struct view *v, const char *path, enum closure closure)
 	for (int i = 0; i < SCRIPTS_MAX; i++) {
 		if (!closure_expose(v, path, i == 0 ? CHECK_PROGRAM :
 		    CHECK_INTERPRETER) ||
-		    closure == CLOSURE_NONE)
+		    closure == CLOSURE_NONE || closure == CLOSURE_ROOT)
 			return;
 		next = interpreter(path);
 		if (next == NULL) {
@@ -439,6 +439,29 @@ closure_system(struct view *v, enum closure closure)
 	}
 	closedir(etc);
 	cover_keys(v);
+}
+
+void
+closure_root(struct view *v)
+{
+	/* The kernel's, and sockets of services; what else is no files' place is fixed. */
+	static const char *const never[] = { ".", "..", "run", "sys" };
+	char path[PATH_MAX];
+	struct dirent *de;
+	DIR *root = opendir("/");
+
+	if (root == NULL)
+		refuse_errno("/");
+	while ((errno = 0, de = readdir(root)) != NULL) {
+		if (wanted(de->d_name, never, LEN(never)))
+			continue;
+		snprintf(path, sizeof(path), "/%s", de->d_name);
+		if (place_of(v, path) == PLACE_FREE && access(path, F_OK) == 0)
+			closure_expose(v, path, CHECK_NONE);
+	}
+	if (errno != 0)
+		refuse_errno("/");
+	closedir(root);
 }
 
 /* ---- who the program is ---- */

@@ -101,7 +101,7 @@ void	hidden_cover(struct view *, int fd, const char *path, bool write);
 
 /* ---- closure.c: what a program needs to start ---- */
 
-enum closure { CLOSURE_MINIMAL, CLOSURE_SYSTEM, CLOSURE_NONE };
+enum closure { CLOSURE_MINIMAL, CLOSURE_SYSTEM, CLOSURE_ROOT, CLOSURE_NONE };
 
 /* What a file must be to be shown, judged by the handle that is shown. */
 enum check {
@@ -116,6 +116,8 @@ enum check {
  * program may ask for, and of /etc what they read.
  */
 void	closure_system(struct view *, enum closure);
+/* All that the root directory has, but for what is the kernel's (CLOSURE_ROOT). */
+void	closure_root(struct view *);
 /* /etc/passwd and /etc/group with as little as programs need. */
 void	closure_identity(struct view *);
 /*

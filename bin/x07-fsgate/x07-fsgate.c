@@ -105,13 +105,13 @@ closure_option(const char *arg)
 {
 	static const char *const names[] = {
 		[CLOSURE_MINIMAL] = "minimal", [CLOSURE_SYSTEM] = "system",
-		[CLOSURE_NONE] = "none",
+		[CLOSURE_ROOT] = "root", [CLOSURE_NONE] = "none",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(arg, names[i]) == 0)
 			return (enum closure)i;
-	refuse("--closure %s: must be system, minimal or none", arg);
+	refuse("--closure %s: must be system, minimal, root or none", arg);
 }
 
 static void
@@ -399,9 +399,12 @@ fill_view(struct gate *g, struct view *v, char *const argv[])
 
 	roots_resolve(&g->roots, g->cwd, v, &g->chain);
 	add_fixed(g, v);
-	if (g->deny_hidden)
+	/* Who put the root together has looked for them where they lie. */
+	if (g->deny_hidden && g->closure != CLOSURE_ROOT)
 		cover_hidden(v);
-	if (g->closure != CLOSURE_NONE) {
+	if (g->closure == CLOSURE_ROOT) {
+		closure_root(v);
+	} else if (g->closure != CLOSURE_NONE) {
 		closure_system(v, g->closure);
 		closure_identity(v);
 	}
@@ -415,7 +418,7 @@ fill_view(struct gate *g, struct view *v, char *const argv[])
 		if (add_program(g, v, g->with[i]) == NULL)
 			refuse_errno("--with %s", g->with[i]);
 	/* What the policy lets be started must be able to start. */
-	if (g->chain.form != NULL)
+	if (g->chain.form != NULL && g->closure != CLOSURE_ROOT)
 		closure_execs(v, g->chain.form, g->project,
 		    g->closure == CLOSURE_NONE ? CLOSURE_MINIMAL : g->closure);
 	if (g->chain.next_is_gate)

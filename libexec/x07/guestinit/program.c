@@ -53,14 +53,18 @@ put_roots(char **argv, size_t n, const struct request *r)
 	return n;
 }
 
-/* GATE -P 3 [-l fd:4] [-r fd:5] -- GATE ... -- program argument ... */
+/*
+ * GATE -P 3 [-l fd:4] [-r fd:5] -- GATE ... -- program argument ... What the root has
+ * was chosen by a gate outside.
+ */
 static char **
 chain(const struct request *r)
 {
+	static char closure[] = "--closure", root[] = "root";
 	static char policy[] = "-P", three[] = "3", log[] = "-l", four[] = "fd:4",
 	    channel[] = "--channel", dashes[] = "--", wall[] = "-t", ms[32],
 	    usage[] = "-r", five[] = "fd:5";
-	char **argv = calloc(r->gates.n * 10 + 2 * (r->read.n + r->write.n) +
+	char **argv = calloc(r->gates.n * 12 + 2 * (r->read.n + r->write.n) +
 	    r->args.n + 1, sizeof(*argv));
 	size_t n = 0;
 
@@ -89,8 +93,11 @@ chain(const struct request *r)
 			argv[n++] = usage;
 			argv[n++] = five;
 		}
-		if (strcmp(name, "x07-fsgate") == 0)
+		if (strcmp(name, "x07-fsgate") == 0) {
+			argv[n++] = closure;
+			argv[n++] = root;
 			n = put_roots(argv, n, r);
+		}
 		argv[n++] = dashes;
 	}
 	for (size_t i = 0; i < r->args.n; i++)

@@ -1,7 +1,7 @@
 # fish completion for x07-fsgate
 complete -c x07-fsgate -s r -l read -r -F -d 'Show a file or directory, read-only'
 complete -c x07-fsgate -s w -l write -r -F -d 'Show it writable'
-complete -c x07-fsgate -l closure -x -a 'system minimal none' -d 'What the program needs to start'
+complete -c x07-fsgate -l closure -x -a 'system minimal root none' -d 'What the program needs to start'
 complete -c x07-fsgate -l with -x -a '(__fish_complete_command)' -d 'Make another program startable'
 complete -c x07-fsgate -l deny-hidden -d 'Cover what starts with a dot in the roots'
 complete -c x07-fsgate -l no-list -d 'Deny reading directories in the roots'
