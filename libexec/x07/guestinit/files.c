@@ -203,26 +203,36 @@ bind_entries(const char *dir, bool but_own)
 	closedir(d);
 }
 
+#define GROUPS		NEW "/sys/fs/cgroup"
+
 /* x07-limit finds its control groups there; the program never does. */
 static void
-delegate_groups(uid_t uid, gid_t gid)
+make_groups(void)
 {
-	static const char *const given[] = { "", "/cgroup.procs",
-	    "/cgroup.subtree_control", "/gates", "/gates/cgroup.procs" };
 	static const char controllers[] = "+memory +pids +cpu";
-	char path[PATH_MAX];
 	int fd;
 
-	fd = open(NEW "/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
+	fd = open(GROUPS "/cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
 	if (fd == -1)
 		return;		/* x07-limit says what it cannot do without */
 	if (write(fd, controllers, strlen(controllers)) == -1)
 		dprintf(STDERR_FILENO, "guestinit: cgroup: %s\n", strerror(errno));
 	close(fd);
-	mkdir(NEW "/sys/fs/cgroup/x07", 0755);
-	mkdir(NEW "/sys/fs/cgroup/x07/gates", 0755);
+	mkdir(GROUPS "/x07", 0755);
+	mkdir(GROUPS "/x07/gates", 0755);
+}
+
+static void
+give_groups(uid_t uid, gid_t gid)
+{
+	static const char *const given[] = { "", "/cgroup.procs",
+	    "/cgroup.subtree_control", "/gates", "/gates/cgroup.procs" };
+	char path[PATH_MAX];
+
+	if (uid == 0 || access(GROUPS "/x07/gates", F_OK) == -1)
+		return;
 	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
-		snprintf(path, sizeof(path), NEW "/sys/fs/cgroup/x07%s", given[i]);
+		snprintf(path, sizeof(path), GROUPS "/x07%s", given[i]);
 		if (chown(path, uid, gid) == -1)
 			dprintf(STDERR_FILENO, "guestinit: %s: %s\n", path,
 			    strerror(errno));
@@ -259,6 +269,7 @@ files_root(void)
 	bind_entry("/dev", NEW "/dev");
 	mount_fs(&pts, NEW);
 	bind_entry("/x07", NEW "/x07");
+	make_groups();
 }
 
 void
@@ -269,6 +280,6 @@ files_share(const struct request *r)
 	/* Roots of the policy that lie below those two. */
 	bind_entries("/tmp", false);
 	bind_entries("/run", false);
-	delegate_groups(r->uid, r->gid);
+	give_groups(r->uid, r->gid);
 	enter_root();
 }
