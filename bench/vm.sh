@@ -1,8 +1,9 @@
 #!/bin/sh
 # A machine of x07-vmrun beside the same gates without one, and one that starts from a
 # kept guest beside one that boots (ratios are to the line before): sh bench/vm.sh [RUNS]. Time to
-# the program's first instruction and to the exit, memory of what runs on the host, and
-# how fast the program reads a file of a root. Needs the tools in PATH, and python3.
+# the first byte of a static program, which it writes soon after its first instruction, and
+# to the exit; memory of what runs on the host, and how fast the program reads a file of a
+# root. Needs the tools in PATH, python3, and busybox or another static program in ECHO.
 set -eu
 
 runs=${1:-5}
@@ -62,6 +63,7 @@ def peak(words):
 
 runs = int(sys.argv[1])
 policy = sys.argv[2]
+echo = os.environ.get("ECHO", "/bin/busybox echo").split() + ["x"]
 gates = ["x07-policy", "seal", "-f", "3", policy, "--", "x07-limit", "-P", "3", "--",
          "x07-netgate", "-P", "3", "--", "x07-fsgate", "-P", "3", "--",
          "x07-execgate", "-P", "3", "--"]
@@ -70,9 +72,9 @@ kept = ["x07-vmrun", "-q", "--snapshot", "-p", policy, "--"]
 print("%-10s %14s %10s %12s %12s" % (
     "", "first byte ms", "exit ms", "read MB/s", "peak MiB"))
 base = None
-run(kept + ["/bin/echo", "x"])
+run(kept + echo)
 for name, chain in (("gates", gates), ("machine", machine), ("kept", kept)):
-    times = [run(chain + ["/bin/echo", "x"]) for _ in range(runs)]
+    times = [run(chain + echo) for _ in range(runs)]
     first, end = (statistics.median(t[i] for t in times) for i in (0, 1))
     reads = []
     for _ in range(max(1, runs // 2)):
@@ -81,7 +83,7 @@ for name, chain in (("gates", gates), ("machine", machine), ("kept", kept)):
     rate = 67.1 / statistics.median(reads)
     print("%-10s %14.0f %10.0f %12.0f %12.0f" % (
         name, first * 1000, end * 1000, rate,
-        peak(chain + ["/bin/echo", "x"])))
+        peak(chain + echo)))
     if base:
         print("%-10s %14.2f %10.2f %12.3f" % (
             "ratio", first / base[0], end / base[1], rate / base[2]))
