@@ -50,6 +50,7 @@ check   cmd:ip                       iproute2             iproute2           -  
 check   cmd:ps                       procps               procps             -               process counts in tests
 check   cmd:useradd                  passwd               shadow             -               the ordinary user of the tests
 check   cmd:podman                   podman               podman             -               the backend podman, for real
+check   cmd:crun                     crun                 crun               -               what podman asks for before it does anything
 check   cmd:runc                     runc                 runc               -               runs the containers of both where crun does not
 check   cmd:ctr                      containerd           containerd-ctr     -               the words of the firecracker-ctr backend, for real
 check   cmd:containerd               containerd           containerd         -               the same
