@@ -664,11 +664,12 @@ do_closures()
 	    $AS $GATE -q --closure none -- "$(command -v busybox)" ls /
 	# root: all that a root has which somebody put together, but nothing to write
 	$AS sh -c 'echo word >m/out/.word'
-	M="$AS unshare -rm sh -c 'mount --bind m/out /mnt && exec \"\$@\"' - $GATE -q"
-	atf_check -o inline:"word\n" -x "$M --closure root --deny-hidden -- cat /mnt/.word"
-	atf_check -s exit:1 -e match:"No such file" -x "$M -- cat /mnt/.word"
-	atf_check -s exit:1 -e match:"Read-only" -x "$M --closure root -- touch /mnt/.word"
-	atf_check -x "$M --closure root -w /mnt -- touch /mnt/.word"
+	echo 'mount --bind m/out /mnt && exec "$@"' >mnt
+	N="$AS unshare -rm sh mnt $GATE -q"
+	atf_check -o inline:"word\n" $N --closure root --deny-hidden -- cat /mnt/.word
+	atf_check -s exit:1 -e match:"No such file" $N -- cat /mnt/.word
+	atf_check -s exit:1 -e match:"Read-only" $N --closure root -- touch /mnt/.word
+	atf_check $N --closure root -w /mnt -- touch /mnt/.word
 	atf_check -o match:"^usr" -o not-match:"^(sys|run)" \
 	    $AS $GATE -q --closure root -- ls /
 	atf_check -o empty $AS $GATE -q --closure root -- ls /tmp
