@@ -1,7 +1,7 @@
 /*
  * The rules of a policy for what is spawned: how many, with which arguments,
- * environment and directory. They need the tracer, which shows each program
- * after its exec and before its first instruction.
+ * environment and directory. They need the tracer, which counts, and shows each
+ * program after its exec and before its first instruction.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,8 +27,6 @@ static struct {
 	struct os_exec_item	*cwd_roots;
 	size_t			 ncwd_roots;
 } rules;
-
-static int64_t	spawns;		/* attempts so far */
 
 void
 take_rules(void)
@@ -71,24 +69,31 @@ fault(struct verdict *v, const char *key, const char *why)
 
 /* ---- how many ---- */
 
-int
-rules_spawn(const struct os_event *ev, struct verdict *v)
+static const char *
+judge_number(struct verdict *v)
 {
-	if (spawns >= rules.max_spawns) {
-		v->key = "process.max_spawns";
-		v->why = "process.max_spawns is reached";
+	if ((int64_t)os_watch_spawns((size_t)rules.max_spawns) >= rules.max_spawns) {
 		v->hint = "a larger process.max_spawns";
-		return EAGAIN;
+		return fault(v, "process.max_spawns", "process.max_spawns is reached");
 	}
-	spawns++;
-	if ((int64_t)os_watch_live(ev, (size_t)rules.max_live) >= rules.max_live) {
-		v->key = "process.max_live";
-		v->why = "process.max_live is reached";
+	if ((int64_t)os_watch_live((size_t)rules.max_live) >= rules.max_live) {
 		v->hint = "a larger process.max_live";
-		return EAGAIN;
+		return fault(v, "process.max_live", "process.max_live is reached");
 	}
-	v->allowed = true;
-	return 0;
+	return NULL;
+}
+
+int
+rules_spawn(struct verdict *v)
+{
+	const char *why = judge_number(v);
+
+	if (why == NULL)
+		return 0;
+	v->verb = "spawn";
+	v->allowed = false;
+	v->why = why;
+	return EAGAIN;
 }
 
 /* ---- with which arguments ---- */

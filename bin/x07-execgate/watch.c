@@ -114,8 +114,10 @@ judge_exec(const struct os_event *ev)
 		v.allowed = true;
 		judge_script(it, &v);
 	}
+	if (v.allowed && ev->spawn)
+		answer = rules_spawn(&v);
 	/* A memory file is beyond the other layers, so this one says no. */
-	if (!v.allowed && (plan.trace || os_exec_is_memory(it->fd)))
+	if (!v.allowed && answer == 0 && (plan.trace || os_exec_is_memory(it->fd)))
 		answer = EACCES;
 	audit_verdict(chain.audit_fd, &v, chain.quiet || said_already(ev),
 	    chain.dry_run, NULL);
@@ -127,21 +129,15 @@ judge_spawn(const struct os_event *ev)
 {
 	char link[64], exe[4096];
 	struct verdict v = { .verb = "spawn", .object = exe, .pid = ev->pid,
-	    .key = "process.allow_spawn" };
-	int answer = EPERM;
+	    .key = "process.allow_spawn",
+	    .why = chain.form != NULL ? no_spawn_policy : no_spawn_flag };
 	ssize_t n;
 
-	if (plan.trace)
-		answer = rules_spawn(ev, &v);
-	else
-		v.why = chain.form != NULL ? no_spawn_policy : no_spawn_flag;
-	if (v.allowed && chain.audit_fd < 0)
-		return 0;
 	snprintf(link, sizeof(link), "/proc/%ld/exe", (long)ev->pid);
 	n = readlink(link, exe, sizeof(exe) - 1);
 	exe[n > 0 ? n : 0] = '\0';
 	audit_verdict(chain.audit_fd, &v, chain.quiet, chain.dry_run, NULL);
-	return answer;
+	return EPERM;
 }
 
 static int

@@ -60,6 +60,10 @@ void	group_thaw(const struct os_group *);
 
 /* True when /proc shows our own pid namespace, and the lists of children. */
 bool	proc_visible(void);
+/* The text of a file of /proc, as far as it fits. Returns its length, or -1. */
+ssize_t	proc_text(const char *path, char *text, size_t size);
+/* A process as /proc/PID/stat shows it. False when it is gone. */
+bool	proc_read(pid_t, struct os_proc *);
 /*
  * Sends a signal to all below this process, parents before their children: to
  * those that are seen at this moment.
@@ -182,12 +186,18 @@ ssize_t	watch_string(pid_t, uint64_t at, char *buf, size_t len);
 
 /* Called once, with the program to be. EPERM: it has another tracer. */
 int	trace_begin(pid_t);
-/* Has the task's next exec judged; to be called before it may go on. */
+/*
+ * Looks who asks for an exec, before it is judged: *spawn is false when the process has
+ * started a program already. Returns an errno when it cannot be followed.
+ */
+int	trace_asks(pid_t tid, bool *spawn);
+/*
+ * Has what the exec of the task that asked starts judged, and counts it; to be called
+ * before it may go on.
+ */
 int	trace_attach(pid_t tid);
 /* The task is not the one that asked: the number has a new owner. */
 void	trace_let_be(pid_t tid);
-/* The task was told that it may make a process. */
-void	trace_spawning(pid_t tid);
 /* Handles the stops that have happened. */
 void	trace_drain(os_judge *, void *);
 

@@ -609,10 +609,11 @@ static const struct filter_row no_write_exec[] = {
 /*
  * What is put to the watcher; row has the n static rows. When nothing may be
  * started, it hears only of what is denied, and nothing that is allowed
- * gets slower.
+ * gets slower. A fork that may be is never put to it: a signal that comes before the
+ * watcher has heard of a call interrupts it, and fork(2) does not fail by itself.
  */
 static size_t
-ask_rows(struct filter_row *row, size_t n, bool spawn)
+ask_rows(struct filter_row *row, size_t n, bool once)
 {
 	for (size_t i = 0; i < n; i++)
 		row[i].err = FILTER_NOTIFY;
@@ -620,7 +621,7 @@ ask_rows(struct filter_row *row, size_t n, bool spawn)
 		memcpy(row, ask_exec, sizeof(ask_exec));
 		n = sizeof(ask_exec) / sizeof(ask_exec[0]);
 	}
-	if (!spawn)
+	if (!once)
 		return n;
 	memcpy(row + n, ask_spawn, sizeof(ask_spawn));
 	return n + sizeof(ask_spawn) / sizeof(ask_spawn[0]);
@@ -648,7 +649,7 @@ filter_layer(const struct os_exec_plan *plan, struct exec_args *args)
 	}
 	nstatic = n;
 	if (plan->watch != NULL)
-		n = ask_rows(row, n, plan->once || plan->trace);
+		n = ask_rows(row, n, plan->once);
 	n += (size_t)(row - rows);
 	listener = plan->dry ? filter_install(rows, n) :
 	    confine(plan->deny | OS_SCOPED_ELSEWHERE, rows, n);

@@ -26,8 +26,8 @@ struct walk {
 	size_t		 alive, most;	/* more alive are not looked for; 0: all */
 };
 
-static ssize_t
-read_text(const char *path, char *text, size_t size)
+ssize_t
+proc_text(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
@@ -76,9 +76,8 @@ since_boot_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* False when the process is gone. */
-static bool
-read_stat(pid_t pid, struct os_proc *p)
+bool
+proc_read(pid_t pid, struct os_proc *p)
 {
 	long long f[NFIELDS] = { 0 }, tick = sysconf(_SC_CLK_TCK);
 	char path[64], text[STAT_TEXT], *s, *name;
@@ -86,7 +85,7 @@ read_stat(pid_t pid, struct os_proc *p)
 
 	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
 	/* The name before the last ')' is the program's to choose. */
-	if (read_text(path, text, sizeof(text)) <= 0 ||
+	if (proc_text(path, text, sizeof(text)) <= 0 ||
 	    (s = strrchr(text, ')')) == NULL || s[1] != ' ' ||
 	    (name = strchr(text, '(')) == NULL)
 		return false;
@@ -123,7 +122,7 @@ add(struct walk *w, pid_t pid)
 		w->list = list;
 		w->room = w->room * 2 + 64;
 	}
-	if (read_stat(pid, &w->list[w->n]))
+	if (proc_read(pid, &w->list[w->n]))
 		w->alive += !w->list[w->n++].zombie;
 	return 0;
 }
@@ -237,7 +236,7 @@ os_user_tasks(void)
 		if (e->d_name[0] < '0' || e->d_name[0] > '9')
 			continue;
 		snprintf(path, sizeof(path), "/proc/%.20s/status", e->d_name);
-		if (read_text(path, text, sizeof(text)) > 0 &&
+		if (proc_text(path, text, sizeof(text)) > 0 &&
 		    status_number(text, "\nUid:") == (int64_t)getuid())
 			sum += status_number(text, "\nThreads:");
 	}
@@ -277,7 +276,7 @@ signal_group(const struct os_proc *p, int sig)
 {
 	struct os_proc now;
 
-	if (read_stat(p->pid, &now) && now.born == p->born && now.leader)
+	if (proc_read(p->pid, &now) && now.born == p->born && now.leader)
 		kill(-p->pid, sig);
 }
 
@@ -306,7 +305,7 @@ os_proc_memory(const struct os_proc *p)
 	int64_t sum = 0;
 
 	snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", (long)p->pid);
-	if (read_text(path, text, sizeof(text)) <= 0)
+	if (proc_text(path, text, sizeof(text)) <= 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if ((at = strstr(text, words[i])) != NULL)
@@ -323,7 +322,7 @@ os_proc_signal(const struct os_proc *p, int sig)
 	if (fd == -1)
 		return -1;
 	/* The descriptor holds the number: it is still the same one, or not. */
-	if (!read_stat(p->pid, &now) || now.born != p->born) {
+	if (!proc_read(p->pid, &now) || now.born != p->born) {
 		errno = ESRCH;
 		ret = -1;
 	} else

@@ -3,7 +3,8 @@
  * A task is traced from the moment its exec is let go on until it has been
  * judged: ptrace(2) stops it after the exec and before its first instruction,
  * when its arguments lie in memory that nobody else reaches. If the tracer
- * dies in between, the kernel kills the task.
+ * dies in between, the kernel kills the task. Programs are counted from when their
+ * exec is let go on, so that two at once are two.
  */
 #include <sys/ptrace.h>
 #include <sys/stat.h>
@@ -11,7 +12,6 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -30,12 +30,20 @@ struct pids {
 	size_t	 n, cap;
 };
 
+/* A process that has started a program, or is about to. */
+struct started {
+	pid_t		pid;
+	int64_t		born;	/* with pid: names one process */
+	pid_t		asks;	/* its task whose exec was let go on, else 0 */
+	bool		runs;	/* it has started one */
+};
+
 static struct pids	traced;
-static struct pids	spawning;	/* may make a process at this moment */
-static size_t		live_bound;	/* no more live children than this */
-static pid_t		program;
+static struct started	*procs;		/* [0]: the program itself */
+static size_t		nprocs, procs_cap;
+static size_t		spawns;		/* all that procs ever had, but failed execs */
+static struct started	asker;		/* whose exec is judged */
 static bool		program_started;
-static struct stat	program_userns;
 
 /* Memory that runs out must not lose a process: then nothing goes on. */
 static void
@@ -70,8 +78,202 @@ pids_has(const struct pids *set, pid_t pid)
 	return false;
 }
 
+/* ---- who asks ---- */
+
+/* The process that the task is of, or -1. */
+static pid_t
+process_of(pid_t tid)
+{
+	char path[64], text[4096], *p;
+
+	if (syscall(SYS_tgkill, tid, tid, 0) == 0 || errno == EPERM)
+		return tid;	/* its first thread */
+	snprintf(path, sizeof(path), "/proc/%ld/status", (long)tid);
+	if (proc_text(path, text, sizeof(text)) <= 0 ||
+	    (p = strstr(text, "\nTgid:")) == NULL)
+		return -1;
+	return (pid_t)strtol(p + strlen("\nTgid:"), NULL, 10);
+}
+
+static int
+identify(pid_t tid, struct started *who)
+{
+	pid_t pid = process_of(tid);
+	struct os_proc proc;
+
+	if (pid == -1 || !proc_read(pid, &proc))
+		return -1;
+	*who = (struct started){ .pid = pid, .born = proc.born };
+	return 0;
+}
+
+static bool
+lives(const struct started *p)
+{
+	struct os_proc now;
+
+	if (kill(p->pid, 0) == -1 && errno == ESRCH)
+		return false;
+	if (!proc_read(p->pid, &now))
+		return true;	/* out of sight; better one too many */
+	/* The first thread may have ended and others live on. */
+	return now.born == p->born && (!now.zombie || now.threads > 1);
+}
+
+static struct started *
+find_process(const struct started *who)
+{
+	for (size_t i = 0; i < nprocs; i++)
+		if (procs[i].pid == who->pid && procs[i].born == who->born)
+			return &procs[i];
+	return NULL;
+}
+
+static struct started *
+find_asking(pid_t tid)
+{
+	for (size_t i = 0; i < nprocs; i++)
+		if (procs[i].asks == tid)
+			return &procs[i];
+	return NULL;
+}
+
+static struct started *
+add_process(const struct started *who)
+{
+	if (nprocs == procs_cap) {
+		procs_cap = procs_cap == 0 ? 64 : procs_cap * 2;
+		procs = reallocarray(procs, procs_cap, sizeof(*procs));
+		if (procs == NULL)
+			_exit(1);
+	}
+	procs[nprocs] = *who;
+	return &procs[nprocs++];
+}
+
+static void
+forget_process(struct started *p)
+{
+	if (!p->runs)
+		spawns--;
+	*p = procs[--nprocs];
+}
+
+/* The exec of the task, if one was let go on, has failed. */
+static void
+exec_failed(pid_t tid)
+{
+	struct started *p = find_asking(tid);
+
+	if (p == NULL)
+		return;
+	p->asks = 0;
+	if (!p->runs)
+		forget_process(p);
+}
+
+/* ---- what became of it ---- */
+
+enum progress { EXEC_FAILED, EXEC_GOES_ON, EXEC_UNKNOWN };
+
+/*
+ * ptrace(2) tells when an exec has succeeded, but not when it has failed: then the
+ * task is in another call, or stops for something else. A task that runs is asked to.
+ */
+static enum progress
+look_at(pid_t tid)
+{
+	siginfo_t si = { 0 };
+	char path[64], text[64];
+	long nr;
+
+	if (waitid(P_PID, (id_t)tid, &si, WEXITED | WSTOPPED | WNOHANG | WNOWAIT |
+	    __WALL) == 0 && si.si_pid == tid)
+		return si.si_code == CLD_TRAPPED &&
+		    si.si_status >> 8 == PTRACE_EVENT_EXEC ?
+		    EXEC_GOES_ON : EXEC_FAILED;
+	snprintf(path, sizeof(path), "/proc/%ld/syscall", (long)tid);
+	if (proc_text(path, text, sizeof(text)) <= 0)
+		return EXEC_GOES_ON;
+	if (strncmp(text, "running", 7) == 0) {
+		ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+		return EXEC_UNKNOWN;
+	}
+	nr = strtol(text, NULL, 10);
+	return nr == -1 || nr == SYS_execve || nr == SYS_execveat ?
+	    EXEC_GOES_ON : EXEC_FAILED;
+}
+
+/* Finds the execs that have failed; one that may not have counts as one that goes on. */
+static void
+find_failed(void)
+{
+	bool unknown = true;
+
+	for (int tries = 0; tries < 20 && unknown; tries++) {
+		if (tries > 0)
+			sched_yield();
+		unknown = false;
+		for (size_t i = nprocs; i-- > 0;) {
+			enum progress now;
+
+			if (procs[i].asks == 0)
+				continue;
+			now = look_at(procs[i].asks);
+			if (now == EXEC_FAILED)
+				exec_failed(procs[i].asks);
+			unknown = unknown || now == EXEC_UNKNOWN;
+		}
+	}
+}
+
+size_t
+os_watch_spawns(size_t limit)
+{
+	if (spawns >= limit)
+		find_failed();
+	return spawns;
+}
+
+size_t
+os_watch_live(size_t limit)
+{
+	if (nprocs - 1 < limit)
+		return nprocs - 1;
+	find_failed();
+	for (size_t i = nprocs; i-- > 1;)
+		if (!lives(&procs[i]))
+			forget_process(&procs[i]);
+	return nprocs - 1;
+}
+
+/* ---- to be traced ---- */
+
 int
-trace_attach(pid_t tid)
+trace_asks(pid_t tid, bool *spawn)
+{
+	struct started *p;
+
+	exec_failed(tid);	/* else it could not ask again */
+	if (identify(tid, &asker) == -1)
+		return EACCES;
+	p = find_process(&asker);
+	/*
+	 * One exec of a process at a time: it waits for its other threads to be
+	 * reaped by who traces them, and who traces one more waits for it.
+	 */
+	if (p != NULL && p->asks != 0) {
+		find_failed();
+		p = find_process(&asker);
+		if (p != NULL && p->asks != 0)
+			return EAGAIN;
+	}
+	*spawn = p == NULL;
+	return 0;
+}
+
+static int
+seize(pid_t tid)
 {
 	if (pids_has(&traced, tid))
 		return 0;
@@ -79,6 +281,21 @@ trace_attach(pid_t tid)
 	    PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC) == -1)
 		return -1;
 	pids_add(&traced, tid);
+	return 0;
+}
+
+int
+trace_attach(pid_t tid)
+{
+	struct started *p = find_process(&asker);
+
+	if (seize(tid) == -1)
+		return -1;
+	if (p == NULL) {
+		p = add_process(&asker);
+		spawns++;
+	}
+	p->asks = tid;
 	return 0;
 }
 
@@ -93,110 +310,13 @@ trace_let_be(pid_t tid)
 int
 trace_begin(pid_t pid)
 {
-	char path[64];
+	struct started self;
 
-	program = pid;
-	snprintf(path, sizeof(path), "/proc/%ld/ns/user", (long)pid);
-	return stat(path, &program_userns) == -1 ? -1 : trace_attach(pid);
-}
-
-/* ---- how many live ---- */
-
-/*
- * True for a live process (zombies have no executable) of the program's user
- * namespace: nobody inside can leave it or make another.
- */
-static bool
-is_ours(const char *pid)
-{
-	char path[300], exe[2];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/%s/ns/user", pid);
-	if (stat(path, &st) == -1 || st.st_ino != program_userns.st_ino ||
-	    st.st_dev != program_userns.st_dev)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%s/exe", pid);
-	return readlink(path, exe, sizeof(exe)) != -1 || errno != ENOENT;
-}
-
-static size_t
-count_processes(void)
-{
-	DIR *d = opendir("/proc");
-	struct dirent *e;
-	size_t n = 0;
-
-	if (d == NULL)
-		return SIZE_MAX / 2;	/* cannot tell: too many */
-	while ((e = readdir(d)) != NULL)
-		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' &&
-		    strtol(e->d_name, NULL, 10) != program && is_ours(e->d_name))
-			n++;
-	closedir(d);
-	return n;
-}
-
-/*
- * Whether a task that was told it may make a process still has to: it is
- * done when it blocks in another call.
- */
-static bool
-still_spawning(pid_t tid)
-{
-	char path[64], buf[32];
-	ssize_t n;
-	long nr;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%ld/syscall", (long)tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
-		return errno != ENOENT;
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	if (n <= 0)
-		return errno != ESRCH;
-	buf[n] = '\0';
-	nr = strtol(buf, NULL, 10);
-	return strncmp(buf, "running", 7) == 0 || nr == SYS_clone
-#ifdef SYS_fork
-	    || nr == SYS_fork || nr == SYS_vfork
-#endif
-	    ;
-}
-
-/* The order matters: a child made after the first look is in the second. */
-static size_t
-count_live(void)
-{
-	struct pids *s = &spawning;
-
-	for (int tries = 0; tries < 20 && s->n > 0; tries++) {
-		for (size_t i = s->n; i-- > 0;)
-			if (!still_spawning(s->pid[i]))
-				s->pid[i] = s->pid[--s->n];
-		if (s->n > 0)
-			sched_yield();
-	}
-	return s->n + count_processes();
-}
-
-size_t
-os_watch_live(const struct os_event *ev, size_t limit)
-{
-	/* It asks again, so what it was told before is done. */
-	pids_remove(&spawning, ev->pid);
-	if (live_bound >= limit)
-		live_bound = count_live();
-	return live_bound;
-}
-
-void
-trace_spawning(pid_t tid)
-{
-	pids_add(&spawning, tid);
-	live_bound++;
+	if (identify(pid, &self) == -1)
+		return -1;
+	self.runs = true;
+	add_process(&self);
+	return seize(pid);
 }
 
 /* ---- what was started ---- */
@@ -323,7 +443,8 @@ judge_started(pid_t pid, os_judge *judge, void *arg)
 static bool
 may_run(pid_t pid, os_judge *judge, void *arg)
 {
-	unsigned long old = 0;
+	unsigned long old = (unsigned long)pid;
+	struct started *p;
 
 	/* An exec gives its process' number to the thread that called it. */
 	if (ptrace(PTRACE_GETEVENTMSG, pid, 0, &old) == 0 && (pid_t)old != pid) {
@@ -331,23 +452,27 @@ may_run(pid_t pid, os_judge *judge, void *arg)
 		if (!pids_has(&traced, pid))
 			pids_add(&traced, pid);
 	}
-	if (pid == program && !program_started) {
+	p = find_asking((pid_t)old);
+	if (p == NULL)
+		return false;	/* nobody let it go on */
+	p->asks = 0;
+	p->runs = true;
+	if (p == procs && !program_started) {
 		program_started = true;
 		return true;
 	}
 	return judge_started(pid, judge, arg) == 0;
 }
 
-/*
- * Any stop but that of the exec means that the exec failed or was
- * interrupted; the next one asks again.
- */
+/* Any stop but that of the exec means that the exec failed; the next one asks again. */
 static void
 on_stop(pid_t tid, int status, os_judge *judge, void *arg)
 {
 	int event = status >> 16, sig = event == 0 ? WSTOPSIG(status) : 0;
 
-	if (event == PTRACE_EVENT_EXEC && !may_run(tid, judge, arg)) {
+	if (event != PTRACE_EVENT_EXEC)
+		exec_failed(tid);
+	else if (!may_run(tid, judge, arg)) {
 		kill(tid, SIGKILL);
 		return;
 	}
@@ -362,9 +487,11 @@ trace_drain(os_judge *judge, void *arg)
 	pid_t tid;
 
 	while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0) {
-		if (WIFSTOPPED(status))
+		if (WIFSTOPPED(status)) {
 			on_stop(tid, status, judge, arg);
-		else
+		} else {
+			exec_failed(tid);
 			pids_remove(&traced, tid);
+		}
 	}
 }

@@ -300,14 +300,23 @@ make_whole(pid_t pid, int dir, char path[OS_PATH_BYTES])
 
 /* ---- the listener ---- */
 
+struct watcher {
+	struct os_watch		*w;
+	struct os_exec_plan	*plan;
+	os_judge		*judge;
+	void			*arg;
+};
+
 static int
-judge_exec(os_judge *judge, void *arg, pid_t pid, int dir, uint64_t at)
+judge_exec(const struct watcher *me, pid_t pid, int dir, uint64_t at)
 {
 	char path[OS_PATH_BYTES];
 	struct os_exec_item object;
 	struct os_event ev = { .kind = OS_EVENT_EXEC, .pid = pid, .path = path };
 	int fd, ret;
 
+	if (me->plan->trace && (ret = trace_asks(pid, &ev.spawn)) != 0)
+		return ret;
 	if (watch_string(pid, at, path, sizeof(path)) == -1)
 		return EFAULT;	/* execve(2) would not get further */
 	make_whole(pid, dir, path);
@@ -316,46 +325,25 @@ judge_exec(os_judge *judge, void *arg, pid_t pid, int dir, uint64_t at)
 	if (fd == -1 || exec_item(&object, fd) == -1) {
 		if (fd != -1)
 			close(fd);
-		return judge(&ev, arg);
+		return me->judge(&ev, me->arg);
 	}
 	ev.object = &object;
-	ret = judge(&ev, arg);
+	ret = me->judge(&ev, me->arg);
 	close(fd);
 	free(object.path);
 	return ret;
 }
 
 static int
-judge_call(os_judge *judge, void *arg, pid_t pid, long nr,
-    const uint64_t args[6])
+judge_call(const struct watcher *me, pid_t pid, long nr, const uint64_t args[6])
 {
 	struct os_event spawn = { .kind = OS_EVENT_SPAWN, .pid = pid };
 
 	if (nr == SYS_execve)
-		return judge_exec(judge, arg, pid, AT_FDCWD, args[0]);
+		return judge_exec(me, pid, AT_FDCWD, args[0]);
 	if (nr == SYS_execveat)
-		return judge_exec(judge, arg, pid, (int)args[0], args[1]);
-	return judge(&spawn, arg);
-}
-
-struct watcher {
-	struct os_watch		*w;
-	struct os_exec_plan	*plan;
-	os_judge		*judge;
-	void			*arg;
-};
-
-/*
- * Whatever goes on while there are rules is followed to where they are
- * judged. Returns an errno.
- */
-static int
-let_go_on(pid_t tid, long nr)
-{
-	if (nr == SYS_execve || nr == SYS_execveat)
-		return trace_attach(tid) == -1 ? EACCES : 0;
-	trace_spawning(tid);
-	return 0;
+		return judge_exec(me, pid, (int)args[0], args[1]);
+	return me->judge(&spawn, me->arg);
 }
 
 static void
@@ -371,13 +359,13 @@ answer(const struct watcher *me, int listener)
 		return;		/* the task is gone */
 	for (int i = 0; i < 6; i++)
 		args[i] = req.data.args[i];
-	err = judge_call(me->judge, me->arg, (pid_t)req.pid, req.data.nr,
-	    args);
+	err = judge_call(me, (pid_t)req.pid, req.data.nr, args);
 	/* Nothing that asks may go on when nothing may be started at all. */
 	if (me->plan->once && !me->plan->dry && err == 0)
 		err = EACCES;
-	if (me->plan->trace && err == 0)
-		err = let_go_on((pid_t)req.pid, req.data.nr);
+	/* What goes on while there are rules is followed to where they are judged. */
+	if (me->plan->trace && err == 0 && trace_attach((pid_t)req.pid) == -1)
+		err = EACCES;
 	resp = (struct seccomp_notif_resp){
 		.id = req.id,
 		.error = -err,

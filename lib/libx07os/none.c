@@ -578,9 +578,14 @@ os_watch_serve(struct os_watch *watch, struct os_exec_plan *plan, os_judge *judg
 }
 
 size_t
-os_watch_live(const struct os_event *event, size_t limit)
+os_watch_spawns(size_t limit)
 {
-	(void)event;
+	return limit;
+}
+
+size_t
+os_watch_live(size_t limit)
+{
 	return limit;
 }
 

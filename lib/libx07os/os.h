@@ -193,7 +193,7 @@ int	os_watch_start(struct os_watch *, const int *keep, size_t n);
 
 enum os_event_kind {
 	OS_EVENT_EXEC,		/* is about to execute path */
-	OS_EVENT_SPAWN,		/* is about to make a child process */
+	OS_EVENT_SPAWN,		/* is about to make a child process, against once */
 	OS_EVENT_STARTED,	/* traced: has executed object, and has not run yet */
 };
 
@@ -204,6 +204,8 @@ struct os_event {
 	const struct os_exec_item	*object;	/* EXEC: what path names, NULL: nothing;
 							 * STARTED: the file that runs */
 	int				 error;		/* why path names nothing */
+	bool				 spawn;		/* EXEC, traced: the process has not
+							 * executed anything before */
 	char *const			*argv, *const *envp;	/* STARTED */
 	const char			*cwd;		/* STARTED */
 };
@@ -224,10 +226,12 @@ _Noreturn void	os_watch_serve(struct os_watch *, struct os_exec_plan *,
 	    os_judge *, void *);
 
 /*
- * For the judge of a traced SPAWN: how many processes the program has
- * now beside itself. Counted only if they may be limit or more; else an upper bound.
+ * For the judge of a traced EXEC: how many programs were started or are about to be, by
+ * processes that had started none, and how many of these live; without the program
+ * itself. Exact when they may be limit or more, else an upper bound.
  */
-size_t	os_watch_live(const struct os_event *, size_t limit);
+size_t	os_watch_spawns(size_t limit);
+size_t	os_watch_live(size_t limit);
 
 /* True when fd is a Landlock ruleset, as an outer gate hands it over. */
 bool	os_exec_is_ruleset(int fd);

@@ -514,21 +514,50 @@ rules_run()
 	killed 'sleep 0' exe.json 'its path is longer than process.max_exe_bytes'
 
 	passes 'ls -d /; ls -d /; ls -d /' count.json
-	run 2 x07-execgate -p count.json -- sh -c 'for i in 1 2 3 4; do ls -d /; done'
+	run 126 x07-execgate -p count.json -- sh -c 'for i in 1 2 3 4; do ls -d /; done'
 	[ "$(wc -l <out)" -eq 3 ] || atf_fail "$(cat out)"
-	says err 'deny spawn /usr/bin/'
-	says err 'process.max_spawns is reached'
+	says err 'deny spawn /usr/bin/ls (process.max_spawns is reached; allow with a larger process.max_spawns)'
+	# What starts nothing, or another in its place, is no further one.
+	passes '(:); (exec env env env ls -d /); ls -d / && (ls -d /)' count.json
 
 	# One after the other there may be many; at a time only two.
 	passes 'for i in 1 2 3 4 5 6 7 8; do ls -d /; done' live.json
-	run 2 x07-execgate -p live.json -- sh -c \
-	    'sleep 2 & sleep 2 & sleep 2 & wait; echo no'
-	says err 'process.max_live is reached'
-	shut out no
+	run 0 x07-execgate -p live.json -- sh -c \
+	    'sleep 2 & sleep 2 & ls -d /; [ $? -eq 126 ] && wait && ls -d /'
+	says err 'deny spawn /usr/bin/ls (process.max_live is reached; allow with a larger process.max_live)'
+	says out /
 
 	killed 'cd / && ls -d /' place.json 'process.allow_cwd is false'
 	passes 'cd sub && ls -d /' cwd.json
 	killed 'cd / && ls -d /' cwd.json 'not in process.allow_cwd_roots'
+}
+
+atf_test_case forks
+forks_head()
+{
+	atf_set descr "With rules, a fork is not interrupted by the death of another child"
+}
+forks_body()
+{
+	policy p.json 'allow_execs=["/bin/cat"]' max_spawns=1000 max_live=100
+	cat >forks.py <<-'EOF'
+	import os, signal
+	signal.signal(signal.SIGCHLD, lambda *a: None)
+	signal.siginterrupt(signal.SIGCHLD, True)
+	for i in range(400):
+	    if os.fork() == 0:
+	        os._exit(0)
+	print("all")
+	EOF
+	both forks_run
+}
+forks_run()
+{
+	run 0 x07-execgate -p p.json -- "$PYTHON" forks.py
+	says out all
+	run 0 x07-execgate -p p.json -- sh -c \
+	    'i=0; while [ $i -lt 100 ]; do no-such-program | cat; i=$((i + 1)); done'
+	shut err fork
 }
 
 # The watchers of this test: processes of our name whose parent is not the test.
@@ -687,6 +716,7 @@ atf_init_test_cases()
 	atf_add_test_case policy_lists
 	atf_add_test_case write_roots
 	atf_add_test_case rules
+	atf_add_test_case forks
 	atf_add_test_case watcher
 	atf_add_test_case usage
 	atf_add_test_case directory_stdin

@@ -454,6 +454,36 @@ do_directory()
 }
 directory_body() { both do_directory; }
 
+atf_test_case number
+number_head()
+{
+	atf_set descr "16: no more programs than a policy lets, however they are started"
+}
+# started N POLICY WAY...: so many of 8 attempts run.
+started()
+{
+	_n=$1 _policy=$2
+	shift 2
+	atf_check -o inline:"$_n run\n" -e ignore $AS x07-execgate -q -p "$_policy" -- \
+	    $PY "$X07_TESTS/escape/exec_count.py" 8 "$@"
+}
+do_number()
+{
+	setup
+	$AS sh -c 'printf "\1\2no program" >garbage; chmod 755 garbage'
+	list='allow_execs=["/bin/sleep","/bin/sh","'$PY'","garbage"]'
+	rules all.json "$list" max_spawns=100 max_live=100
+	rules spawns.json "$list" max_spawns=3 max_live=100
+	rules live.json "$list" max_spawns=100 max_live=3
+	for ways in threads headless "failed fork vfork" \
+	    "again headless nested orphan threads vfork fork"; do
+		started 8 all.json $ways
+		started 3 spawns.json $ways
+		started 3 live.json $ways
+	done
+}
+number_body() { both do_number; }
+
 atf_test_case privileges cleanup
 privileges_head()
 {
@@ -610,7 +640,7 @@ killed_body() { both do_killed; }
 atf_init_test_cases()
 {
 	for t in loaders memory own_memory kernels names writing nameless scripts helpers races \
-	    directory privileges terminal watcher surface killed; do
+	    directory number privileges terminal watcher surface killed; do
 		atf_add_test_case $t
 	done
 }
