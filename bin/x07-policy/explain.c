@@ -42,6 +42,8 @@ struct row {
 #define SERVED \
 	"in the guest, and with qemu by a system call filter of what serves its files"
 #define TRACED		"a tracer looks at each new program before its first step"
+#define COUNTED		"a tracer counts programs; what executes none is bound by " \
+			"limits.procs alone"
 
 static const struct row rows[] = {
 	{ "db.connect_timeout_ms", PART, PART,
@@ -150,10 +152,10 @@ static const struct row rows[] = {
 	{ "process.max_env_key_bytes", FULL, FULL, TRACED, NULL },
 	{ "process.max_env_val_bytes", FULL, FULL, TRACED, NULL },
 	{ "process.max_exe_bytes", FULL, FULL, TRACED, NULL },
-	{ "process.max_live", FULL, FULL, "a tracer counts", NULL },
+	{ "process.max_live", FULL, FULL, COUNTED, NULL },
 	{ "process.max_runtime_ms", FULL, FULL,
 	    "a clock; processes that run longer are killed", NULL },
-	{ "process.max_spawns", FULL, FULL, "a tracer counts", NULL },
+	{ "process.max_spawns", FULL, FULL, COUNTED, NULL },
 	{ "process.max_stderr_bytes", FULL, FULL, PIPED, NULL },
 	{ "process.max_stdin_bytes", FULL, FULL, PIPED, NULL },
 	{ "process.max_stdout_bytes", FULL, FULL, PIPED, NULL },

@@ -481,6 +481,22 @@ do_number()
 		started 3 spawns.json $ways
 		started 3 live.json $ways
 	done
+	# Each child has the number of the one before, which was counted.
+	cat >reuse.sh <<-'EOF'
+	last=/proc/sys/kernel/ns_last_pid
+	echo 300 >$last || exit 90
+	while :; do echo 300 >$last; done &
+	x07-execgate -q -p $1 -- sh -c 'i=0
+	while [ $i -lt 15 ]; do i=$((i + 1)); sleep 0.02 && echo ran; done; :'
+	kill $!
+	EOF
+	own="unshare -Upf --map-root-user --mount-proc sh reuse.sh"
+	if $AS $own all.json >out 2>/dev/null && [ -s out ]; then
+		atf_check_equal 15 "$(grep -c ran out)"
+		atf_check -o inline:"ran\nran\nran\n" -e ignore $AS $own spawns.json
+	else
+		echo "numbers of processes cannot be chosen here: reuse is not tried"
+	fi
 }
 number_body() { both do_number; }
 
