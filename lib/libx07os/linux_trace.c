@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "linux.h"
@@ -33,7 +34,7 @@ struct pids {
 /* A process that has started a program, or is about to. */
 struct started {
 	pid_t		pid;
-	int64_t		born;	/* with pid: names one process */
+	int64_t		seen;	/* a later owner of the number is born after that */
 	pid_t		asks;	/* its task whose exec was let go on, else 0 */
 	bool		runs;	/* it has started one */
 };
@@ -42,7 +43,7 @@ static struct pids	traced;
 static struct started	*procs;		/* [0]: the program itself */
 static size_t		nprocs, procs_cap;
 static size_t		spawns;		/* all that procs ever had, but failed execs */
-static struct started	asker;		/* whose exec is judged */
+static pid_t		asker;		/* the process whose exec is judged */
 static bool		program_started;
 
 /* Memory that runs out must not lose a process: then nothing goes on. */
@@ -95,16 +96,15 @@ process_of(pid_t tid)
 	return (pid_t)strtol(p + strlen("\nTgid:"), NULL, 10);
 }
 
-static int
-identify(pid_t tid, struct started *who)
+/* The clock and the unit of os_proc's born. */
+static int64_t
+ticks(void)
 {
-	pid_t pid = process_of(tid);
-	struct os_proc proc;
+	int64_t tick = sysconf(_SC_CLK_TCK);
+	struct timespec ts;
 
-	if (pid == -1 || !proc_read(pid, &proc))
-		return -1;
-	*who = (struct started){ .pid = pid, .born = proc.born };
-	return 0;
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (int64_t)ts.tv_sec * tick + ts.tv_nsec / (1000000000 / tick);
 }
 
 static bool
@@ -117,16 +117,7 @@ lives(const struct started *p)
 	if (!proc_read(p->pid, &now))
 		return true;	/* out of sight; better one too many */
 	/* The first thread may have ended and others live on. */
-	return now.born == p->born && (!now.zombie || now.threads > 1);
-}
-
-static struct started *
-find_process(const struct started *who)
-{
-	for (size_t i = 0; i < nprocs; i++)
-		if (procs[i].pid == who->pid && procs[i].born == who->born)
-			return &procs[i];
-	return NULL;
+	return now.born <= p->seen && (!now.zombie || now.threads > 1);
 }
 
 static struct started *
@@ -139,7 +130,7 @@ find_asking(pid_t tid)
 }
 
 static struct started *
-add_process(const struct started *who)
+add_process(pid_t pid)
 {
 	if (nprocs == procs_cap) {
 		procs_cap = procs_cap == 0 ? 64 : procs_cap * 2;
@@ -147,7 +138,7 @@ add_process(const struct started *who)
 		if (procs == NULL)
 			_exit(1);
 	}
-	procs[nprocs] = *who;
+	procs[nprocs] = (struct started){ .pid = pid, .seen = ticks() };
 	return &procs[nprocs++];
 }
 
@@ -157,6 +148,23 @@ forget_process(struct started *p)
 	if (!p->runs)
 		spawns--;
 	*p = procs[--nprocs];
+}
+
+/* The process by its number, which is alive: not one whose number it has now. */
+static struct started *
+find_process(pid_t pid)
+{
+	struct os_proc now;
+
+	for (size_t i = nprocs; i-- > 0;) {
+		if (procs[i].pid != pid)
+			continue;
+		if (proc_read(pid, &now) && now.born <= procs[i].seen)
+			return &procs[i];
+		if (i > 0)
+			forget_process(&procs[i]);
+	}
+	return NULL;
 }
 
 /* The exec of the task, if one was let go on, has failed. */
@@ -255,16 +263,17 @@ trace_asks(pid_t tid, bool *spawn)
 	struct started *p;
 
 	exec_failed(tid);	/* else it could not ask again */
-	if (identify(tid, &asker) == -1)
+	asker = process_of(tid);
+	if (asker == -1)
 		return EACCES;
-	p = find_process(&asker);
+	p = find_process(asker);
 	/*
 	 * One exec of a process at a time: it waits for its other threads to be
 	 * reaped by who traces them, and who traces one more waits for it.
 	 */
 	if (p != NULL && p->asks != 0) {
 		find_failed();
-		p = find_process(&asker);
+		p = find_process(asker);
 		if (p != NULL && p->asks != 0)
 			return EAGAIN;
 	}
@@ -287,12 +296,13 @@ seize(pid_t tid)
 int
 trace_attach(pid_t tid)
 {
-	struct started *p = find_process(&asker);
+	struct started *p;
 
 	if (seize(tid) == -1)
 		return -1;
+	p = find_process(asker);
 	if (p == NULL) {
-		p = add_process(&asker);
+		p = add_process(asker);
 		spawns++;
 	}
 	p->asks = tid;
@@ -310,12 +320,7 @@ trace_let_be(pid_t tid)
 int
 trace_begin(pid_t pid)
 {
-	struct started self;
-
-	if (identify(pid, &self) == -1)
-		return -1;
-	self.runs = true;
-	add_process(&self);
+	add_process(pid)->runs = true;
 	return seize(pid);
 }
 
