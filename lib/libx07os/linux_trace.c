@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -216,11 +215,12 @@ look_at(pid_t tid)
 static void
 find_failed(void)
 {
+	const struct timespec pause = { .tv_nsec = 100000 };
 	bool unknown = true;
 
-	for (int tries = 0; tries < 20 && unknown; tries++) {
+	for (int tries = 0; tries < 50 && unknown; tries++) {
 		if (tries > 0)
-			sched_yield();
+			nanosleep(&pause, NULL);
 		unknown = false;
 		for (size_t i = nprocs; i-- > 0;) {
 			enum progress now;

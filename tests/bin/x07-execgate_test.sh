@@ -523,8 +523,9 @@ rules_run()
 	# One after the other there may be many; at a time only two.
 	passes 'for i in 1 2 3 4 5 6 7 8; do ls -d /; done' live.json
 	run 0 x07-execgate -p live.json -- sh -c \
-	    'sleep 2 & sleep 2 & ls -d /; [ $? -eq 126 ] && wait && ls -d /'
-	says err 'deny spawn /usr/bin/ls (process.max_live is reached; allow with a larger process.max_live)'
+	    'sleep 2 & sleep 2 & sleep 2 & wait; ls -d /'
+	says err 'deny spawn /usr/bin/sleep (process.max_live is reached; allow with a larger process.max_live)'
+	[ "$(grep -c Resource err)" -eq 1 ] || atf_fail "$(cat err)"
 	says out /
 
 	killed 'cd / && ls -d /' place.json 'process.allow_cwd is false'

@@ -475,7 +475,7 @@ do_number()
 	rules all.json "$list" max_spawns=100 max_live=100
 	rules spawns.json "$list" max_spawns=3 max_live=100
 	rules live.json "$list" max_spawns=100 max_live=3
-	for ways in threads headless "failed fork vfork" \
+	for ways in "failed fork vfork threads" \
 	    "again headless nested orphan threads vfork fork"; do
 		started 8 all.json $ways
 		started 3 spawns.json $ways
