@@ -74,9 +74,8 @@ const char	*from_root(const char *path);
 
 /* Takes the rules for what is spawned from the policy. */
 void	take_rules(void);
-/* These return 0 or the errno for the program. A verdict of no is filled, */
+/* These fill the verdict; they return 0 or the errno for the program. */
 int	rules_spawn(struct verdict *);
-/* here one of yes too. */
 int	rules_started(const struct os_event *, struct verdict *);
 
 /* ---- pattern.c ---- */

@@ -88,10 +88,10 @@ rules_spawn(struct verdict *v)
 {
 	const char *why = judge_number(v);
 
-	if (why == NULL)
+	v->allowed = why == NULL;
+	if (v->allowed)
 		return 0;
 	v->verb = "spawn";
-	v->allowed = false;
 	v->why = why;
 	return EAGAIN;
 }

@@ -42,8 +42,8 @@ struct row {
 #define SERVED \
 	"in the guest, and with qemu by a system call filter of what serves its files"
 #define TRACED		"a tracer looks at each new program before its first step"
-#define COUNTED		"a tracer counts programs; what executes none is bound by " \
-			"limits.procs alone"
+#define COUNTED		"a tracer counts programs; processes that execute none are " \
+			"bound by limits.procs alone"
 
 static const struct row rows[] = {
 	{ "db.connect_timeout_ms", PART, PART,
