@@ -37,8 +37,22 @@ nproc_binds(void)
 	return wstatus == 0;
 }
 
-static const char use_group[] = "a control group would hold it: be root, or start "
-    "under systemd-run --user --scope -p Delegate=yes";
+const char *
+hold_delegated(void)
+{
+	return geteuid() == 0 ? "start under systemd-run --scope -p Delegate=yes" :
+	    "start under systemd-run --user --scope -p Delegate=yes";
+}
+
+static const char *
+use_group(void)
+{
+	static char text[128];
+
+	snprintf(text, sizeof(text), "a control group would hold it: %s%s",
+	    geteuid() == 0 ? "" : "be root, or ", hold_delegated());
+	return text;
+}
 
 static const char *const ways[NWAYS] = {
 	[WAY_NAMESPACES] = "SIGKILL of a pid namespace",
@@ -75,7 +89,7 @@ choose_memory(struct plan *p)
 	}
 	p->watched |= OS_SUM_MEM;
 	weaker(p, LIM_MEM, "of each process by itself (RLIMIT_AS), and their "
-	    "sum by looking at them", use_group);
+	    "sum by looking at them", use_group());
 }
 
 bool
@@ -122,11 +136,11 @@ choose_tasks(struct plan *p, const char *cap)
 	}
 	if (procs && p->how[LIM_PROCS] == NULL) {
 		p->watched |= OS_SUM_TASKS;
-		weaker(p, LIM_PROCS, looking, use_group);
+		weaker(p, LIM_PROCS, looking, use_group());
 	}
 	if (threads && p->how[LIM_THREADS] == NULL) {
 		p->watched |= OS_SUM_TASKS;
-		weaker(p, LIM_THREADS, looking, procs ? use_group :
+		weaker(p, LIM_THREADS, looking, procs ? use_group() :
 		    "a limit of processes would hold it too: add -u");
 	}
 }
@@ -181,7 +195,7 @@ hold_choose(struct plan *p)
 	p->how[LIM_CPU] = by_group(p, OS_SUM_CPU);
 	if ((want & ~p->held & OS_SUM_CPU) != 0) {
 		p->watched |= OS_SUM_CPU;
-		weaker(p, LIM_CPU, "by looking at the processes", use_group);
+		weaker(p, LIM_CPU, "by looking at the processes", use_group());
 	}
 	if ((want & OS_SUM_MEM) != 0)
 		choose_memory(p);

@@ -103,6 +103,8 @@ int64_t	limits_tasks(const struct plan *);
 void	hold_choose(struct plan *);
 /* Says it, with -v. */
 void	hold_say(const struct plan *);
+/* How to have a control group of one's own: constant. */
+const char *hold_delegated(void);
 /*
  * True when the program may start no process at all and nothing else has to,
  * so that a filter can say so. Threads have a number of their own.

@@ -121,6 +121,13 @@ blind(struct watch *w)
 	os_tree_kill(w->tree);
 }
 
+/* Its caps are gone: who owns the groups around it took them. */
+static void
+lost(void)
+{
+	note("the control group has lost its limits: %s", hold_delegated());
+}
+
 /* True when all tasks together are too few to pass any cap on some of them. */
 static bool
 few_tasks(const struct watch *w)
@@ -140,8 +147,11 @@ look(struct watch *w, struct sums *s)
 	const struct plan *p = w->plan;
 	bool group_tasks = (p->held & OS_SUM_TASKS) != 0;
 
-	if (p->group != NULL && os_group_usage(p->group, u) == -1)
-		blind(w);
+	if (p->group != NULL && os_group_usage(p->group, u) == -1) {
+		lost();
+		os_tree_kill(w->tree);
+		return;
+	}
 	if (p->limit[LIM_CHILD] < 0 && (p->watched == 0 ||
 	    (p->watched == OS_SUM_TASKS && few_tasks(w))))
 		return;
@@ -189,9 +199,10 @@ sample(struct watch *w)
 	const struct plan *p = w->plan;
 	const int64_t *lim = p->limit;
 	int64_t next = 0, left;
+	bool caps = (p->held & (OS_SUM_MEM | OS_SUM_TASKS)) != 0;
 	struct sums s = { 0 };
 
-	if (lim[LIM_CPU] < 0 && lim[LIM_CHILD] < 0 && p->watched == 0)
+	if (lim[LIM_CPU] < 0 && lim[LIM_CHILD] < 0 && p->watched == 0 && !caps)
 		return 0;
 	look(w, &s);
 	if (lim[LIM_CPU] >= 0)
@@ -207,6 +218,9 @@ sample(struct watch *w)
 	}
 	if ((p->watched & (OS_SUM_MEM | OS_SUM_TASKS)) != 0)
 		next = earlier(next, SAMPLE_TASKS_MS);
+	/* The kernel holds those, but somebody may take them away. */
+	if (caps)
+		next = earlier(next, SAMPLE_MAX_MS);
 	if (lim[LIM_CHILD] >= 0) {
 		left = sums_end_children(p, child_told, w);
 		if (left > lim[LIM_CHILD] / 10)
@@ -370,8 +384,10 @@ tell_kernel_caps(struct watch *w)
 	const struct plan *p = w->plan;
 	int ws = w->used.end.wstatus;
 
-	if (p->group != NULL)
-		os_group_usage(p->group, &w->used.sum);
+	/* Where the tree ended by itself nobody else has removed the group. */
+	if (p->group != NULL && os_group_usage(p->group, &w->used.sum) == -1 &&
+	    WIFEXITED(ws))
+		lost();
 	if (w->used.sum.oom_kills > 0)
 		tell(w, LIM_MEM);
 	if (w->used.sum.forks_refused > 0)

@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -449,6 +450,63 @@ is_empty(int dir)
 	return get(dir, "cgroup.procs", text) == 0 && *text == '\0';
 }
 
+/* To the group around this one, as far as there is one to see. */
+static bool
+go_up(struct place *at)
+{
+	char *slash = strrchr(at->dir, '/');
+
+	if (strcmp(at->dir, at->top) == 0 || slash == NULL)
+		return false;
+	*slash = '\0';
+	return true;
+}
+
+static bool
+has_mark(const char *dir, const char *name)
+{
+	return getxattr(dir, name, NULL, 0) >= 0;
+}
+
+/* True when systemd(1) marks scopes too: then it leaves a mark on every service. */
+static bool
+scopes_marked(const struct place *at)
+{
+	struct place up = *at;
+	char path[PATH_MAX + NAME_MAX + 2];
+	bool marked = false;
+	struct dirent *d;
+	DIR *dir;
+
+	if (!go_up(&up) || (dir = opendir(up.dir)) == NULL)
+		return false;
+	while (!marked && (d = readdir(dir)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%s", up.dir, d->d_name);
+		marked = d->d_type == DT_DIR && (has_mark(path, "user.delegate") ||
+		    has_mark(path, "user.invocation_id"));
+	}
+	closedir(dir);
+	return marked;
+}
+
+/*
+ * True for the group of a unit that systemd(1) did not delegate: at its next reload it
+ * takes from there all that it did not hand out itself, with the caps. What another user
+ * may write was delegated, or is of his own manager's, which leaves no marks.
+ */
+static bool
+systemd_keeps(const struct place *at)
+{
+	const char *suffix = strrchr(at->dir, '.');
+
+	if (geteuid() != 0 || suffix == NULL ||
+	    has_mark(at->dir, "trusted.delegate") ||
+	    has_mark(at->dir, "user.delegate"))
+		return false;
+	return strcmp(suffix, ".service") == 0 || strcmp(suffix, ".slice") == 0 ||
+	    (strcmp(suffix, ".scope") == 0 && scopes_marked(at));
+}
+
 /*
  * A scope that was delegated to us alone, as systemd-run(1) does, holds us in the
  * way: we go into a group below. What is left of that is swept up like the rest.
@@ -471,9 +529,9 @@ step_aside(int dir)
 		close(leaf);
 }
 
-/* The wanted bits that groups below this one can hold, once told to. */
+/* The wanted bits that groups below this one can hold, once told to if they may be. */
 static unsigned
-hand_out(int dir, unsigned want)
+hand_out(int dir, bool may, unsigned want)
 {
 	static const struct {
 		const char	*name, *enable;
@@ -493,7 +551,7 @@ hand_out(int dir, unsigned want)
 			continue;
 		/* Beside processes a controller could make the groups below useless. */
 		if (has_word(given, controllers[i].name, ' ') ||
-		    ((is_root(dir) || is_empty(dir)) &&
+		    (may && (is_root(dir) || is_empty(dir)) &&
 		    put(dir, "cgroup.subtree_control", controllers[i].enable) == 0))
 			have |= controllers[i].bit;
 	}
@@ -511,22 +569,18 @@ climb(struct os_group *g, const struct place *from, unsigned want, unsigned leas
 {
 	struct place at = *from;
 	unsigned have;
-	char *slash;
 	int fd;
 
 	for (;;) {
 		fd = open(at.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		have = fd == -1 ? 0 : hand_out(fd, want);
+		have = fd == -1 ? 0 : hand_out(fd, !systemd_keeps(&at), want);
 		if (fd != -1)
 			close(fd);
 		if (have != 0 && (have & least) == least &&
 		    make_in(g, at.kind, at.dir, have, mem, tasks))
 			return true;
-		slash = strrchr(at.dir, '/');
-		if (strcmp(at.dir, at.top) == 0 || slash == NULL ||
-		    !uncapped(at.dir))
+		if (!uncapped(at.dir) || !go_up(&at))
 			return false;
-		*slash = '\0';
 	}
 }
 
@@ -538,7 +592,7 @@ make_v2(struct os_group *g, const struct place *at, unsigned want, int64_t mem,
 
 	if (fd == -1)
 		return;
-	if ((want & (OS_SUM_MEM | OS_SUM_TASKS)) != 0 &&
+	if ((want & (OS_SUM_MEM | OS_SUM_TASKS)) != 0 && !systemd_keeps(at) &&
 	    faccessat(fd, "cgroup.subtree_control", W_OK, AT_EACCESS) == 0)
 		step_aside(fd);
 	close(fd);
@@ -621,6 +675,9 @@ os_group_usage(const struct os_group *g, struct os_usage *u)
 			u->cpu_us = cpu;
 		}
 		if ((p->bits & OS_SUM_MEM) != 0) {
+			/* Who took the controller from us took the cap. */
+			if (v2 && faccessat(p->outer, "memory.max", F_OK, 0) == -1)
+				return -1;
 			raise_to(&u->mem_peak, get_number(p->outer, v2 ?
 			    "memory.peak" : "memory.max_usage_in_bytes", ""));
 			/* Version 1 counts a kill where the victim was. */

@@ -236,8 +236,9 @@ examine_groups(const struct examiner *e)
 	if (g != NULL)
 		os_group_remove(g);
 	say(e, "control groups", held == want ? OS_STATE_OK : OS_STATE_WEAKER, text,
-	    held == want ? NULL : stat("/run/systemd/system", &st) == 0 ?
-	    "systemd-run --user --scope -p Delegate=yes x07 run ..." : NULL);
+	    held == want || stat("/run/systemd/system", &st) == -1 ? NULL :
+	    geteuid() == 0 ? "systemd-run --scope -p Delegate=yes x07 run ..." :
+	    "systemd-run --user --scope -p Delegate=yes x07 run ...");
 }
 
 /* ---- virtual machines ---- */

@@ -414,7 +414,10 @@ struct os_group	*os_group_make(unsigned want, int64_t mem_bytes, int64_t tasks);
 unsigned	 os_group_holds(const struct os_group *);
 /* What accounts for one of these bits: "cgroup v2 memory". Constant. */
 const char	*os_group_how(const struct os_group *, unsigned bit);
-/* Reads the sums that the group holds; other members are left alone. */
+/*
+ * Reads the sums that the group holds; other members are left alone. -1 when it does not
+ * hold them any more.
+ */
 int		 os_group_usage(const struct os_group *, struct os_usage *);
 /* Removes the group, which must be empty of processes. */
 int		 os_group_remove(struct os_group *);
