@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <asm/sockios.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
@@ -493,6 +494,7 @@ os_tree_spawn_in(struct os_tree *t, unsigned flags, struct os_group *group,
 	    .reaper_fd = -1 };
 	int pair[2], err;
 	sigset_t set, old;
+	pid_t self = getpid();
 
 	if (group != NULL && (flags & (OS_TREE_MOUNT | OS_TREE_SWEPT)) == 0) {
 		errno = EINVAL;
@@ -521,6 +523,7 @@ os_tree_spawn_in(struct os_tree *t, unsigned flags, struct os_group *group,
 		close(t->signals);
 		t->init = getpid();
 		t->last = in.reaper;
+		t->supervisor = self;
 		return start_inside(flags, &in, &old);
 	}
 	close(pair[1]);
@@ -545,24 +548,31 @@ os_tree_spawn(struct os_tree *t, unsigned flags)
 	return os_tree_spawn_in(t, flags, NULL, 0);
 }
 
-#define NO_SIGNAL(call, to) \
-	{ SYS_##call, { { 0, 0xffffffffU, (uint32_t)(to) }, { -1, 0, 0 } }, EPERM }
+#define TO(call, arg, to, ...) \
+	{ SYS_##call, { { arg, 0xffffffffU, (uint32_t)(to) }, __VA_ARGS__ }, EPERM }
+#define NO_OTHER	{ -1, 0, 0 }
+/* By number, and by descriptors that send a signal when they are ready. */
+#define NO_SIGNAL(to) \
+	TO(kill, 0, to, NO_OTHER), TO(tkill, 0, to, NO_OTHER), \
+	TO(tgkill, 0, to, NO_OTHER), TO(rt_sigqueueinfo, 0, to, NO_OTHER), \
+	TO(rt_tgsigqueueinfo, 0, to, NO_OTHER), \
+	TO(fcntl, 2, to, { 1, 0xffffffffU, F_SETOWN })
+#define NO_GROUP_SIGNAL(to) \
+	TO(kill, 0, -(to), NO_OTHER), \
+	TO(fcntl, 2, -(to), { 1, 0xffffffffU, F_SETOWN })
 
 int
 os_tree_confine(const struct os_tree *t, unsigned deny)
 {
 	const struct filter_row guarded[] = {
-		NO_SIGNAL(kill, t->init), NO_SIGNAL(kill, t->last),
-		NO_SIGNAL(kill, -t->last), NO_SIGNAL(kill, -getpgid(t->init)),
-		NO_SIGNAL(kill, -1),
-		NO_SIGNAL(tkill, t->init), NO_SIGNAL(tkill, t->last),
-		NO_SIGNAL(tgkill, t->init), NO_SIGNAL(tgkill, t->last),
-		NO_SIGNAL(rt_sigqueueinfo, t->init),
-		NO_SIGNAL(rt_sigqueueinfo, t->last),
-		NO_SIGNAL(rt_tgsigqueueinfo, t->init),
-		NO_SIGNAL(rt_tgsigqueueinfo, t->last),
-		/* It takes a descriptor, of which we know nothing. */
+		NO_SIGNAL(t->init), NO_SIGNAL(t->last), NO_SIGNAL(t->supervisor),
+		NO_GROUP_SIGNAL(t->last), NO_GROUP_SIGNAL(getpgid(t->init)),
+		TO(kill, 0, -1, NO_OTHER),
+		/* These take a descriptor, or memory, of which we know nothing. */
 		{ SYS_pidfd_send_signal, FILTER_ANY, ENOSYS },
+		TO(fcntl, 1, F_SETOWN_EX, NO_OTHER),
+		TO(ioctl, 1, FIOSETOWN, NO_OTHER),
+		TO(ioctl, 1, SIOCSPGRP, NO_OTHER),
 	};
 
 	/* A domain keeps signals inside by itself. */

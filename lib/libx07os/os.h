@@ -445,6 +445,7 @@ enum {
 struct os_tree {
 	pid_t	init;		/* pid of the tree's init as the supervisor sees it */
 	pid_t	last;		/* the child of ours that ends last: init or its reaper */
+	pid_t	supervisor;	/* as the program sees it, in a tree that is swept */
 	pid_t	group;		/* the program's own, of a tree that is swept; 0: none */
 	int	pidfd;		/* readable when the whole tree is gone */
 	int	status;		/* socket to init */
@@ -493,8 +494,8 @@ int	os_tree_spawn_in(struct os_tree *, unsigned flags, struct os_group *,
 	    int64_t life_ms);
 
 /*
- * os_confine() for the program of a tree that is swept: init and the reaper are kept
- * from its signals too.
+ * os_confine() for the program of a tree that is swept: the supervisor, init and the
+ * reaper are kept from its signals too.
  */
 int	os_tree_confine(const struct os_tree *, unsigned deny);
 
