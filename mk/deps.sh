@@ -64,6 +64,8 @@ check   cmd:skopeo                   skopeo               skopeo             sko
 check   cmd:ksh                      ksh                  loksh              ksh             x07 must run under it too
 check   cmd:qemu-system-x86_64       qemu-system-x86      qemu-system-x86_64 -               the machine of x07-vmrun, real in its tests
 check   vm:kernel                    @kernel              -                  -               the kernel of its guest, unpacked beside the system
+check   cmd:systemctl                systemd              -                    -               first process of a machine of the tests; systemd-run
+check   cmd:dbus-daemon              dbus                 dbus                 dbus            the bus of that machine
 check   cmd:zsh                      zsh                  zsh                zsh             its completions are loaded in tests
 '
 

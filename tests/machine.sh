@@ -112,7 +112,9 @@ machine_systemd()
 	done
 	[ -e /lib/systemd/systemd ] || atf_skip "systemd is missing"
 	machine_put /lib/systemd/systemd
+	[ ! -e /lib/systemd/systemd-executor ] || machine_put /lib/systemd/systemd-executor
 	for _f in system.conf system.d/org.freedesktop.systemd1.conf; do
+		[ -e "/usr/share/dbus-1/$_f" ] || atf_skip "dbus is missing: $_f"
 		machine_copy "/usr/share/dbus-1/$_f" "/usr/share/dbus-1/$_f"
 	done
 	echo 'messagebus:x:100:100::/:/bin/sh' >>root/etc/passwd
@@ -181,7 +183,7 @@ machine_run()
 	    -no-reboot -nic none -kernel "$(machine_kernel)" -initrd initrd \
 	    -append "console=ttyS0 quiet loglevel=1 panic=-1 $*" </dev/null >console 2>&1
 	tr -d '\r' <console >lines
-	cp console /tmp/sysd/c; 	rm -rf root initrd
+	rm -rf root initrd
 	grep -q '^end$' lines || atf_fail "the guest did not end: $(tail -5 lines)"
 	if grep '^FAIL' lines >failed; then
 		atf_fail "$(tr '\n' ' ' <failed)"

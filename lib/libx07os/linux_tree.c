@@ -564,9 +564,11 @@ os_tree_spawn(struct os_tree *t, unsigned flags)
 int
 os_tree_confine(const struct os_tree *t, unsigned deny)
 {
+	/* 0: a group from around our pid namespace, which nobody in here can name. */
+	pid_t around = getpgid(t->init) > 0 ? getpgid(t->init) : t->last;
 	const struct filter_row guarded[] = {
 		NO_SIGNAL(t->init), NO_SIGNAL(t->last), NO_SIGNAL(t->supervisor),
-		NO_GROUP_SIGNAL(t->last), NO_GROUP_SIGNAL(getpgid(t->init)),
+		NO_GROUP_SIGNAL(t->last), NO_GROUP_SIGNAL(around),
 		TO(kill, 0, -1, NO_OTHER),
 		/* These take a descriptor, or memory, of which we know nothing. */
 		{ SYS_pidfd_send_signal, FILTER_ANY, ENOSYS },

@@ -487,8 +487,8 @@ int	os_tree_spawn(struct os_tree *, unsigned flags);
  * with either). The tree ends as well, when init does: the kernel kills the
  * program, and the reaper, which the kernel gives all orphans, looks for the rest in
  * /proc and kills it. But the program sees the processes around it and, where
- * os_tree_confine() finds no Landlock for that, may stop the supervisor. The group
- * it could leave, if it may write to that.
+ * os_tree_confine() finds no Landlock for that, may stop a supervisor that has
+ * threads, by the number of one. The group it could leave, if it may write to that.
  */
 int	os_tree_spawn_in(struct os_tree *, unsigned flags, struct os_group *,
 	    int64_t life_ms);

@@ -83,7 +83,8 @@ limits 'scope of root' $of_root
 limits 'scope of a user' $of_one
 try 'service of root: strict' 0 'memory: 64M, cgroup v2' $service x07-limit --strict -v -m 64M -u 8 -- true
 try 'service of a user: strict' 0 'memory: 64M, cgroup v2' $service -p User=one x07-limit --strict -v -m 64M -u 8 -- true
-mkdir -p -m 700 /run/user/1000
+mkdir -p /run/user/1000
+chmod 700 /run/user/1000
 chown 1000:1000 /run/user/1000
 try 'user manager' 0 '' systemctl start user@1000.service
 limits 'user manager' $manager -p Delegate=yes

@@ -3,6 +3,7 @@
 # a user, in a terminal and without one.
 
 . "$X07_TESTS/lib.sh"
+. "$X07_TESTS/machine.sh"
 
 # Absolute names: what PATH finds first may be somebody's wrapper.
 PATH=$PATH:/usr/bin:/bin
@@ -1414,17 +1415,6 @@ EOF
 	rm -f ready count.py send.py
 }
 
-# guest_kernel: the kernel of x07-vmrun, or of the distribution.
-guest_kernel()
-{
-	for _k in "${X07_VM_KERNEL:-}" /boot/vmlinuz* /usr/local/lib/x07/kernel/boot/vmlinuz*; do
-		if [ -r "$_k" ]; then
-			echo "$_k"
-			return
-		fi
-	done
-}
-
 atf_test_case groups_v2
 groups_v2_head()
 {
@@ -1433,43 +1423,12 @@ groups_v2_head()
 }
 groups_v2_body()
 {
-	_kernel=$(guest_kernel)
-	[ -n "$_kernel" ] || atf_skip "no kernel for a guest: apt-get install linux-image-cloud-amd64"
-	for _p in qemu-system-x86_64 busybox; do
-		command -v $_p >/dev/null || atf_skip "$_p is missing"
-	done
-	mkdir -p root/bin root/proc root/sys root/dev root/tmp root/etc
-	cp "$(command -v busybox)" "$(command -v x07-limit)" root/bin/
-	for _p in sh cat chown dd echo env find grep ls mkdir mount poweroff rm rmdir sed sleep su true; do
-		ln -s busybox root/bin/$_p
-	done
-	echo 'root::0:0::/:/bin/sh' >root/etc/passwd
+	machine_new
+	machine_put "$(command -v x07-limit)"
 	cat >root/init <<'EOF'
 #!/bin/sh
-export PATH=/bin
-mount -t proc p /proc
-mount -t sysfs s /sys
-mount -t devtmpfs d /dev
-mount -t tmpfs t /tmp
-G=/sys/fs/cgroup
-mount -t cgroup2 c $G
-# Ends the line that the firmware began.
-echo
-# try NAME STATUS TEXT COMMAND...: a line with the verdict for the host.
-try()
-{
-	name=$1 want=$2 text=$3
-	shift 3
-	got=0
-	"$@" >/tmp/out 2>&1 || got=$?
-	echo >>/tmp/out
-	if [ $got -eq $want ] && grep -Fq "$text" /tmp/out; then
-		echo "pass $name"
-	else
-		echo "FAIL $name: status $got: $(cat /tmp/out)"
-	fi
-	rm -f /tmp/file
-}
+. /machine_guest.sh
+guest_mount
 # limits NAME COMMAND...: what must hold when the command puts x07-limit in a place.
 limits()
 {
@@ -1498,7 +1457,6 @@ enter()
 }
 session() { enter $G/session "$@"; }
 as_one() { enter $G/given su -s /bin/sh one -c 'exec "$0" "$@"' -- "$@"; }
-echo 'one:x:1000:1000::/:/bin/sh' >>/etc/passwd
 limits root env
 mkdir $G/session $G/given
 echo '+memory +pids' >$G/cgroup.subtree_control
@@ -1510,22 +1468,11 @@ try 'beside others: processes' 2 'fork' as_one sh -c \
     'sleep 2 & x07-limit -u 3 -- sh -c "sleep 9 & sleep 9 & sleep 9 & wait"'
 try 'not delegated' 125 'a control group would hold it' su -s /bin/sh one -c 'x07-limit --strict -m 100M -- true'
 # What is left is only ourselves stepping aside, for the next to sweep.
-try 'nothing left' 1 '' sh -c 'ls -d $0/x07-* $0/*/x07-*-*[!f] $0/*/*/x07-*-*[!f] 2>/dev/null | grep .' $G
-echo end
-poweroff -f
+none_left groups ! -name '*-self'
+guest_end
 EOF
 	chmod 755 root/init
-	(cd root && find . | busybox cpio -o -H newc 2>/dev/null) | gzip -1 >initrd
-	# Not KVM, which some machines have only in name.
-	timeout 300 qemu-system-x86_64 -accel tcg -cpu max -m 768 -nographic \
-	    -no-reboot -nic none -kernel "$_kernel" -initrd initrd \
-	    -append 'console=ttyS0 quiet loglevel=1 panic=-1' </dev/null >console 2>&1
-	tr -d '\r' <console >lines
-	grep -q '^end$' lines || atf_fail "the guest did not end: $(tail -5 lines)"
-	if grep '^FAIL' lines >failed; then
-		atf_fail "$(tr '\n' ' ' <failed)"
-	fi
-	[ "$(grep -c '^pass' lines)" -eq 28 ] || atf_fail "$(grep -c '^pass' lines) passed"
+	machine_run 28
 }
 
 atf_test_case manual
