@@ -40,7 +40,7 @@ swept_body()
 	machine_script bin/x07-limit_signals.py signals.py
 	machine_script bin/x07-limit_watch.py watch.py
 	machine_script bin/x07-limit_swept.sh init
-	machine_run 40
+	machine_run 38
 }
 
 atf_init_test_cases()
