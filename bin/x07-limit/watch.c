@@ -434,6 +434,16 @@ struck(const struct watch *w)
 	return LIM_NONE;
 }
 
+/* Where we were stopped, or had no processor, init has ended the tree for us. */
+static void
+late(struct watch *w)
+{
+	int64_t wall = w->plan->limit[LIM_WALL];
+
+	if (w->used.end.unreported && wall >= 0 && w->used.wall_ms >= wall)
+		strike(w, LIM_WALL, SIGKILL);
+}
+
 /* Takes the end of the tree; what is used is known from here on. */
 static void
 finish(struct watch *w)
@@ -442,6 +452,7 @@ finish(struct watch *w)
 
 	os_tree_reap(w->tree, &u->end);
 	u->wall_ms = now_ms() - w->begin;
+	late(w);
 	drain(w);
 	tell_kernel_caps(w);
 	/* The kernel's sum of what was waited for may know more than a look. */

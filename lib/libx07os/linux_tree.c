@@ -730,7 +730,8 @@ os_tree_reap(const struct os_tree *t, struct os_tree_end *end)
 	memset(&ru, 0, sizeof(ru));
 	memset(end, 0, sizeof(*end));
 	/* init killed from outside leaves no report: the program died by SIGKILL. */
-	if (!last_word(t, &end->wstatus, MSG_DONTWAIT))
+	end->unreported = !last_word(t, &end->wstatus, MSG_DONTWAIT);
+	if (end->unreported)
 		end->wstatus = SIGKILL;
 	/* The kernel adds up what init reaped, and what died with it. */
 	wait_init(t->last, &ru);

@@ -462,6 +462,7 @@ struct os_tree {
 /* How a tree ended. */
 struct os_tree_end {
 	int		wstatus;	/* of the program, as from waitpid(2) */
+	bool		unreported;	/* as init ended the tree, or was killed */
 	int64_t		user_us;	/* CPU time of all reaped processes, microseconds */
 	int64_t		sys_us;
 	int64_t		maxrss;		/* largest resident set of one process, bytes */

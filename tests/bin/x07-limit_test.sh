@@ -208,6 +208,15 @@ wall_run()
 	run 124 x07-limit -t 300ms -k 100ms -- sh -c \
 	    'trap "" TERM; : '"$MARK"'; while :; do sleep 0.05; done'
 	none_marked || atf_fail "left: $(marked)"
+	# Somebody stopped us: the time is up all the same, and that is said.
+	$AS x07-limit -t 500ms -k 10ms -- sh -c 'sleep 60; : '"$MARK" 2>err &
+	wait_for 60 some_marked 2
+	pkill -STOP -x -f "x07-limit -t 500ms.*$MARK"
+	_got=0
+	wait $! || _got=$?
+	[ $_got -eq 124 ] || atf_fail "status $_got of one that was stopped: $(cat err)"
+	says err 'deny wall time'
+	none_marked || atf_fail "left: $(marked)"
 	# A stopped program wakes to hear it, a stopped child dies with it.
 	run 124 x07-limit -t 300ms -- sh -c 'kill -STOP $$; : '"$MARK"
 	none_marked || atf_fail "left: $(marked)"
