@@ -205,6 +205,11 @@ void	trace_drain(os_judge *, void *);
 
 /* Drops all capabilities but those in keep (bit = number) everywhere. */
 int	caps_limit(uint64_t keep);
+/*
+ * The same but for the bounding set: for a process with no_new_privs, under which an
+ * exec brings nothing back (execve(2)), and cheaper.
+ */
+int	caps_hold(uint64_t keep);
 
 /* ---- linux_packet.c ---- */
 
@@ -213,10 +218,5 @@ int	caps_limit(uint64_t keep);
 struct os_net;
 /* Opens the raw sockets of a network that this process is in. */
 int	net_open_wires(struct os_net *, bool ipv6, bool open);
-
-/* ---- linux_caps.c ---- */
-
-/* Drops all capabilities but those in keep (bit = number) everywhere. */
-int	caps_limit(uint64_t keep);
 
 #endif

@@ -12,26 +12,29 @@
 int
 caps_limit(uint64_t keep)
 {
+	/*
+	 * The bounding set decides what an exec as uid 0 brings back. Without
+	 * CAP_SETPCAP it cannot be cut, but then there is nothing to bring
+	 * back that we could hold now. EINVAL: past the last one this kernel has.
+	 */
+	for (unsigned cap = 0; cap < 64; cap++)
+		if ((keep >> cap & 1) == 0 &&
+		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1) {
+			if (errno != EPERM && errno != EINVAL)
+				return -1;
+			break;
+		}
+	return caps_hold(keep);
+}
+
+int
+caps_hold(uint64_t keep)
+{
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2];
 
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1)
 		return -1;
-	/*
-	 * The bounding set decides what an exec as uid 0 brings back. Without
-	 * CAP_SETPCAP it cannot be cut, but then there is nothing to bring
-	 * back that we could hold now.
-	 */
-	for (unsigned cap = 0; cap < 64; cap++) {
-		int set = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-
-		if (set == -1)
-			break;		/* past the last one this kernel has */
-		if (set == 0 || (keep >> cap & 1) != 0)
-			continue;
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1 && errno != EPERM)
-			return -1;
-	}
 	if (syscall(SYS_capget, &head, data) == -1)
 		return -1;
 	for (int i = 0; i < 2; i++) {

@@ -49,7 +49,7 @@
 	((high) ? HIGH_HALF : 4 - HIGH_HALF))
 
 #define PROG_MAX	BPF_MAXINSNS
-#define BLOCK_ROWS	8
+#define BLOCK_ROWS	4
 
 struct prog {
 	struct sock_filter	insn[PROG_MAX];
@@ -156,40 +156,44 @@ by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The rows of a block that begins with the first of n, all of one number together. */
+/* Where the rows are best cut in two, all of one number together; n: nowhere. */
 static size_t
-block_rows(const struct filter_row *const *row, size_t n)
+middle(const struct filter_row *const *row, size_t n)
 {
-	size_t k = n < BLOCK_ROWS ? n : BLOCK_ROWS;
+	size_t k = n / 2;
 
 	while (k < n && row[k]->nr == row[k - 1]->nr)
 		k++;
-	return k;
+	if (k < n)
+		return k;
+	for (k = n / 2; k > 0 && row[k]->nr == row[k - 1]->nr; k--)
+		continue;
+	return k > 0 ? k : n;
 }
 
 /*
- * The rows, sorted, in blocks that a larger number jumps over: the kernel tries
- * a new filter on each number it has, and many calls are made later.
+ * The rows, sorted, as a tree of halves: the kernel tries a new filter on each number
+ * it has, and many calls are made later. The offset of a conditional jump is a byte,
+ * that of the other jump is not.
  */
 static void
 emit_rows(struct prog *p, const struct filter_row *const *row, size_t n)
 {
-	for (size_t k; n > 0; row += k, n -= k) {
-		unsigned insns = 1;
+	size_t k = n > BLOCK_ROWS ? middle(row, n) : n, jump;
 
-		k = block_rows(row, n);
-		for (size_t i = 0; i < k; i++)
-			insns += cond_insns(row[i]) + 2 + (cond_insns(row[i]) > 0);
-		/* Offsets are bytes; too long a block is refused as E2BIG. */
-		if (insns > UINT8_MAX)
-			p->len = PROG_MAX;
-		if (k < n)
-			emit(p, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)row[k]->nr,
-			    insns, 0);
-		for (size_t i = 0; i < k; i++)
-			emit_row(p, row[i]);
-		emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
+	if (k < n) {
+		emit(p, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)row[k]->nr, 0, 1);
+		jump = p->len;
+		emit(p, BPF_JMP | BPF_JA, 0, 0, 0);
+		emit_rows(p, row, k);
+		if (jump < PROG_MAX)
+			p->insn[jump].k = (uint32_t)(p->len - jump - 1);
+		emit_rows(p, row + k, n - k);
+		return;
 	}
+	for (size_t i = 0; i < n; i++)
+		emit_row(p, row[i]);
+	emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
 }
 
 static void
@@ -204,13 +208,13 @@ emit_all(struct prog *p, const struct filter_row *const *row, size_t n)
 	emit(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 #endif
 	emit_rows(p, row, n);
-	emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
 }
 
 int
 filter_install(const struct filter_row *row, size_t n)
 {
-	struct prog *p = calloc(1, sizeof(*p));
+	/* Most of it stays untouched: not cleared, which would take all its pages. */
+	struct prog *p = malloc(sizeof(*p));
 	/* An array of pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
 	const struct filter_row **sorted = calloc(n + 1, sizeof(*sorted));
 	struct sock_fprog fprog;
@@ -219,6 +223,7 @@ filter_install(const struct filter_row *row, size_t n)
 
 	if (p == NULL || sorted == NULL)
 		goto out;
+	p->len = 0;
 	for (size_t i = 0; i < n; i++) {
 		sorted[i] = &row[i];
 		listener = listener || row[i].err == FILTER_NOTIFY;
@@ -297,16 +302,13 @@ static const struct filter_row deny_default[] = {
  * A file that is set-user-ID would keep the caller's rights for whoever runs it
  * outside, after us. The mode of an open counts when it may create.
  */
+#define ANY_OF(a, bits)		{ (a) | FILTER_NOT, bits, 0 }
+#define SETID_BITS		(S_ISUID | S_ISGID)
+#define CREATES			(O_CREAT | (O_TMPFILE & ~O_DIRECTORY))
 #define SETID(call, a) \
-	ARG(call, a, S_ISUID, S_ISUID, EPERM), \
-	ARG(call, a, S_ISGID, S_ISGID, EPERM)
-#define CREATES(call, f, m, how, bit) \
-	{ SYS_##call, { { f, how, how }, { m, bit, bit } }, EPERM }
+	{ SYS_##call, { ANY_OF(a, SETID_BITS), { -1, 0, 0 } }, EPERM }
 #define SETID_OPEN(call, f, m) \
-	CREATES(call, f, m, O_CREAT, S_ISUID), \
-	CREATES(call, f, m, O_CREAT, S_ISGID), \
-	CREATES(call, f, m, O_TMPFILE & ~O_DIRECTORY, S_ISUID), \
-	CREATES(call, f, m, O_TMPFILE & ~O_DIRECTORY, S_ISGID)
+	{ SYS_##call, { ANY_OF(f, CREATES), ANY_OF(m, SETID_BITS) }, EPERM }
 
 static const struct filter_row deny_setid[] = {
 #ifdef SYS_chmod
@@ -507,7 +509,7 @@ confine(unsigned deny, const struct filter_row *more, size_t n)
 	int ruleset, err;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
-	    caps_limit(CAPS_KEPT |
+	    caps_hold(CAPS_KEPT |
 	    ((deny & (OS_GATE_FOLLOWS | OS_MAY_NEST)) != 0 ? CAPS_GATE :
 	    0)) == -1)
 		return -1;
