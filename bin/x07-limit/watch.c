@@ -22,7 +22,6 @@
 #define CHILD_MAX_MS	500	/* that a child may run too long */
 #define DRAIN_MS	1000	/* for output that nobody reads, after the end of time */
 
-/* In shared memory: a stand-in goes on where we stopped, and we after it. */
 struct watch {
 	struct plan	*plan;
 	struct os_tree	*tree;
@@ -304,24 +303,35 @@ run(struct watch *w)
 static void
 stop(struct watch *w)
 {
-	pid_t self = getpid(), standin = fork();
+	pid_t self = getpid(), standin = -1;
+	/* It goes on where we stop, and we where it was then. */
+	struct watch *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
+	if (shared != MAP_FAILED) {
+		*shared = *w;
+		standin = fork();
+	}
 	if (standin == 0) {
 		if (os_die_with_parent(self) == -1 || setpgid(0, 0) == -1)
 			_exit(1);
-		w->news = -1;
-		run(w);
+		shared->news = -1;
+		run(shared);
 		_exit(0);
 	}
 	/* Nobody to hold the limits: then we do not stop. */
 	if (standin == -1) {
 		note("cannot stop: %s", strerror(errno));
-		return;
+	} else {
+		os_tree_stop(w->tree);
+		kill(standin, SIGKILL);
+		while (waitpid(standin, NULL, 0) == -1 && errno == EINTR)
+			continue;
+		shared->news = w->news;
+		*w = *shared;
 	}
-	os_tree_stop(w->tree);
-	kill(standin, SIGKILL);
-	while (waitpid(standin, NULL, 0) == -1 && errno == EINTR)
-		continue;
+	if (shared != MAP_FAILED)
+		munmap(shared, sizeof(*shared));
 }
 
 /* ---- the end ---- */
@@ -467,21 +477,16 @@ finish(struct watch *w)
 int
 watch_tree(struct plan *p, struct os_tree *t)
 {
-	struct watch *w;
+	struct watch w = { .plan = p, .tree = t, .news = pump_start(),
+	    .struck = LIM_NONE };
 
-	w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (w == MAP_FAILED || (w->news = pump_start()) == -2) {
+	if (w.news == -2) {
 		os_tree_kill(t);
 		refuse_errno("starting to watch");
 	}
-	w->plan = p;
-	w->tree = t;
-	w->begin = now_ms();
-	w->struck = LIM_NONE;
-	w->sample_at = w->begin;
-	run(w);
-	finish(w);
-	report_write(p, &w->used);
-	return w->used.status;
+	w.begin = w.sample_at = now_ms();
+	run(&w);
+	finish(&w);
+	report_write(p, &w.used);
+	return w.used.status;
 }
