@@ -225,8 +225,14 @@ no_such_way(int err)
 	return false;
 }
 
-/* Starts the tree on the best way there is; returns as os_tree_spawn(). */
-static int
+static void
+run_program(void *arg, const struct os_tree *t)
+{
+	program_run(arg, t);
+}
+
+/* Starts the tree on the best way there is; returns outside. */
+static void
 start(struct plan *p, struct os_tree *t, int64_t life)
 {
 	static const unsigned flags[NWAYS] = {
@@ -234,13 +240,13 @@ start(struct plan *p, struct os_tree *t, int64_t life)
 		[WAY_SAME_USER] = OS_TREE_MOUNT | OS_TREE_PROC | OS_TREE_SAME_USER,
 		[WAY_SWEPT] = OS_TREE_SWEPT,
 	};
-	int first = 0, ret;
+	int first = 0;
 
 	for (;;) {
 		hold_choose(p);
-		ret = os_tree_spawn_in(t, flags[p->way], p->group, life);
-		if (ret != -1)
-			return ret;
+		if (os_tree_spawn_in(t, flags[p->way], p->group, life,
+		    run_program, p) != -1)
+			return;
 		if (first == 0)
 			first = errno;
 		if (!no_such_way(errno) || ++p->way == NWAYS)
@@ -264,7 +270,6 @@ main(int argc, char *argv[])
 	};
 	struct os_tree tree;
 	int64_t life = 0;
-	int ret;
 
 	setprogname("x07-limit");
 	chain_hold_stdio(false);
@@ -273,9 +278,7 @@ main(int argc, char *argv[])
 	/* Behind ourselves: init ends the tree soon after we should have. */
 	if (p.limit[LIM_WALL] >= 0 && !p.chain.dry_run)
 		life = p.limit[LIM_WALL] + limits_grace(&p) + 1000;
-	ret = start(&p, &tree, life);
-	if (ret == 0)
-		program_run(&p, &tree);
+	start(&p, &tree, life);
 	settle(&p, &tree);
 	return watch_tree(&p, &tree);
 }

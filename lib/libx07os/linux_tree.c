@@ -13,6 +13,7 @@
  * tree, and init's parent, the reaper, that of init: whichever of supervisor, init and
  * reaper is killed, another of them sees it and sweeps up the rest.
  */
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -56,6 +57,12 @@ static const int passed_on[] = {
 
 #define EXTRA_MAX	12	/* descriptors of the caller's */
 
+/*
+ * Of the program half, where it borrows init's memory. execvp(3) copies the arguments
+ * of a script without #! there: the kernel takes up to 6 MB of them.
+ */
+#define HALF_STACK	((size_t)8 << 20)
+
 static void
 passed_set(sigset_t *set)
 {
@@ -94,6 +101,12 @@ struct init {
 	bool		 orphan;		/* the supervisor is gone */
 	struct os_group	*group;
 	int64_t		 dies_at;		/* ms, 0: never */
+	pid_t		 self;			/* as it is called inside */
+	unsigned	 flags;
+	const sigset_t	*old;			/* the program's signal mask */
+	struct os_tree	*tree;
+	os_tree_program	*run;			/* NULL: the caller is the program to be */
+	void		*arg;
 	int64_t		 direct_at[NSIG];	/* when the group got a signal, ms */
 };
 
@@ -212,7 +225,6 @@ be_init(struct init *in)
 	int sig;
 	ssize_t n;
 
-	os_hide();
 	for (;;) {
 		if (poll(pfd, 3, until(in->dies_at)) == 0)
 			end_tree(in);
@@ -236,7 +248,8 @@ be_init(struct init *in)
 static int
 prepare(unsigned flags, const struct os_group *g)
 {
-	if ((flags & OS_TREE_MOUNT) != 0 &&
+	/* A mount namespace of another user namespace is that from its start. */
+	if ((flags & OS_TREE_SAME_USER) != 0 && (flags & OS_TREE_MOUNT) != 0 &&
 	    mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == -1)
 		return -1;
 	if (g != NULL && (flags & OS_TREE_MOUNT) != 0 && group_protect() == -1)
@@ -324,38 +337,98 @@ own_group(const struct init *in)
 	return setsid() == -1 ? -1 : 0;
 }
 
+/* The program's half of the start: returns in the program to be when nobody else is. */
+static int
+start_program(void *arg)
+{
+	struct init *in = arg;
+	int err = 0;
+
+	close(in->signals);
+	if ((in->group != NULL && group_enter(in->group) == -1) ||
+	    (!in->shares_group && own_group(in) == -1) ||
+	    (in->reaper != 0 && os_die_with_parent(in->self) == -1))
+		err = errno;
+	if (!send_start(in, err, in->self) || err != 0)
+		_exit(125);
+	close(in->sock);
+	if (in->group != NULL)
+		group_close(in->group);
+	sigprocmask(SIG_SETMASK, in->old, NULL);
+	if (in->run != NULL)
+		in->run(in->arg, in->tree);
+	return 0;
+}
+
+/*
+ * Starts the program's half in our memory, as vfork(2) does: nothing is copied, and we
+ * go on when it has become the program or is gone. Meanwhile we hear nothing: our
+ * parent's death has to be told by the kernel.
+ */
+static pid_t
+lend_memory(struct init *in)
+{
+	void *stack;
+	char c;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1)
+		return -1;
+	/* From a parent that is gone already, which has no number here, nothing comes. */
+	if (recv(in->sock, &c, sizeof(c), MSG_PEEK | MSG_DONTWAIT) == 0)
+		_exit(0);
+	stack = mmap(NULL, HALF_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+	    MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	if (stack == MAP_FAILED)
+		return -1;
+	/* A huge page would have to be cleared. */
+	madvise(stack, HALF_STACK, MADV_NOHUGEPAGE);
+	return clone(start_program, (char *)stack + HALF_STACK,
+	    CLONE_VM | CLONE_VFORK | SIGCHLD, in);
+}
+
+/* Splits off the program's half, where this returns 0 when it is not lent our memory. */
+static pid_t
+fork_program(struct init *in)
+{
+	pid_t pid;
+
+	/* Before anything of the program runs that could look into us. */
+	if (os_hide() == -1)
+		return -1;
+	/*
+	 * Not with a group, which counts memory for who owns it, and not where init has to
+	 * hear of its reaper.
+	 */
+	if (in->run != NULL && in->group == NULL && in->reaper == 0 &&
+	    (pid = lend_memory(in)) != -1)
+		return pid;
+	pid = group_fork(in->group);
+	/* A copy of its own: what it finds in /proc of itself is to be its own too. */
+	if (pid == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1)
+		_exit(125);
+	return pid;
+}
+
 /* init's half of the start: returns only in the program to be. */
 static int
-start_inside(unsigned flags, struct init *in, const sigset_t *old)
+start_inside(struct init *in)
 {
 	int keep[3 + GROUP_FDS_MAX] = { in->sock }, err = 0;
-	pid_t self = getpid();
 	size_t n = 1;
 	sigset_t set;
 
+	in->self = getpid();
 	passed_set(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	in->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (in->signals == -1 || prepare(flags, in->group) == -1 ||
-	    (in->program = group_fork(in->group)) == -1)
+	if (in->signals == -1 || prepare(in->flags, in->group) == -1 ||
+	    (in->program = fork_program(in)) == -1)
 		err = errno;
-	else if (in->program == 0) {
-		close(in->signals);
-		if ((in->group != NULL && group_enter(in->group) == -1) ||
-		    (!in->shares_group && own_group(in) == -1) ||
-		    (in->reaper != 0 && os_die_with_parent(self) == -1))
-			err = errno;
-		if (!send_start(in, err, self) || err != 0)
-			_exit(125);
-		close(in->sock);
-		if (in->group != NULL)
-			group_close(in->group);
-		sigprocmask(SIG_SETMASK, old, NULL);
-		return 0;
-	}
+	else if (in->program == 0)
+		return start_program(in);
 	if (err != 0) {
-		send_start(in, err, self);
+		send_start(in, err, in->self);
 		_exit(125);
 	}
 	keep[n++] = in->signals;
@@ -488,10 +561,10 @@ fork_init(unsigned flags, struct init *in)
 
 int
 os_tree_spawn_in(struct os_tree *t, unsigned flags, struct os_group *group,
-    int64_t life_ms)
+    int64_t life_ms, os_tree_program *run, void *arg)
 {
 	struct init in = { .group = group, .shares_group = has_terminal(),
-	    .reaper_fd = -1 };
+	    .reaper_fd = -1, .flags = flags, .tree = t, .run = run, .arg = arg };
 	int pair[2], err;
 	sigset_t set, old;
 	pid_t self = getpid();
@@ -524,7 +597,8 @@ os_tree_spawn_in(struct os_tree *t, unsigned flags, struct os_group *group,
 		t->init = getpid();
 		t->last = in.reaper;
 		t->supervisor = self;
-		return start_inside(flags, &in, &old);
+		in.old = &old;
+		return start_inside(&in);
 	}
 	close(pair[1]);
 	pair[1] = -1;
@@ -545,7 +619,7 @@ fail:
 int
 os_tree_spawn(struct os_tree *t, unsigned flags)
 {
-	return os_tree_spawn_in(t, flags, NULL, 0);
+	return os_tree_spawn_in(t, flags, NULL, 0, NULL, NULL);
 }
 
 #define TO(call, arg, to, ...) \
@@ -600,7 +674,7 @@ os_tree_settle(const struct os_tree *t, const struct os_group *g, bool files,
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return -1;
 	/* Root may own cgroup directories that even their owner cannot write. */
-	return caps_limit(g == NULL && !files ? 0 :
+	return caps_hold(g == NULL && !files ? 0 :
 	    UINT64_C(1) << CAP_DAC_OVERRIDE);
 }
 

@@ -478,11 +478,18 @@ struct os_tree_end {
  */
 int	os_tree_spawn(struct os_tree *, unsigned flags);
 
+/* Becomes the program, or exits; never returns. */
+typedef void	os_tree_program(void *arg, const struct os_tree *);
+
 /*
  * The same with the program inside a group (or NULL), which the tree
  * cannot leave or change; needs OS_TREE_MOUNT then. When the supervisor dies,
  * init removes the group too. At life_ms (0: never) init ends the tree by
  * itself, whatever happens to the supervisor.
+ *
+ * With run the program to be calls that instead of returning. It may do so in init's
+ * memory, while init waits, and be done the quicker: so run execs or exits, and leaves
+ * nothing changed behind that it does not need itself.
  *
  * OS_TREE_SWEPT is for where there are no namespaces (ENOTSUP: no /proc to do it
  * with either). The tree ends as well, when init does: the kernel kills the
@@ -492,7 +499,7 @@ int	os_tree_spawn(struct os_tree *, unsigned flags);
  * threads, by the number of one. The group it could leave, if it may write to that.
  */
 int	os_tree_spawn_in(struct os_tree *, unsigned flags, struct os_group *,
-	    int64_t life_ms);
+	    int64_t life_ms, os_tree_program *run, void *arg);
 
 /*
  * os_confine() for the program of a tree that is swept: the supervisor, init and the
