@@ -326,6 +326,53 @@ EOF
 	done
 }
 
+atf_test_case halfway
+halfway_head()
+{
+	atf_set descr "What is not the program yet, in init's memory, ends and holds nothing up"
+}
+halfway_body()
+{
+	both halfway_run
+}
+halfway_run()
+{
+	# It has to say something where nobody reads.
+	new_marker
+	mkfifo full
+	exec 3<>full
+	dd if=/dev/zero of=full bs=64k count=1 oflag=nonblock status=none
+	_got=0
+	$AS x07-limit -q -v -t 300ms -- sh -c "echo ran; : $MARK" >out 2>&3 || _got=$?
+	[ "$_got" -eq 124 ] || atf_fail "halfway at the end of time: status $_got"
+	none_marked || atf_fail "left halfway: $(marked)"
+	$AS x07-limit -q -v -t 1m -- sh -c "echo ran; : $MARK" >out 2>&3 &
+	_pid=$!
+	wait_for 60 some_marked 3
+	kill -KILL "$(pgrep -of "^x07-limit .*$MARK")"
+	wait $_pid && atf_fail "status 0 after SIGKILL"
+	wait_for 60 none_marked
+	shut out ran
+	# The same where somebody reads.
+	$AS x07-limit -q -v -t 1m -- sh -c "echo ran; : $MARK" >out 2>&3 &
+	_pid=$!
+	wait_for 60 some_marked 3
+	dd if=full of=/dev/null bs=64k count=1 status=none
+	wait $_pid || atf_fail "status $? with a reader"
+	says out ran
+	exec 3>&-
+	rm -f full
+	# Many arguments, which execvp(3) copies when it is a script without a name.
+	echo 'echo $# $1' >script
+	chmod 755 script
+	run 0 "$PYTHON" -c 'import os
+os.execvp("x07-limit", ["x07-limit", "--", "./script"] + ["a"] * 150000)'
+	says out '150000 a'
+	# init is shut from the first moment; what is one's own is not.
+	run 1 x07-limit -- cat /proc/1/maps
+	run 0 x07-limit -- cat /proc/self/maps
+}
+
 atf_test_case swept
 swept_head()
 {
@@ -1533,6 +1580,7 @@ atf_init_test_cases()
 	atf_add_test_case wall
 	atf_add_test_case tree
 	atf_add_test_case orphans
+	atf_add_test_case halfway
 	atf_add_test_case swept
 	atf_add_test_case cpu
 	atf_add_test_case memory
