@@ -10,6 +10,9 @@
 
 #include "limits.h"
 
+/* For those of the dead: that nobody waited for, or that name a group or session. */
+#define SPARE_IDS	200
+
 /*
  * Does RLIMIT_NPROC bind us? Not uid 0 of the initial user namespace, which
  * only a try can tell from uid 0 of another.
@@ -136,6 +139,7 @@ choose_tasks(struct plan *p, const char *cap)
 	}
 	if (procs && p->how[LIM_PROCS] == NULL) {
 		p->watched |= OS_SUM_TASKS;
+		p->ids = p->chain.dry_run ? 0 : limits_tasks(p) + SPARE_IDS;
 		weaker(p, LIM_PROCS, looking, use_group());
 	}
 	if (threads && p->how[LIM_THREADS] == NULL) {
@@ -143,6 +147,18 @@ choose_tasks(struct plan *p, const char *cap)
 		weaker(p, LIM_THREADS, looking, procs ? use_group() :
 		    "a limit of processes would hold it too: add -u");
 	}
+}
+
+void
+hold_started(struct plan *p, const struct os_tree *t)
+{
+	static char how[128];
+
+	if (p->ids == 0 || t->ids == 0)
+		return;
+	snprintf(how, sizeof(how), "%s, and no more than %lld can be at a time "
+	    "(pid_max of a pid namespace)", p->how[LIM_PROCS], (long long)t->ids);
+	p->how[LIM_PROCS] = how;
 }
 
 void
@@ -188,6 +204,7 @@ hold_choose(struct plan *p)
 		os_group_remove(p->group);
 	p->group = NULL;
 	p->watched = 0;
+	p->ids = 0;
 	if (want != 0 && !p->chain.dry_run)
 		p->group = os_group_make(want, p->limit[LIM_MEM],
 		    limits_tasks(p));

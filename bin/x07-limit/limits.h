@@ -64,6 +64,7 @@ struct plan {
 	struct os_group	*group;
 	unsigned	 held;			/* OS_SUM bits that the group holds */
 	unsigned	 watched;		/* OS_SUM bits that we sample ourselves */
+	int64_t		 ids;			/* process ids that are enough; 0: not known */
 };
 
 /* What was used, for the report. */
@@ -101,6 +102,8 @@ int64_t	limits_tasks(const struct plan *);
  * refuses with --strict what is weaker than it could be.
  */
 void	hold_choose(struct plan *);
+/* The tree has started: adds what shows only now. */
+void	hold_started(struct plan *, const struct os_tree *);
 /* Says it, with -v. */
 void	hold_say(const struct plan *);
 /* How to have a control group of one's own: constant. */

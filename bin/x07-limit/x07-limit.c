@@ -228,7 +228,10 @@ no_such_way(int err)
 static void
 run_program(void *arg, const struct os_tree *t)
 {
-	program_run(arg, t);
+	struct plan *p = arg;
+
+	hold_started(p, t);
+	program_run(p, t);
 }
 
 /* Starts the tree on the best way there is; returns outside. */
@@ -240,13 +243,18 @@ start(struct plan *p, struct os_tree *t, int64_t life)
 		[WAY_SAME_USER] = OS_TREE_MOUNT | OS_TREE_PROC | OS_TREE_SAME_USER,
 		[WAY_SWEPT] = OS_TREE_SWEPT,
 	};
+	struct os_tree_plan how = { .life_ms = life, .run = run_program, .arg = p };
 	int first = 0;
 
 	for (;;) {
 		hold_choose(p);
-		if (os_tree_spawn_in(t, flags[p->way], p->group, life,
-		    run_program, p) != -1)
+		how.flags = flags[p->way];
+		how.group = p->group;
+		how.ids = p->ids;
+		if (os_tree_spawn_in(t, &how) != -1) {
+			hold_started(p, t);
 			return;
+		}
 		if (first == 0)
 			first = errno;
 		if (!no_such_way(errno) || ++p->way == NWAYS)

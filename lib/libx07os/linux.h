@@ -56,6 +56,17 @@ int	group_protect(void);
 void	group_end(const struct os_group *);
 void	group_thaw(const struct os_group *);
 
+/* ---- linux_ids.c ---- */
+
+/*
+ * As init of a pid namespace and of a mount namespace, before anything else is in
+ * them: leaves about n process ids, and nobody inside a way to more. Returns how many
+ * there are, 0: as many as outside, because this kernel or this place has no such thing.
+ */
+int64_t	ids_limit(int64_t n);
+/* True when that can be had here, as far as one sees from outside; else errno. */
+bool	ids_own(void);
+
 /* ---- linux_proc.c ---- */
 
 /* True when /proc shows our own pid namespace, and the lists of children. */

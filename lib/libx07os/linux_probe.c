@@ -35,6 +35,8 @@ os_probe(enum os_feature feature)
 			return 0;
 		errno = ENOTSUP;
 		return -1;
+	case OS_HAS_OWN_IDS:
+		return ids_own() ? 0 : -1;
 	}
 	errno = EINVAL;
 	return -1;

@@ -102,11 +102,9 @@ struct init {
 	struct os_group	*group;
 	int64_t		 dies_at;		/* ms, 0: never */
 	pid_t		 self;			/* as it is called inside */
-	unsigned	 flags;
 	const sigset_t	*old;			/* the program's signal mask */
+	const struct os_tree_plan *plan;
 	struct os_tree	*tree;
-	os_tree_program	*run;			/* NULL: the caller is the program to be */
-	void		*arg;
 	int64_t		 direct_at[NSIG];	/* when the group got a signal, ms */
 };
 
@@ -246,8 +244,11 @@ be_init(struct init *in)
 
 /* In the new namespaces, before anything of the program exists. */
 static int
-prepare(unsigned flags, const struct os_group *g)
+prepare(const struct init *in)
 {
+	const struct os_group *g = in->group;
+	unsigned flags = in->plan->flags;
+
 	/* A mount namespace of another user namespace is that from its start. */
 	if ((flags & OS_TREE_SAME_USER) != 0 && (flags & OS_TREE_MOUNT) != 0 &&
 	    mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == -1)
@@ -261,6 +262,8 @@ prepare(unsigned flags, const struct os_group *g)
 	if ((flags & OS_TREE_PROC) != 0 && mount("proc", "/proc", "proc",
 	    MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == -1 && errno != EPERM)
 		return -1;
+	if (in->plan->ids > 0 && (flags & OS_TREE_MOUNT) != 0)
+		in->tree->ids = ids_limit(in->plan->ids);
 	return 0;
 }
 
@@ -314,12 +317,13 @@ struct start {
 	int	err;
 	pid_t	init;		/* as they are called inside */
 	pid_t	program;
+	int64_t	ids;
 };
 
 static bool
 send_start(const struct init *in, int err, pid_t init)
 {
-	struct start st = { err, init, getpid() };
+	struct start st = { err, init, getpid(), in->tree->ids };
 
 	return send(in->sock, &st, sizeof(st), MSG_NOSIGNAL) != -1;
 }
@@ -355,8 +359,8 @@ start_program(void *arg)
 	if (in->group != NULL)
 		group_close(in->group);
 	sigprocmask(SIG_SETMASK, in->old, NULL);
-	if (in->run != NULL)
-		in->run(in->arg, in->tree);
+	if (in->plan->run != NULL)
+		in->plan->run(in->plan->arg, in->tree);
 	return 0;
 }
 
@@ -399,7 +403,7 @@ fork_program(struct init *in)
 	 * Not with a group, which counts memory for who owns it, and not where init has to
 	 * hear of its reaper.
 	 */
-	if (in->run != NULL && in->group == NULL && in->reaper == 0 &&
+	if (in->plan->run != NULL && in->group == NULL && in->reaper == 0 &&
 	    (pid = lend_memory(in)) != -1)
 		return pid;
 	pid = group_fork(in->group);
@@ -422,7 +426,7 @@ start_inside(struct init *in)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	in->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (in->signals == -1 || prepare(in->flags, in->group) == -1 ||
+	if (in->signals == -1 || prepare(in) == -1 ||
 	    (in->program = fork_program(in)) == -1)
 		err = errno;
 	else if (in->program == 0)
@@ -509,7 +513,7 @@ wait_init(pid_t pid, struct rusage *ru)
 static int
 started(struct os_tree *t, bool swept)
 {
-	struct start st = { EIO, 0, 0 };
+	struct start st = { EIO, 0, 0, 0 };
 
 	t->pidfd = os_process_fd(t->last);
 	if (t->pidfd == -1)
@@ -518,6 +522,7 @@ started(struct os_tree *t, bool swept)
 		st.err = EIO;
 	t->init = swept ? st.init : t->last;
 	t->group = swept && !t->shares_group ? st.program : 0;
+	t->ids = st.ids;
 	if (st.err == 0)
 		return 0;
 	/* Without us the one ends by itself; the other kills nothing when killed. */
@@ -560,16 +565,17 @@ fork_init(unsigned flags, struct init *in)
 }
 
 int
-os_tree_spawn_in(struct os_tree *t, unsigned flags, struct os_group *group,
-    int64_t life_ms, os_tree_program *run, void *arg)
+os_tree_spawn_in(struct os_tree *t, const struct os_tree_plan *plan)
 {
-	struct init in = { .group = group, .shares_group = has_terminal(),
-	    .reaper_fd = -1, .flags = flags, .tree = t, .run = run, .arg = arg };
+	struct init in = { .group = plan->group, .shares_group = has_terminal(),
+	    .reaper_fd = -1, .plan = plan, .tree = t };
+	unsigned flags = plan->flags;
 	int pair[2], err;
 	sigset_t set, old;
 	pid_t self = getpid();
 
-	if (group != NULL && (flags & (OS_TREE_MOUNT | OS_TREE_SWEPT)) == 0) {
+	t->ids = 0;
+	if (in.group != NULL && (flags & (OS_TREE_MOUNT | OS_TREE_SWEPT)) == 0) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -585,8 +591,8 @@ os_tree_spawn_in(struct os_tree *t, unsigned flags, struct os_group *group,
 	t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (t->signals == -1)
 		goto fail;
-	if (life_ms > 0)
-		in.dies_at = now_ms() + life_ms;
+	if (plan->life_ms > 0)
+		in.dies_at = now_ms() + plan->life_ms;
 	in.sock = pair[1];
 	t->last = fork_init(flags, &in);
 	if (t->last == -1)
@@ -619,7 +625,9 @@ fail:
 int
 os_tree_spawn(struct os_tree *t, unsigned flags)
 {
-	return os_tree_spawn_in(t, flags, NULL, 0, NULL, NULL);
+	const struct os_tree_plan plan = { .flags = flags };
+
+	return os_tree_spawn_in(t, &plan);
 }
 
 #define TO(call, arg, to, ...) \

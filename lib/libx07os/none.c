@@ -235,15 +235,10 @@ os_tree_spawn(struct os_tree *tree, unsigned flags)
 }
 
 int
-os_tree_spawn_in(struct os_tree *tree, unsigned flags, struct os_group *group,
-    int64_t life_ms, os_tree_program *run, void *arg)
+os_tree_spawn_in(struct os_tree *tree, const struct os_tree_plan *plan)
 {
 	(void)tree;
-	(void)flags;
-	(void)group;
-	(void)life_ms;
-	(void)run;
-	(void)arg;
+	(void)plan;
 	return unsupported();
 }
 

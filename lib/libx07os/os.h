@@ -451,6 +451,7 @@ struct os_tree {
 	int	status;		/* socket to init */
 	int	signals;	/* signals for the supervisor arrive here */
 	int	stop;		/* the signal of OS_TREE_STOP */
+	int64_t	ids;		/* the kernel knows no more tasks than that inside; 0: any */
 	/*
 	 * The program is in our process group, because of the terminal: then
 	 * kill(0, ...) would reach us and our neighbours, unless a Landlock
@@ -481,11 +482,24 @@ int	os_tree_spawn(struct os_tree *, unsigned flags);
 /* Becomes the program, or exits; never returns. */
 typedef void	os_tree_program(void *arg, const struct os_tree *);
 
+struct os_tree_plan {
+	unsigned	 flags;
+	struct os_group	*group;		/* for the program, or NULL */
+	int64_t		 life_ms;	/* 0: for ever */
+	int64_t		 ids;		/* process ids that are enough; 0: as many as there are */
+	os_tree_program	*run;		/* or NULL */
+	void		*arg;
+};
+
 /*
  * The same with the program inside a group (or NULL), which the tree
  * cannot leave or change; needs OS_TREE_MOUNT then. When the supervisor dies,
  * init removes the group too. At life_ms (0: never) init ends the tree by
  * itself, whatever happens to the supervisor.
+ *
+ * With ids the program finds about so many process ids, and no way to more, where pid
+ * namespaces have a number of their own (Linux 6.14): a cap on tasks that is not exact,
+ * see struct os_tree.
  *
  * With run the program to be calls that instead of returning. It may do so in init's
  * memory, while init waits, and be done the quicker: so run execs or exits, and leaves
@@ -498,8 +512,7 @@ typedef void	os_tree_program(void *arg, const struct os_tree *);
  * os_tree_confine() finds no Landlock for that, may stop a supervisor that has
  * threads, by the number of one. The group it could leave, if it may write to that.
  */
-int	os_tree_spawn_in(struct os_tree *, unsigned flags, struct os_group *,
-	    int64_t life_ms, os_tree_program *run, void *arg);
+int	os_tree_spawn_in(struct os_tree *, const struct os_tree_plan *);
 
 /*
  * os_confine() for the program of a tree that is swept: the supervisor, init and the
@@ -608,6 +621,7 @@ enum os_feature {
 	OS_HAS_GATES,		/* the platform has gates at all; costs nothing to ask */
 	OS_HAS_NAMESPACES,	/* namespaces can be made */
 	OS_HAS_EXEC_RULES,	/* execution can be ruled file by file */
+	OS_HAS_OWN_IDS,		/* a pid namespace has process ids of its own number */
 };
 
 /*

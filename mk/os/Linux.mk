@@ -4,7 +4,7 @@ OS_SRCS=	linux_caps.c linux_exec.c linux_fd.c linux_fs.c linux_rights.c linux_fi
 		linux_loader.c linux_mounts.c linux_place.c \
 		linux_ns.c linux_path.c linux_probe.c linux_tree.c linux_trace.c linux_watch.c
 # x07-limit's
-OS_SRCS+=	linux_cgroup.c linux_proc.c linux_pump.c linux_sweep.c
+OS_SRCS+=	linux_cgroup.c linux_ids.c linux_proc.c linux_pump.c linux_sweep.c
 # x07 doctor's
 OS_SRCS+=	linux_examine.c
 # A static glibc warns of functions that want its shared parts; libnl and c-ares

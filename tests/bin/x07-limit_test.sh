@@ -1347,6 +1347,96 @@ weaker_run()
 	away 0 x07-limit -c 1m -u 3 -- sh -c 'sleep 0.2 & sleep 0.2 & wait'
 }
 
+atf_test_case ids
+ids_head()
+{
+	atf_set descr "Root's fork bomb finds no more process ids while nobody looks"
+	atf_set require.user root
+}
+ids_body()
+{
+	case $(uname -r) in
+	[0-5].*|6.[0-9].*|6.1[0-3].*)
+		atf_skip "before Linux 6.14 all pid namespaces have one number of ids" ;;
+	esac
+	[ -w /proc/sys/kernel/pid_max ] || atf_skip "/proc/sys is read-only here"
+	AS=''
+	away 0 x07-limit -v -c 1m -u 20 -- true
+	if grep -q cgroup err; then
+		atf_skip "this user has control groups: $(cat err)"
+	fi
+	cat >forks.py <<-'EOF'
+	import os, signal, time
+	while not os.path.exists("go"):
+	    time.sleep(0.01)
+	made = 0
+	try:
+	    while made < 700:
+	        pid = os.fork()
+	        if pid == 0:
+	            signal.pause()
+	        made += 1
+	except OSError as e:
+	    print("errno", e.errno)
+	signal.signal(signal.SIGTERM, signal.SIG_IGN)
+	os.kill(0, signal.SIGTERM)
+	print("made", made, flush=True)
+	EOF
+	# Stopped by SIGSTOP, of which it hears nothing, it does not look. 700 can be had.
+	for _limit in 20 700; do
+		rm -f go
+		unshare -m sh -c 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"' - \
+		    x07-limit -r report -u $_limit -- "$PYTHON" forks.py >out 2>err &
+		_pid=$!
+		wait_for 60 pgrep -P "$(pgrep -P $_pid || echo 0)"
+		kill -STOP $_pid
+		: >go
+		wait_for 60 grep -q made out
+		kill -CONT $_pid
+		wait $_pid || atf_fail "status $? with $_limit: $(cat err)"
+		if [ $_limit -eq 700 ]; then
+			says out 'made 700'
+		else
+			says out 'errno 11'
+			_made=$(sed -n 's/made //p' out)
+			if [ "$_made" -lt 20 ] || [ "$_made" -ge 520 ]; then
+				atf_fail "$_made processes with a limit of 20"
+			fi
+			says report 'no more than 519 can be at a time (pid_max'
+		fi
+	done
+	# The number is out of the program's reach, in namespaces of its own too.
+	_raise='echo 30000 >/proc/sys/kernel/pid_max'
+	_own='umount /proc/sys/kernel/pid_max; mount -o remount,rw,bind /proc/sys/kernel/pid_max;
+	    mkdir -p own; mount --bind /proc/sys own; mount -t proc proc own'
+	away 0 x07-limit -u 20 -- sh -c "($_raise)
+	    unshare -Urm sh -c '($_own) 2>/dev/null
+	    for f in /proc/sys/kernel/pid_max own/kernel/pid_max own/sys/kernel/pid_max; do
+		(echo 30000 >\$f)
+	    done'
+	    cat /proc/sys/kernel/pid_max"
+	says out 520
+	# Without the limit it is the program's own.
+	away 0 x07-limit -- sh -c "$_raise; cat /proc/sys/kernel/pid_max"
+	says out 30000
+	# Another proc than /proc leads to the same number.
+	mkdir other
+	away 0 unshare -m sh -c 'mount -t proc proc other && exec "$@"' - \
+	    x07-limit -u 20 -- sh -c '(echo 30000 >other/sys/kernel/pid_max)
+	    cat other/sys/kernel/pid_max'
+	says out 520
+	policy limits.procs=20
+	away 0 x07-policy explain policy.json
+	says out 'a pid namespace has few more process ids'
+	away 0 unshare -m sh -c 'mount -o remount,ro,bind /proc && exec "$@"' - \
+	    x07-policy explain policy.json
+	shut out 'process ids'
+	away 125 x07-limit --strict -u 20 -- echo ran
+	shut out ran
+	# Of the machine's own nothing has changed.
+	[ "$(cat /proc/sys/kernel/pid_max)" -gt 520 ] || atf_fail "the machine's pid_max"
+}
+
 atf_test_case terminal
 terminal_head()
 {
@@ -1601,6 +1691,7 @@ atf_init_test_cases()
 	atf_add_test_case report
 	atf_add_test_case report_file
 	atf_add_test_case weaker
+	atf_add_test_case ids
 	atf_add_test_case terminal
 	atf_add_test_case groups_v2
 	atf_add_test_case manual
