@@ -183,27 +183,62 @@ parse_mount(char *line, struct mount *m)
 	return strncmp(m->type, "cgroup", 6) == 0;
 }
 
-/* Calls f for each cgroup mount until it returns other than 0. */
-static int
-each_mount(int (*f)(const struct mount *, void *), void *arg)
+/* All of a file of /proc, for free(3): what is read in small pieces is made again for each. */
+static char *
+read_all(const char *path)
 {
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL;
-	size_t size = 0;
+	size_t room = 16384, len = 0;
+	char *text = malloc(room), *more;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+	ssize_t n = -1;
+
+	while (fd != -1 && text != NULL &&
+	    (n = read(fd, text + len, room - len - 1)) > 0) {
+		len += (size_t)n;
+		if (room - len > 4096)
+			continue;
+		more = realloc(text, room *= 2);
+		if (more == NULL)
+			free(text);
+		text = more;
+	}
+	err = errno;
+	if (fd != -1)
+		close(fd);
+	if (n != 0) {
+		free(text);
+		text = NULL;
+	}
+	if (text != NULL)
+		text[len] = '\0';
+	errno = err;
+	return text;
+}
+
+/* Calls f for each cgroup mount of a mountinfo until it returns other than 0. */
+static int
+each_mount(const char *mountinfo, int (*f)(const struct mount *, void *), void *arg)
+{
+	char *copy = mountinfo == NULL ? NULL : strdup(mountinfo), *rest = copy, *line;
 	struct mount m;
 	int ret = 0, err;
 
-	if (file == NULL)
+	if (copy == NULL)
 		return -1;
-	while (ret == 0 && getline(&line, &size, file) != -1)
+	while (ret == 0 && (line = strsep(&rest, "\n")) != NULL)
 		if (parse_mount(line, &m))
 			ret = f(&m, arg);
 	err = errno;
-	free(line);
-	fclose(file);
+	free(copy);
 	errno = err;
 	return ret;
 }
+
+/* What the kernel says of where this process is. */
+struct here {
+	char	*mounts;	/* /proc/self/mountinfo */
+	char	*groups;	/* /proc/self/cgroup */
+};
 
 struct place {
 	const struct kind	*kind;
@@ -240,18 +275,15 @@ match_mount(const struct mount *m, void *arg)
 
 /* Our own path in the hierarchy, from a line "ID:CONTROLLERS:PATH". */
 static bool
-own_path(struct place *p)
+own_path(struct place *p, const char *groups)
 {
-	FILE *f = fopen("/proc/self/cgroup", "re");
-	char line[PATH_MAX + 256], *list, *path;
+	char *copy = groups == NULL ? NULL : strdup(groups), *rest = copy, *line;
 	bool found = false;
 
-	if (f == NULL)
-		return false;
-	while (!found && fgets(line, sizeof(line), f) != NULL) {
-		line[strcspn(line, "\n")] = '\0';
-		if ((list = strchr(line, ':')) == NULL ||
-		    (path = strchr(++list, ':')) == NULL)
+	while (!found && (line = strsep(&rest, "\n")) != NULL) {
+		char *list = strchr(line, ':'), *path;
+
+		if (list == NULL || (path = strchr(++list, ':')) == NULL)
 			continue;
 		*path++ = '\0';
 		found = p->kind->controller == NULL ? *list == '\0' :
@@ -259,17 +291,17 @@ own_path(struct place *p)
 		if (found)
 			snprintf(p->own, sizeof(p->own), "%s", path);
 	}
-	fclose(f);
+	free(copy);
 	/* A path with ".." lies outside of our cgroup namespace. */
 	return found && strstr(p->own, "/..") == NULL;
 }
 
 static bool
-find_place(const struct kind *k, struct place *p)
+find_place(const struct kind *k, const struct here *here, struct place *p)
 {
-	memset(p, 0, sizeof(*p));
 	p->kind = k;
-	return own_path(p) && each_mount(match_mount, p) == 1;
+	return own_path(p, here->groups) &&
+	    each_mount(here->mounts, match_mount, p) == 1;
 }
 
 /* ---- making ---- */
@@ -335,7 +367,7 @@ make_pair(struct part *p, const char *name)
 	if (p->outer == -1)
 		return -1;
 	/* Before 5.11 a v1 group does not bind the groups below it by itself. */
-	if (p->kind->controller != NULL)
+	if (p->kind->controller != NULL && (p->kind->bits & OS_SUM_MEM) != 0)
 		put(p->outer, "memory.use_hierarchy", "1");
 	if (mkdirat(p->outer, INNER, 0755) == -1)
 		return -1;
@@ -605,11 +637,14 @@ struct os_group *
 os_group_make(unsigned want, int64_t mem_bytes, int64_t tasks)
 {
 	struct os_group *g = calloc(1, sizeof(*g));
+	struct here here;
 	struct timespec now;
 	struct place at;
 
 	if (g == NULL)
 		return NULL;
+	here.mounts = read_all("/proc/self/mountinfo");
+	here.groups = read_all("/proc/self/cgroup");
 	/* The pid tells sweep() who; the time keeps pid namespaces apart. */
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(g->name, sizeof(g->name), PREFIX "%ld-%llx", (long)getpid(),
@@ -617,13 +652,15 @@ os_group_make(unsigned want, int64_t mem_bytes, int64_t tasks)
 	for (size_t i = 0; i < NPARTS; i++) {
 		unsigned todo = want & kinds[i].bits & ~os_group_holds(g);
 
-		if (todo == 0 || !find_place(&kinds[i], &at))
+		if (todo == 0 || !find_place(&kinds[i], &here, &at))
 			continue;
 		if (kinds[i].controller == NULL)
 			make_v2(g, &at, todo, mem_bytes, tasks);
 		else
 			make_in(g, &kinds[i], at.dir, todo, mem_bytes, tasks);
 	}
+	free(here.mounts);
+	free(here.groups);
 	if (g->n > 0)
 		return g;
 	free(g);
@@ -808,7 +845,12 @@ make_readonly(const struct mount *m, void *arg)
 int
 group_protect(void)
 {
-	return each_mount(make_readonly, NULL);
+	char *mounts = read_all("/proc/self/mountinfo");
+	int ret = each_mount(mounts, make_readonly, NULL), err = errno;
+
+	free(mounts);
+	errno = err;
+	return ret;
 }
 
 int
