@@ -23,11 +23,14 @@
 int	ns_unshare(int flags);
 
 /*
- * Like fork(2) into new namespaces, same mapping; the parent stays outside.
- * The child returns (0) only after its ids are mapped. The low byte of flags
- * may name the signal that tells its death, as in clone(2); else SIGCHLD.
+ * Like fork(2) into new namespaces, same mapping; the parent stays outside. The low
+ * byte of flags may name the signal that tells its death, as in clone(2); else SIGCHLD.
+ * Side by side the parent maps the child's ids, and the child may do what does not
+ * need them: it calls ns_mapped(gate) before anything else, and before os_hide().
  */
-pid_t	ns_fork(int flags);
+pid_t	ns_fork(int flags, int *gate);
+/* Returns when the ids are mapped; ends the process when they cannot be. */
+void	ns_mapped(int gate);
 
 /* ---- linux_cgroup.c ---- */
 

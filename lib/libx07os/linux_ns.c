@@ -217,15 +217,13 @@ ns_unshare(int flags)
 }
 
 pid_t
-ns_fork(int flags)
+ns_fork(int flags, int *gate)
 {
 	struct idmaps m;
 	int pair[2], err = 0;
 	pid_t pid;
-	char go;
 
-	if (make_maps(&m) == -1 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
 		return -1;
 	if ((flags & CSIGNAL) == 0)
 		flags |= SIGCHLD;
@@ -233,12 +231,12 @@ ns_fork(int flags)
 	    0, 0, 0);
 	if (pid == 0) {
 		close(pair[0]);
-		if (read(pair[1], &go, 1) != 1)
-			_exit(EXIT_FAILURE);
-		close(pair[1]);
+		*gate = pair[1];
 		return 0;
 	}
-	if (pid == -1 || write_maps(pid, &m) == -1 || write(pair[0], "", 1) != 1)
+	/* A child that is gone already has its own word to say of that. */
+	if (pid == -1 || make_maps(&m) == -1 || write_maps(pid, &m) == -1 ||
+	    (send(pair[0], "", 1, MSG_NOSIGNAL) != 1 && errno != EPIPE))
 		err = errno;
 	close(pair[0]);
 	close(pair[1]);
@@ -247,6 +245,16 @@ ns_fork(int flags)
 			continue;
 	errno = err;
 	return err == 0 ? pid : -1;
+}
+
+void
+ns_mapped(int gate)
+{
+	char go;
+
+	if (read(gate, &go, 1) != 1)
+		_exit(EXIT_FAILURE);
+	close(gate);
 }
 
 static int

@@ -11,12 +11,15 @@
 static int
 try_namespaces(void)
 {
-	pid_t pid = ns_fork(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID);
+	int gate;
+	pid_t pid = ns_fork(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID, &gate);
 
 	if (pid == -1)
 		return -1;
-	if (pid == 0)
+	if (pid == 0) {
+		ns_mapped(gate);
 		_exit(0);
+	}
 	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 		continue;
 	return 0;

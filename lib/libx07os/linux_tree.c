@@ -13,6 +13,7 @@
  * tree, and init's parent, the reaper, that of init: whichever of supervisor, init and
  * reaper is killed, another of them sees it and sweeps up the rest.
  */
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -56,12 +57,13 @@ static const int passed_on[] = {
 #define LATE		0x100
 
 #define EXTRA_MAX	12	/* descriptors of the caller's */
+#define ARGS_MAX	((size_t)6 << 20)	/* bytes of arguments that the kernel takes */
 
 /*
  * Of the program half, where it borrows init's memory. execvp(3) copies the arguments
- * of a script without #! there: the kernel takes up to 6 MB of them.
+ * of a script without #! there.
  */
-#define HALF_STACK	((size_t)8 << 20)
+#define HALF_STACK	(ARGS_MAX + ((size_t)2 << 20))
 
 static void
 passed_set(sigset_t *set)
@@ -102,6 +104,7 @@ struct init {
 	struct os_group	*group;
 	int64_t		 dies_at;		/* ms, 0: never */
 	pid_t		 self;			/* as it is called inside */
+	int		 gate;			/* for ns_mapped(), -1 */
 	const sigset_t	*old;			/* the program's signal mask */
 	const struct os_tree_plan *plan;
 	struct os_tree	*tree;
@@ -262,6 +265,8 @@ prepare(const struct init *in)
 	if ((flags & OS_TREE_PROC) != 0 && mount("proc", "/proc", "proc",
 	    MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == -1 && errno != EPERM)
 		return -1;
+	if (in->gate != -1)
+		ns_mapped(in->gate);
 	if (in->plan->ids > 0 && (flags & OS_TREE_MOUNT) != 0)
 		in->tree->ids = ids_limit(in->plan->ids);
 	return 0;
@@ -269,36 +274,23 @@ prepare(const struct init *in)
 
 /*
  * Its name and arguments are a copy of the supervisor's: told apart in ps(1), and
- * a pkill(1) meant for one should not seem a signal to the group.
+ * a pkill(1) meant for one should not seem a signal to the group. Behind the
+ * arguments the kernel puts the environment, and behind that the program's path.
  */
 static void
 rename_init(void)
 {
 	static const char name[] = "x07-tree";
-	unsigned long start = 0, end = 0;
-	char text[1024], *s;
-	ssize_t n;
-	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	uintptr_t start = (uintptr_t)program_invocation_name, end;
 
 	prctl(PR_SET_NAME, name, 0, 0, 0);
-	n = fd == -1 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd != -1)
-		close(fd);
-	if (n <= 0)
+	end = environ != NULL && environ[0] != NULL ? (uintptr_t)environ[0] :
+	    getauxval(AT_EXECFN);
+	/* Other text when somebody has changed it meanwhile. */
+	if (end <= start || end - start > ARGS_MAX || end - start < sizeof(name))
 		return;
-	text[n] = '\0';
-	/* Fields 48 and 49 are where the arguments begin and end, proc(5). */
-	s = strrchr(text, ')');
-	for (int field = 2; s != NULL && field < 48; field++)
-		s = strchr(s + 1, ' ');
-	if (s == NULL)
-		return;
-	start = strtoul(s, &s, 10);
-	end = strtoul(s, NULL, 10);
-	if (start == 0 || end < start || end - start <= sizeof(name))
-		return;
-	memset((char *)start, 0, end - start);
-	memcpy((char *)start, name, sizeof(name));
+	memset(program_invocation_name, 0, end - start);
+	memcpy(program_invocation_name, name, sizeof(name));
 }
 
 /* Closes all but n descriptors and those of the group. */
@@ -561,14 +553,14 @@ fork_init(unsigned flags, struct init *in)
 		return fork_swept(in);
 	if ((flags & OS_TREE_SAME_USER) != 0)
 		return (pid_t)syscall(SYS_clone, (unsigned long)ns, 0, 0, 0, 0);
-	return ns_fork(ns);
+	return ns_fork(ns, &in->gate);
 }
 
 int
 os_tree_spawn_in(struct os_tree *t, const struct os_tree_plan *plan)
 {
 	struct init in = { .group = plan->group, .shares_group = has_terminal(),
-	    .reaper_fd = -1, .plan = plan, .tree = t };
+	    .reaper_fd = -1, .gate = -1, .plan = plan, .tree = t };
 	unsigned flags = plan->flags;
 	int pair[2], err;
 	sigset_t set, old;
