@@ -152,12 +152,12 @@ choose_tasks(struct plan *p, const char *cap)
 void
 hold_started(struct plan *p, const struct os_tree *t)
 {
-	static char how[128];
+	static char how[192];
 
 	if (p->ids == 0 || t->ids == 0)
 		return;
-	snprintf(how, sizeof(how), "%s, and no more than %lld can be at a time "
-	    "(pid_max of a pid namespace)", p->how[LIM_PROCS], (long long)t->ids);
+	snprintf(how, sizeof(how), "%s, and the kernel has no numbers for more than "
+	    "%lld (pid_max of a pid namespace, which root inside can raise)", p->how[LIM_PROCS], (long long)t->ids);
 	p->how[LIM_PROCS] = how;
 }
 

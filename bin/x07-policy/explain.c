@@ -282,7 +282,7 @@ find_tasks(const struct explain *e, struct finding *f)
 		f->how = geteuid() != 0 ? "x07-limit looks at their number" :
 		    !e->swept && os_probe(OS_HAS_OWN_IDS) == 0 ?
 		    "x07-limit looks at their number, and a pid namespace has few "
-		    "more process ids; RLIMIT_NPROC does not bind root" :
+		    "more process ids, until root inside raises that; RLIMIT_NPROC does not bind root" :
 		    "x07-limit looks at their number; RLIMIT_NPROC does not bind "
 		    "root";
 		return;

@@ -63,7 +63,7 @@ void	group_thaw(const struct os_group *);
 
 /*
  * As init of a pid namespace and of a mount namespace, before anything else is in
- * them: leaves about n process ids, and nobody inside a way to more. Returns how many
+ * them: leaves about n process ids, until uid 0 raises their number. Returns how many
  * there are, 0: as many as outside, because this kernel or this place has no such thing.
  */
 int64_t	ids_limit(int64_t n);

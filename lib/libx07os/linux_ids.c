@@ -1,16 +1,8 @@
 /* The process ids of a pid namespace: pid_namespaces(7), proc_sys_kernel(5). */
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/vfs.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/magic.h>
-#include <linux/mount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,47 +71,10 @@ put(int64_t value)
 	return n == len ? 0 : -1;
 }
 
-/* Makes the file read-only where it is one of proc's, and not that already. */
-static int
-protect(const char *path)
-{
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-	struct statvfs vfs;
-	struct statfs fs;
-	struct stat st;
-
-	if (statfs(path, &fs) == -1 || fs.f_type != PROC_SUPER_MAGIC ||
-	    stat(path, &st) == -1 || !S_ISREG(st.st_mode) ||
-	    statvfs(path, &vfs) == -1 || (vfs.f_flag & ST_RDONLY) != 0)
-		return 0;
-	if (mount(path, path, NULL, MS_BIND, NULL) == -1)
-		return -1;
-	return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, 0, &attr,
-	    sizeof(attr));
-}
-
-/* The same number can be written through every proc, whole or in part. */
-static int
-protect_below(const char *point, void *arg)
-{
-	static const char *const rest[] = {
-		"/sys/kernel/pid_max", "/kernel/pid_max", "/pid_max", "",
-	};
-	char path[PATH_MAX];
-
-	(void)arg;
-	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
-		int n = snprintf(path, sizeof(path), "%s%s", point, rest[i]);
-
-		if (n < 0 || (size_t)n >= sizeof(path) || protect(path) == -1)
-			return -1;
-	}
-	return 0;
-}
-
 /*
  * All tasks alive have numbers below pid_max, each its own; and when the numbers have
- * gone round, n are left above those that are given only once.
+ * gone round, n are left above those that are given only once. Inside, uid 0 can raise
+ * it: a cover over the file would keep inner gates from a /proc of their own.
  */
 int64_t
 ids_limit(int64_t n)
@@ -137,10 +92,5 @@ ids_limit(int64_t n)
 	}
 	if (value >= outside || value >= PID_MAX_LIMIT)
 		return 0;
-	/* A cap that can be lifted is none that we may promise. */
-	if (os_kernel_mounts(protect_below, NULL) == -1) {
-		put(outside);
-		return 0;
-	}
 	return value - 1;
 }

@@ -497,7 +497,7 @@ struct os_tree_plan {
  * init removes the group too. At life_ms (0: never) init ends the tree by
  * itself, whatever happens to the supervisor.
  *
- * With ids the program finds about so many process ids, and no way to more, where pid
+ * With ids the program finds about so many process ids, until uid 0 raises that, where pid
  * namespaces have a number of their own (Linux 6.14): a cap on tasks that is not exact,
  * see struct os_tree.
  *
