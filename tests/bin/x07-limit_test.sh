@@ -1380,6 +1380,9 @@ ids_body()
 	    print("errno", e.errno)
 	signal.signal(signal.SIGTERM, signal.SIG_IGN)
 	os.kill(0, signal.SIGTERM)
+	# None is left to be seen by who looks again.
+	for _ in range(made):
+	    os.wait()
 	print("made", made, flush=True)
 	EOF
 	# Stopped by SIGSTOP, of which it hears nothing, it does not look. 700 can be had.
