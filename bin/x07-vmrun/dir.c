@@ -140,6 +140,64 @@ start_reaper(const struct job *j)
 		refuse("the reaper: too many processes");
 }
 
+#define INSTANCE_BYTES	16
+
+static bool
+is_instance(const char *text, size_t len)
+{
+	return len == sizeof("ri-") - 1 + 2 * INSTANCE_BYTES &&
+	    strncmp(text, "ri-", 3) == 0 &&
+	    strspn(text + 3, "0123456789abcdef") == 2 * INSTANCE_BYTES;
+}
+
+/* What stands in a file of ours; false when that is none. */
+static bool
+read_instance(const char *path, char text[64])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+	ssize_t n = -1;
+
+	if (fd == -1)
+		return false;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
+		n = read(fd, text, 63);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return is_instance(text, strlen(text));
+}
+
+/*
+ * The name of all of this user's runs, which stays: beside the directory of jobs. Where
+ * none can be kept this run has one of its own.
+ */
+static void
+find_instance(struct job *j)
+{
+	unsigned char bytes[INSTANCE_BYTES];
+	struct outfile o;
+	char *path, line[64], found[64];
+	int n;
+
+	if (asprintf(&path, "%s/../runner_instance", j->state) == -1)
+		refuse_errno("memory");
+	if (!read_instance(path, j->instance)) {
+		arc4random_buf(bytes, sizeof(bytes));
+		strlcpy(j->instance, "ri-", sizeof(j->instance));
+		for (size_t i = 0; i < sizeof(bytes); i++)
+			snprintf(j->instance + 3 + 2 * i, 3, "%02x", bytes[i]);
+		n = snprintf(line, sizeof(line), "%s\n", j->instance);
+		if (outfile_open(&o, path, 0600, OUTFILE_WHOLE |
+		    OUTFILE_NOFOLLOW) == 0)
+			(void)outfile_write(&o, line, (size_t)n);
+		/* Somebody else may have been first, or last. */
+		if (read_instance(path, found))
+			strlcpy(j->instance, found, sizeof(j->instance));
+	}
+	free(path);
+}
+
 void
 dir_make(struct job *j)
 {
@@ -148,16 +206,22 @@ dir_make(struct job *j)
 
 	j->state = state_dir();
 	check_owner(j->state);
+	find_instance(j);
 	vm_job_sweep(j->state);
 	backend_sweep(&j->backend);
-	snprintf(j->id, sizeof(j->id), "%" PRId64 "-%ld-%s", clock_ms(CLOCK_REALTIME),
-	    (long)getpid(), j->build ? "build" : "run");
+	/* The number counts the runs of one process, which here are one. */
+	snprintf(j->run_id, sizeof(j->run_id), "%" PRId64 "-%ld-1",
+	    clock_ms(CLOCK_REALTIME), (long)getpid());
+	snprintf(j->id, sizeof(j->id), "%s-%s", j->run_id,
+	    j->build ? "build" : "run");
 	if (asprintf(&j->dir, "%s/%s", j->state, j->id) == -1)
 		refuse_errno("memory");
 	if (mkdir(j->dir, 0700) == -1 ||
 	    (fd = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		refuse_errno("%s", j->dir);
 	write_text(j, fd, "driver", j->backend.name);
+	if (vm_job_remember(fd) == -1)
+		cannot_make(j, "variables");
 	write_job(j, fd);
 	start_reaper(j);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

@@ -124,8 +124,9 @@ add_labels(struct words *w, const struct job *j)
 	char number[24];
 
 	add_label(w, "schema", "1");
-	add_label(w, "run_id", j->id);
-	add_label(w, "job_id", j->id);	/* ends in the phase */
+	add_label(w, "run_id", j->run_id);
+	add_label(w, "job_id", j->id);
+	add_label(w, "runner_instance", j->instance);
 	snprintf(number, sizeof(number), "%" PRId64, j->deadline_ms);
 	add_label(w, "deadline_unix_ms", number);
 	snprintf(number, sizeof(number), "%" PRId64, clock_ms(CLOCK_REALTIME));

@@ -113,7 +113,8 @@ struct job {
 	int64_t		deadline_ms, grace_ms;	/* since 1970; the latter a span */
 	int64_t		not_after_ms;		/* --deadline, 0: none */
 	int64_t		log_bytes;		/* the guest may send, 0: any */
-	char		id[96];
+	char		run_id[64], id[96];		/* the latter with the phase */
+	char		instance[64];			/* ri-HEX */
 	char		*state, *dir;		/* of all jobs, of this one */
 	int		view_fd, env_fd, net_fd;
 	int		lock_fd;		/* job.json */

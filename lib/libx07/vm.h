@@ -77,6 +77,11 @@ void	vm_say_log_full(const struct vm_run *);
 /* ---- jobs ---- */
 
 /*
+ * Keeps in the job's directory which runtime it is that has the job: the variables that
+ * decide it, for whoever ends the job with others. -1 with errno.
+ */
+int	vm_job_remember(int dir);
+/*
  * Ends what is left of the job in DIR: asks its driver to kill it, and removes the
  * directory. -1 when the driver cannot, or something stays.
  */

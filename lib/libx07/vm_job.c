@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "remove.h"
 #include "vm.h"
 #include "x07.h"
@@ -52,6 +53,88 @@ driver_of(const char *dir)
 	return strchr(name, '/') == NULL ? strdup(name) : NULL;
 }
 
+/* ---- its runtime ---- */
+
+#define VARIABLES	"variables"
+#define VARIABLES_MAX	65536
+#define OUR_VARIABLES	"X07_VM_"
+
+/* Beside ours, those of the runtimes; none of them is a secret. */
+static const char *const runtimes[] = {
+	"CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE", "CONTAINERS_STORAGE_CONF",
+	"CONTAINER_CONNECTION", "CONTAINER_HOST", "CONTAINER_SSHKEY",
+	"DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_HOST",
+	"DOCKER_TLS_VERIFY", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR",
+};
+
+extern char **environ;
+
+/* The length of the name in "NAME=VALUE" when it is one that decides; else 0. */
+static size_t
+decides(const char *variable)
+{
+	size_t len = strcspn(variable, "=");
+
+	if (variable[len] == '\0')
+		return 0;
+	if (strncmp(variable, OUR_VARIABLES, strlen(OUR_VARIABLES)) == 0)
+		return len;
+	for (size_t i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++)
+		if (strlen(runtimes[i]) == len &&
+		    strncmp(variable, runtimes[i], len) == 0)
+			return len;
+	return 0;
+}
+
+int
+vm_job_remember(int dir)
+{
+	int fd = openat(dir, VARIABLES, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+	    0600), ret = 0, err;
+
+	if (fd == -1)
+		return -1;
+	for (char **v = environ; ret == 0 && *v != NULL; v++)
+		if (decides(*v) > 0)
+			ret = write_all(fd, *v, strlen(*v) + 1);
+	err = errno;
+	if (close(fd) == -1 && ret == 0)
+		return -1;
+	errno = err;
+	return ret;
+}
+
+/* Makes them those of the job again. */
+static void
+recall(const char *dir)
+{
+	char *path = path_in(dir, VARIABLES), *text = calloc(1, VARIABLES_MAX + 1);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = -1;
+	size_t len;
+
+	if (fd != -1 && text != NULL)
+		n = read(fd, text, VARIABLES_MAX);
+	if (fd != -1)
+		close(fd);
+	free(path);
+	if (n == -1)
+		return;
+	for (char **v = environ; *v != NULL;) {
+		len = decides(*v);
+		path = len > 0 ? strndup(*v, len) : NULL;
+		/* The list becomes another one under us. */
+		if (path != NULL && unsetenv(path) == 0)
+			v = environ;
+		else
+			v++;
+		free(path);
+	}
+	for (char *p = text; p < text + n; p += strlen(p) + 1)
+		if (decides(p) > 0)
+			putenv(p);
+}
+
 /* vm-NAME kill --id ID --dir DIR --grace MS. Returns its status. */
 static int
 run_kill(const char *driver, const char *id, const char *dir, int64_t grace_ms)
@@ -64,6 +147,7 @@ run_kill(const char *driver, const char *id, const char *dir, int64_t grace_ms)
 	snprintf(grace, sizeof(grace), "%lld", (long long)grace_ms);
 	pid = fork();
 	if (pid == 0) {
+		recall(dir);
 		tool = vm_tool(name);
 		execl(tool, name, "kill", "--id", id, "--dir", dir, "--grace",
 		    grace, (char *)NULL);

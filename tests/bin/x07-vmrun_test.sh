@@ -432,6 +432,66 @@ END
 	check_nothing_left
 }
 
+# fake_docker: one that records, in bin; with $faked it is the one that is found.
+fake_docker()
+{
+	mkdir -p bin
+	cp "$X07_TESTS/libexec/vm-ctr_fake.sh" bin/docker
+	chmod 755 bin/docker
+	digest=$(printf %064d 0)
+	printf 'echo %s\n' "'[\"img@sha256:$digest\"] $digest'" >bin/inspect
+	echo 'echo "[\"cpu\",\"memory\",\"pids\"]"' >bin/controllers
+	faked="env FAKE=$PWD/bin PATH=$PWD/bin:$PATH"
+}
+
+atf_test_case labels
+labels_head()
+{
+	atf_set descr "what runs is labelled, and what was left is ended where it runs"
+	atf_set timeout 300
+}
+# faked_run WORD...: with these words in front.
+faked_run()
+{
+	$faked "$@" x07-vmrun -b docker --i-accept-weaker-isolation --image img:1 \
+	    -p policy.json -- true 2>err || fail_with failed err
+}
+labels_body()
+{
+	prepare
+	fake_docker
+	# What the runtimes are told by their environment.
+	echo 'echo "$DOCKER_HOST" >>"$FAKE/hosts"' >bin/hard
+	for i in 1 2; do
+		faked_run env DOCKER_HOST=here
+		grep -x 'io.x07.runner_instance=ri-[0-9a-f]\{32\}' bin/words.run >instance.$i
+		run=$(sed -n 's/^io.x07.run_id=//p' bin/words.run)
+		echo "$run" | grep -qx '[0-9]\{13\}-[0-9]*-1' || atf_fail "run id: $run"
+		grep -qx "io.x07.job_id=$run-run" bin/words.run || fail_with "job id" bin/words.run
+		grep -qx "x07-$run-run" bin/words.run || fail_with name bin/words.run
+	done
+	[ -s instance.1 ] || fail_with "no instance" bin/words.run
+	atf_check cmp instance.1 instance.2
+	atf_check -o inline:"600\n" stat -c %a runner_instance
+	# One that is none is not believed, nor what others can have put there.
+	echo ri-moon >runner_instance
+	faked_run
+	atf_check -o match:'^ri-[0-9a-f]{32}$' cat runner_instance
+	# A job of another environment, whose x07-vmrun and reaper were killed.
+	mkdir jobs/1-1-1-run jobs/1-2-1-run
+	for job in jobs/1-1-1-run jobs/1-2-1-run; do
+		echo '{}' >$job/job.json
+		echo docker >$job/driver
+	done
+	printf 'DOCKER_HOST=there\0PATH=/nonexistent\0' >jobs/1-1-1-run/variables
+	printf 'X07_VM_BACKEND=docker\0' >jobs/1-2-1-run/variables
+	: >bin/hosts
+	faked_run env DOCKER_HOST=here
+	atf_check -o inline:"\nhere\nthere\n" sort -u bin/hosts
+	atf_check -o inline:"1\n" grep -c there bin/hosts
+	check_nothing_left
+}
+
 atf_test_case usage
 usage_head()
 {
@@ -470,16 +530,11 @@ usage_body()
 	atf_check_equal '"stdout"' "$(told struck)"
 	# A guest that was taken over says what it likes; here it stands in the
 	# place of a container runtime.
-	mkdir -p bin
-	cp "$X07_TESTS/libexec/vm-ctr_fake.sh" bin/docker
-	chmod 755 bin/docker
-	digest=$(printf %064d 0)
-	printf 'echo %s\n' "'[\"img@sha256:$digest\"] $digest'" >bin/inspect
-	echo 'echo "[\"cpu\",\"memory\",\"pids\"]"' >bin/controllers
+	fake_docker
 	# shellcheck disable=SC2016 # for the fake
 	echo 'for w; do case $w in *target=/x07/out) w=${w#*source=}
 	    cp report "${w%%,*}/usage" ;; esac; done' >bin/run
-	lying="env FAKE=$PWD/bin PATH=$PWD/bin:$PATH"
+	lying=$faked
 	lie ''
 	atf_check cmp true_report used
 	for change in 's/"exit": 3/"exit": 3e9/' 's/"exit": 3/"exit": -3/' \
@@ -968,6 +1023,7 @@ atf_init_test_cases()
 	atf_add_test_case host_decides
 	atf_add_test_case flood
 	atf_add_test_case bounds
+	atf_add_test_case labels
 	atf_add_test_case usage
 	atf_add_test_case snapshot
 	atf_add_test_case prune
