@@ -220,9 +220,10 @@ try_network()
 curl -sS "http://127.0.0.1:$1/"
 curl -sS "http://localhost:$1/"
 curl -sS "http://127.0.0.1:$1/big" | cmp - www/big && echo whole
-curl -sS http://127.0.0.1:1234/ || echo "port $?"
-curl -sS http://10.1.2.3:80/ || echo "address $?"
-curl -sS http://other.example/ || echo "name $?"
+# Without words of its own: the relay's line may come in the middle of them.
+curl -s http://127.0.0.1:1234/ || echo "port $?"
+curl -s http://10.1.2.3:80/ || echo "address $?"
+curl -s http://other.example/ || echo "name $?"
 END
 	vmrun net.json /bin/sh n.sh "$SERVER_PORT" >out 2>err
 	atf_check -o inline:"served\nserved\nwhole\nport 7\naddress 7\nname 6\n" \
