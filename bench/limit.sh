@@ -5,7 +5,7 @@
 # fastest of each, both also as ratio to the first. The tools are those of PATH.
 set -eu
 runs=${1:-300}
-for tool in x07-limit timeout prlimit s6-softlimit pv python3; do
+for tool in x07-limit timeout prlimit s6-softlimit pv python3 taskset; do
 	command -v "$tool" >/dev/null || {
 		echo "limit.sh: $tool is missing" >&2
 		exit 1
@@ -45,11 +45,16 @@ turns("start-up", runs, [
     ("x07-limit -t -o -e", [limit, "-t", "60s", "-o", "1G", "-e", "1G", "--"] + true),
 ])
 zeros, sink = "head -c 2G /dev/zero", "cat >/dev/null"
-turns("2G through a pipe", runs // 20 + 3, [(name, ["sh", "-c", command]) for name, command in [
+pipes = [
     ("plain", "%s | %s" % (zeros, sink)),
     ("x07-limit -o", "%s -o 100G -- %s | %s" % (limit, zeros, sink)),
     ("x07-limit -b", "%s -b 100G -- %s | %s" % (limit, zeros, sink)),
     ("x07-limit -I", "%s | %s -I 100G -- %s" % (zeros, limit, "cat") + " >/dev/null"),
     ("pv", "%s | pv -q | %s" % (zeros, sink)),
-]])
+]
+# Where the scheduler puts two ends of a pipe decides more than what is between them.
+one = ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
+for title, before in ("2G through a pipe", []), ("the same on one processor", one):
+    turns(title, runs // 20 + 3, [(name, before + ["sh", "-c", command])
+                                  for name, command in pipes])
 EOF
