@@ -8,32 +8,13 @@
 #include <string.h>
 
 #include "netgate.h"
+#include "wire.h"
 
 #define HEAD		12
 #define LABEL_MAX	63
 #define WIRE_NAME_MAX	255
 #define TYPE_OPT	41
 #define CLASS_IN	1
-
-static unsigned
-get16(const unsigned char *p)
-{
-	return (unsigned)(p[0] << 8 | p[1]);
-}
-
-static void
-put16(unsigned char *p, unsigned v)
-{
-	p[0] = (unsigned char)(v >> 8);
-	p[1] = (unsigned char)v;
-}
-
-static void
-put32(unsigned char *p, uint32_t v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v & 0xffff);
-}
 
 /* Appends one byte of a label: lower case, odd ones as \ddd. */
 static size_t

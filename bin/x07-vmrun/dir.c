@@ -19,40 +19,8 @@
 /* Held by us alone: when we are gone the reaper reads its end. */
 static int alive = -1;
 
-static char *
-state_dir(void)
-{
-	const char *given = getenv("X07_VM_STATE_DIR"), *home = getenv("HOME");
-	char *dir;
-	int n;
-
-	if (given != NULL && *given != '\0') {
-		if (*given != '/')
-			refuse("X07_VM_STATE_DIR=%s: must be absolute", given);
-		n = asprintf(&dir, "%s", given);
-	} else if (home != NULL && *home == '/' && access(home, W_OK) == 0) {
-		n = asprintf(&dir, "%s/.x07/vm/jobs", home);
-	} else {
-		n = asprintf(&dir, "/tmp/x07-%u/vm/jobs", (unsigned)getuid());
-	}
-	if (n == -1)
-		refuse_errno("memory");
-	make_dirs(dir);
-	return dir;
-}
-
-static void
-check_owner(const char *dir)
-{
-	struct stat st;
-
-	if (lstat(dir, &st) == -1)
-		refuse_errno("%s", dir);
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
-	    (st.st_mode & 022) != 0)
-		refuse("%s must be a directory of yours that nobody else can "
-		    "write to (X07_VM_STATE_DIR names another)", dir);
-}
+static const struct own_dir state_dir = { "X07_VM_STATE_DIR", NULL, NULL,
+    "/.x07/vm/jobs", "/vm/jobs" };
 
 /* Nothing half-made stays. */
 static _Noreturn void
@@ -204,8 +172,7 @@ dir_make(struct job *j)
 	static const char *const parts[] = { "in", "out", "net" };
 	int fd;
 
-	j->state = state_dir();
-	check_owner(j->state);
+	j->state = own_dir(&state_dir);
 	find_instance(j);
 	vm_job_sweep(j->state);
 	backend_sweep(&j->backend);

@@ -390,58 +390,9 @@ prune(const char *cache, const char *suffix)
 	free(pattern);
 }
 
-void
-make_dirs(char *path)
-{
-	for (char *p = path + 1;; p++) {
-		char saved = *p;
-
-		if (saved != '/' && saved != '\0')
-			continue;
-		*p = '\0';
-		if (mkdir(path, 0700) == -1 && errno != EEXIST)
-			refuse_errno("%s", path);
-		*p = saved;
-		if (saved == '\0')
-			return;
-	}
-}
-
-static char *
-cache_dir(void)
-{
-	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	const char *given = getenv("X07_VM_CACHE_DIR");
-	char *dir;
-	int n;
-
-	if (given != NULL && *given == '/')
-		n = asprintf(&dir, "%s", given);
-	else if (xdg != NULL && *xdg == '/')
-		n = asprintf(&dir, "%s/x07/vm", xdg);
-	else if (home != NULL && *home == '/' && access(home, W_OK) == 0)
-		n = asprintf(&dir, "%s/.cache/x07/vm", home);
-	else
-		n = asprintf(&dir, "/tmp/x07-%u/vm", (unsigned)getuid());
-	if (n == -1)
-		refuse_errno("memory");
-	make_dirs(dir);
-	return dir;
-}
-
 /* A directory that others can write to could hold anybody's kernel. */
-static void
-check_owner(const char *dir)
-{
-	struct stat st;
-
-	if (lstat(dir, &st) == -1)
-		refuse_errno("%s", dir);
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
-	    (st.st_mode & 022) != 0)
-		refuse("%s must be a directory of yours that nobody else can "
-		    "write to", dir);
-}
+static const struct own_dir cache_dir = { "X07_VM_CACHE_DIR", "XDG_CACHE_HOME",
+    "/x07/vm", "/.cache/x07/vm", "/vm" };
 
 static void
 stamp(struct digest *c, const char *path)
@@ -477,10 +428,7 @@ make_key(const struct kernel *k, char hex[DIGEST_HEX])
 const char *
 image_cache(void)
 {
-	char *dir = cache_dir();
-
-	check_owner(dir);
-	return dir;
+	return own_dir(&cache_dir);
 }
 
 char *
@@ -491,8 +439,7 @@ image_get(bool progress)
 	struct image im;
 
 	kernel_find(&k);
-	cache = cache_dir();
-	check_owner(cache);
+	cache = own_dir(&cache_dir);
 	make_key(&k, hex);
 	if (asprintf(&dir, "%s/%.32s", cache, hex) == -1 ||
 	    asprintf(&file, "%s/digest", dir) == -1)
@@ -506,7 +453,7 @@ image_get(bool progress)
 		make_image(&im, &k);
 		write_image(&im, dir);
 	}
-	check_owner(dir);
+	own_dir_check(dir, cache_dir.variable);
 	(void)utimensat(AT_FDCWD, dir, NULL, AT_SYMLINK_NOFOLLOW);
 	free(cache);
 	free(file);

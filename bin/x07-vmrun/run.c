@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,9 +13,9 @@
 #include "child.h"
 #include "clock.h"
 #include "vmrun.h"
+#include "words.h"
 
 #define GRACE_MAX_MS	1000
-#define WORDS_MAX	96
 #define BACKUP_MS	3000	/* a driver that keeps the deadline itself is asked first */
 #define WALL_NONE_MS	(INT64_C(30) * 24 * 3600 * 1000)
 
@@ -80,42 +79,18 @@ job_check(struct job *j)
 
 /* ---- the driver's command line ---- */
 
-struct words {
-	char	*list[WORDS_MAX + 1];
-	size_t	n;
-};
-
-static void	add(struct words *, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-add(struct words *w, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	if (w->n == WORDS_MAX)
-		abort();
-	va_start(ap, fmt);
-	n = vasprintf(&w->list[w->n++], fmt, ap);
-	va_end(ap);
-	if (n == -1)
-		refuse_errno("memory");
-	w->list[w->n] = NULL;
-}
-
 static void
 add_number(struct words *w, const char *option, int64_t value)
 {
-	add(w, "--%s", option);
-	add(w, "%" PRId64, value);
+	words_add(w, "--%s", option);
+	words_add(w, "%" PRId64, value);
 }
 
 static void
 add_label(struct words *w, const char *key, const char *value)
 {
-	add(w, "--label");
-	add(w, "io.x07.%s=%s", key, value);
+	words_add(w, "--label");
+	words_add(w, "io.x07.%s=%s", key, value);
 }
 
 static void
@@ -131,8 +106,8 @@ add_labels(struct words *w, const struct job *j)
 	add_label(w, "deadline_unix_ms", number);
 	snprintf(number, sizeof(number), "%" PRId64, clock_ms(CLOCK_REALTIME));
 	add_label(w, "created_unix_ms", number);
-	add(w, "--label");
-	add(w, "io.x07.backend=vm.%s", j->backend.name);
+	words_add(w, "--label");
+	words_add(w, "io.x07.backend=vm.%s", j->backend.name);
 	if (j->digest != NULL)
 		add_label(w, "image_digest", j->digest);
 }
@@ -195,23 +170,23 @@ command(const struct job *j)
 	char *cwd = getcwd(NULL, 0), **argv;
 	size_t n = 0;
 
-	add(&w, "%s", j->backend.tool);
-	add(&w, "run");
-	add(&w, "--id");
-	add(&w, "%s", j->id);
-	add(&w, "--dir");
-	add(&w, "%s", j->dir);
+	words_add(&w, "%s", j->backend.tool);
+	words_add(&w, "run");
+	words_add(&w, "--id");
+	words_add(&w, "%s", j->id);
+	words_add(&w, "--dir");
+	words_add(&w, "%s", j->dir);
 	if (j->image != NULL) {
-		add(&w, "--image");
-		add(&w, "%s", j->image);
+		words_add(&w, "--image");
+		words_add(&w, "%s", j->image);
 	}
 	if (j->digest != NULL) {
-		add(&w, "--digest");
-		add(&w, "%s", j->digest);
+		words_add(&w, "--digest");
+		words_add(&w, "%s", j->digest);
 	}
 	if (j->cache != NULL) {
-		add(&w, "--cache");
-		add(&w, "%s", j->cache);
+		words_add(&w, "--cache");
+		words_add(&w, "%s", j->cache);
 	}
 	add_limits(&w, j);
 	add_descriptors(&w, j);
@@ -219,23 +194,23 @@ command(const struct job *j)
 	for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
 		if (j->build && strcmp(gates[i], "x07-execgate") == 0)
 			continue;
-		add(&w, "--gate");
-		add(&w, "%s", gates[i]);
+		words_add(&w, "--gate");
+		words_add(&w, "%s", gates[i]);
 	}
-	add(&w, "--phase");
-	add(&w, "%s", j->build ? "build" : "run");
-	add(&w, "--cwd");
-	add(&w, "%s", cwd != NULL && *cwd == '/' ? cwd : "/");
+	words_add(&w, "--phase");
+	words_add(&w, "%s", j->build ? "build" : "run");
+	words_add(&w, "--cwd");
+	words_add(&w, "%s", cwd != NULL && *cwd == '/' ? cwd : "/");
 	if (on_terminal())
-		add(&w, "--tty");
+		words_add(&w, "--tty");
 	if (outfile_wanted(&j->usage))
-		add(&w, "--usage");
+		words_add(&w, "--usage");
 	if (j->chain.weaker_ok)
-		add(&w, "--weaker");
+		words_add(&w, "--weaker");
 	if (j->chain.quiet)
-		add(&w, "-q");
+		words_add(&w, "-q");
 	if (j->chain.verbose)
-		add(&w, "-v");
+		words_add(&w, "-v");
 	while (j->argv[n] != NULL)
 		n++;
 	argv = calloc(w.n + n + 2, sizeof(*argv));

@@ -72,8 +72,19 @@ char	*image_get(bool progress);
 const char	*image_cache(void);
 /* The subcommand: makes one in DIR (or the cache), prints its digest. */
 int	image_main(int argc, char *argv[]);
-/* mkdir -p, mode 0700; path is changed and restored. Refuses. */
-void	make_dirs(char *path);
+
+/* ---- own_dir.c: directories of the user's own ---- */
+
+struct own_dir {
+	const char	*variable;	/* names it, absolute */
+	const char	*xdg;		/* variable of a directory that in_xdg is below; NULL */
+	const char	*in_xdg, *in_home, *in_tmp;	/* "/x07/vm" */
+};
+
+/* Its path in malloced memory; made when it is missing. Refuses one that is not ours. */
+char	*own_dir(const struct own_dir *);
+/* Refuses a directory that is not ours or that others can write to. */
+void	own_dir_check(const char *dir, const char *variable);
 
 /* ---- backend.c: which driver ---- */
 

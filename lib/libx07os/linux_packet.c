@@ -28,6 +28,7 @@
 #include "address.h"
 #include "linux.h"
 #include "os.h"
+#include "wire.h"
 
 /* From <netinet/in.h>, whose structures clash with the kernel's headers. */
 #ifndef IPV6_RECVPKTINFO
@@ -249,32 +250,6 @@ os_net_listen(int fd, const struct sockaddr *sa, bool hold)
 }
 
 /* ---- reading packets ---- */
-
-static uint16_t
-get16(const unsigned char *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static void
-put16(unsigned char *p, unsigned v)
-{
-	p[0] = (unsigned char)(v >> 8);
-	p[1] = (unsigned char)v;
-}
-
-static void
-put32(unsigned char *p, uint32_t v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v & 0xffff);
-}
-
-static uint32_t
-get32(const unsigned char *p)
-{
-	return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
 
 /* The flow as the sender of a packet from src to dst means it, or turned round. */
 static void

@@ -14,20 +14,19 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "io.h"
 #include "vm-qemu.h"
+#include "words.h"
 
 /* Beside what the program may have: kernel, initramfs, gates and their tables. */
 #define GUEST_BYTES	(INT64_C(192) << 20)
 #define MEMORY_MIN	(INT64_C(256) << 20)
 #define ROUND_BYTES	(INT64_C(2) << 20)
 #define CPUS_MAX	8
-#define WORDS_MAX	96
 
 /* ---- tails ---- */
 
@@ -69,36 +68,18 @@ tail_line(const struct tail *t, const char *word)
 	return line;
 }
 
-/* ---- words of a command line ---- */
+/* ---- a command line ---- */
 
-struct words {
-	char	*list[WORDS_MAX + 1];
-	size_t	n;
-	int	keep[WORDS_MAX];	/* descriptors that are handed on */
-	size_t	nkeep;
+struct line {
+	struct words	words;
+	int		keep[WORDS_MAX];	/* descriptors that are handed on */
+	size_t		nkeep;
 };
 
-static void	add(struct words *, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-add(struct words *w, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	if (w->n == WORDS_MAX)
-		abort();
-	va_start(ap, fmt);
-	n = vasprintf(&w->list[w->n++], fmt, ap);
-	va_end(ap);
-	if (n == -1)
-		refuse_errno("memory");
-	w->list[w->n] = NULL;
-}
+#define add(line, ...)	words_add(&(line)->words, __VA_ARGS__)
 
 static int
-hand(struct words *w, int fd)
+hand(struct line *w, int fd)
 {
 	if (w->nkeep == WORDS_MAX)
 		abort();
@@ -220,7 +201,7 @@ serve_small(const struct vm_run *r)
 static void
 start_virtiofsd(const struct vm_run *r, const struct ends *e, const char *root)
 {
-	struct words w = { .n = 0 };
+	struct line w = { .nkeep = 0 };
 	char *path = find_virtiofsd();
 	pid_t pid;
 
@@ -249,21 +230,21 @@ start_virtiofsd(const struct vm_run *r, const struct ends *e, const char *root)
 	/* It calls the machine's end an error. */
 	if (dup2(e->errors, STDERR_FILENO) == -1)
 		refuse_errno("descriptors");
-	execv(path, w.list);
+	execv(path, w.words.list);
 	refuse_errno("%s", path);
 }
 
 /* ---- QEMU ---- */
 
 static void
-add_channel(struct words *w, const char *id, int fd)
+add_channel(struct line *w, const char *id, int fd)
 {
 	add(w, "-chardev");
 	add(w, "socket,id=%s,fd=%d", id, hand(w, fd));
 }
 
 static void
-add_ports(struct words *w, const struct ends *e)
+add_ports(struct line *w, const struct ends *e)
 {
 	char id[16];
 
@@ -283,7 +264,7 @@ add_ports(struct words *w, const struct ends *e)
 }
 
 static void
-add_files(struct words *w, const struct ends *e, const char *root)
+add_files(struct line *w, const struct ends *e, const char *root)
 {
 	if (e->files[1] != -1) {
 		add_channel(w, "files", e->files[1]);
@@ -318,7 +299,7 @@ cpus_of(const struct vm_run *r)
 }
 
 static void
-add_machine(struct words *w, const struct machine *m, const struct vm_run *r,
+add_machine(struct line *w, const struct machine *m, const struct vm_run *r,
     const struct image *im, const struct arch *a, bool kvm)
 {
 	int64_t memory = memory_of(r);
@@ -358,7 +339,7 @@ add_machine(struct words *w, const struct machine *m, const struct vm_run *r,
 
 /* What a machine needs that is saved, or was. */
 static void
-add_qmp(struct words *w, const struct machine *m, const struct ends *e)
+add_qmp(struct line *w, const struct machine *m, const struct ends *e)
 {
 	add_channel(w, "qmp", e->qmp);
 	add(w, "-mon");
@@ -379,7 +360,7 @@ become_qemu(const struct machine *m, const struct vm_run *r,
 	static const char *const reads[] = { "/usr", "/lib", "/lib64", "/bin",
 	    "/etc", "/proc", "/sys/devices/system", NULL };
 	static const char *const writes[] = { "/dev/null", "/dev/kvm", NULL };
-	struct words w = { .n = 0 };
+	struct line w = { .nkeep = 0 };
 
 	add(&w, "%s", path);
 	add_machine(&w, m, r, im, a, kvm);
@@ -398,7 +379,7 @@ become_qemu(const struct machine *m, const struct vm_run *r,
 	if ((nine && serve_small(r) == -1) || os_vm_confine(reads, writes,
 	    nine ? root : NULL, nine ? serve_less(r) : 0) == -1)
 		refuse_errno("cannot confine QEMU");
-	execv(path, w.list);
+	execv(path, w.words.list);
 	refuse_errno("%s", path);
 }
 
