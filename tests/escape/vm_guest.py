@@ -16,6 +16,8 @@ def entry(name, mode, data):
 image, script = sys.argv[1:3]
 with open(image + "/initramfs", "ab") as f:
     f.write(entry("busybox", 0o100755, open("/bin/busybox", "rb").read()))
+    # Of another type, so that the file with many names is not written into.
+    f.write(entry("init", 0o040755, b""))
     f.write(entry("init", 0o100755, open(script, "rb").read()))
     for name in sys.argv[3:]:
         f.write(entry(name, 0o100755, open(name, "rb").read()))
