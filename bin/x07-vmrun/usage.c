@@ -14,7 +14,7 @@
 #include "vmrun.h"
 
 #define TEXT_MAX	16384	/* of the report, FRAME_MAX_TO_HOST of proto.h */
-#define WORD_MAX	128	/* of a string in it */
+#define WORD_MAX	256	/* of a string in it */
 #define DIGITS_MAX	18
 #define LIMITS_MAX	16
 
