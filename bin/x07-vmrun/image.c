@@ -27,8 +27,6 @@
 
 /* What the driver needs of a kernel; those it depends on come before them. */
 static const char *const wanted[] = { "virtio_pci", "virtio_console" };
-static const char *const wanted_virtiofs[] = { "virtiofs" };
-static const char *const wanted_9p[] = { "9pnet_virtio", "9p" };
 
 /* All of it is one file, under these names. */
 static const char guestbin[] = "guestbin";
@@ -130,14 +128,12 @@ pack_module(struct packed *p, const struct kernel *k, const char *name)
 static void
 pack_modules(struct packed *p, const struct kernel *k)
 {
-	bool virtiofs = strcmp(k->share, "virtiofs") == 0;
-	const char *const *more = virtiofs ? wanted_virtiofs : wanted_9p;
-	size_t n = virtiofs ? 1 : 2;
+	const char *const *more = k->share->modules;
 
 	p->n = 0;
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		pack_module(p, k, wanted[i]);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < SHARE_MODULES && more[i] != NULL; i++)
 		pack_module(p, k, more[i]);
 }
 
@@ -223,7 +219,8 @@ make_image(struct image *im, const struct kernel *k)
 	im->cmdline.data = strdup(cmdline);
 	im->cmdline.len = strlen(cmdline);
 	n = asprintf(&im->manifest.data, "x07-vm-image 1\nmachine %s\nrelease %s\n"
-	    "share %s\nsuite %s\n", u.machine, k->release, k->share, X07_VERSION);
+	    "share %s\nsuite %s\n", u.machine, k->release, k->share->name,
+	    X07_VERSION);
 	if (n == -1 || im->cmdline.data == NULL)
 		refuse_errno("memory");
 	im->manifest.len = (size_t)n;
@@ -458,6 +455,24 @@ image_get(bool progress)
 	free(cache);
 	free(file);
 	return dir;
+}
+
+bool
+image_has_disk(const char *dir)
+{
+	struct file f = { NULL, 0 };
+	char *path;
+	bool has;
+
+	if (asprintf(&path, "%s/manifest", dir) == -1)
+		refuse_errno("memory");
+	/* Without one it is no image, as the driver will say. */
+	if (access(path, R_OK) == 0)
+		file_load(&f, path);
+	has = f.data != NULL && strstr(f.data, "\nshare blk\n") != NULL;
+	free(f.data);
+	free(path);
+	return has;
 }
 
 /* ---- the subcommand ---- */

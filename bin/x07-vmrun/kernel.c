@@ -20,6 +20,15 @@ static const char *const places[] = {
 	"/usr/lib/x07/kernel/boot/vmlinuz*",
 };
 
+/* How the guest can get its files, the best way first. */
+static const struct share shares[] = {
+	{ "virtiofs", { "virtiofs" } },
+	{ "9p", { "9pnet_virtio", "9p" } },
+	{ "blk", { "virtio_blk", "squashfs" } },
+};
+
+#define SHARES		"virtiofs, or 9p, or virtio_blk and squashfs"
+
 void
 file_load(struct file *f, const char *path)
 {
@@ -107,6 +116,15 @@ has_module(const struct kernel *k, const char *name)
 	return has;
 }
 
+static bool
+has_share(const struct kernel *k, const struct share *s)
+{
+	for (size_t i = 0; i < SHARE_MODULES && s->modules[i] != NULL; i++)
+		if (!has_module(k, s->modules[i]))
+			return false;
+	return true;
+}
+
 /* A list of modules' paths; NULL when there is none. */
 static char *
 load_list(const char *dir, const char *name)
@@ -137,9 +155,12 @@ try_kernel(struct kernel *k, const char *path)
 		return false;
 	if (!has_module(k, "virtio_console"))
 		return false;
-	k->share = has_module(k, "virtiofs") ? "virtiofs" :
-	    has_module(k, "9pnet_virtio") && has_module(k, "9p") ? "9p" : NULL;
-	return k->share != NULL;
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
+		if (has_share(k, &shares[i])) {
+			k->share = &shares[i];
+			return true;
+		}
+	return false;
 }
 
 static int
@@ -159,8 +180,8 @@ kernel_find(struct kernel *k)
 			refuse_errno("X07_VM_KERNEL=%s", given);
 		if (!try_kernel(k, given))
 			refuse("X07_VM_KERNEL=%s: needs its modules (lib/modules/"
-			    "RELEASE beside it) with virtio_console and virtiofs "
-			    "or 9p", given);
+			    "RELEASE beside it) with virtio_console and "
+			    SHARES, given);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -173,7 +194,7 @@ kernel_find(struct kernel *k)
 		globfree(&g);
 	}
 	refuse("no kernel for the guest: none in /boot that can be read, with "
-	    "virtio_console and virtiofs or 9p; install one (Debian: apt-get "
+	    "virtio_console and " SHARES "; install one (Debian: apt-get "
 	    "install linux-image-cloud-amd64), or name one: X07_VM_KERNEL=FILE");
 }
 

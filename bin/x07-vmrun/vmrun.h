@@ -32,10 +32,18 @@ void	file_load(struct file *, const char *path);
  */
 int	output_of(struct file *, void (*become)(const void *), const void *arg);
 
+#define SHARE_MODULES	2
+
+/* A way for the guest to get its files. */
+struct share {
+	const char	*name;		/* as a manifest and the driver call it */
+	const char	*modules[SHARE_MODULES];	/* NULL: no more */
+};
+
 struct kernel {
 	char		*path, *release, *modules;
 	char		*order, *builtin;	/* lists of its modules' paths */
-	const char	*share;			/* "virtiofs" or "9p" */
+	const struct share *share;
 };
 
 /* X07_VM_KERNEL, or the newest one here that can be a guest. Refuses. */
@@ -68,6 +76,8 @@ void	cpio_end(struct cpio *);
  * made when it is not in the cache. Refuses.
  */
 char	*image_get(bool progress);
+/* True when its guest gets its files as an image of a disk, which holds all of them. */
+bool	image_has_disk(const char *dir);
 /* The directory of this user where they are kept, in malloced memory. Refuses. */
 const char	*image_cache(void);
 /* The subcommand: makes one in DIR (or the cache), prints its digest. */

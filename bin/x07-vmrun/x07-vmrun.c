@@ -84,6 +84,27 @@ is_yes(const char *name)
 	return false;
 }
 
+/* For x07-fsgate, which puts the list of files together. */
+static void
+show(struct job *j, const char *flag, const char *arg)
+{
+	j->shown = reallocarray(j->shown, j->nshown + 2, sizeof(*j->shown));
+	if (j->shown == NULL || (j->shown[j->nshown] = strdup(flag)) == NULL ||
+	    (j->shown[j->nshown + 1] = strdup(arg)) == NULL)
+		refuse_errno("memory");
+	j->nshown += 2;
+}
+
+/* A disk is made for each run, and a whole system takes too long for that. */
+static void
+show_little(struct job *j)
+{
+	for (size_t i = 0; i < j->nshown; i += 2)
+		if (strcmp(j->shown[i], "--closure") == 0)
+			return;
+	show(j, "--closure", "minimal");
+}
+
 /* The guest's image, and what it must be: options, then variables. */
 static void
 choose_image(struct job *j)
@@ -105,6 +126,8 @@ choose_image(struct job *j)
 		refuse_errno("--image");
 	if (j->image == NULL && j->backend.takes_directory)
 		j->image = image_get(!j->chain.quiet);
+	if (j->backend.takes_directory && image_has_disk(j->image))
+		show_little(j);
 	j->snapshot = is_yes("X07_VM_SNAPSHOT") || j->snapshot;
 	if (j->backend.takes_directory && j->snapshot)
 		j->cache = image_cache();
@@ -134,17 +157,6 @@ milliseconds(const char *arg)
 	if (why != NULL)
 		refuse("--deadline %s: must be milliseconds since 1970", arg);
 	return n;
-}
-
-/* For x07-fsgate, which puts the list of files together. */
-static void
-show(struct job *j, const char *flag, const char *arg)
-{
-	j->shown = reallocarray(j->shown, j->nshown + 2, sizeof(*j->shown));
-	if (j->shown == NULL || (j->shown[j->nshown] = strdup(flag)) == NULL ||
-	    (j->shown[j->nshown + 1] = strdup(arg)) == NULL)
-		refuse_errno("memory");
-	j->nshown += 2;
 }
 
 static void

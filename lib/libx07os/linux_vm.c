@@ -293,8 +293,8 @@ int
 os_vm_confine(const char *const *reads, const char *const *writes,
     const char *serves, unsigned deny)
 {
-	uint64_t all = FS_ALL | (landlock_abi() >= 2 ? FS(REFER) : 0) |
-	    (landlock_abi() >= 3 ? FS(TRUNCATE) : 0);
+	uint64_t truncate = landlock_abi() >= 3 ? FS(TRUNCATE) : 0;
+	uint64_t all = FS_ALL | (landlock_abi() >= 2 ? FS(REFER) : 0) | truncate;
 	int ruleset, ret = -1, err;
 
 	if (landlock_abi() == 0) {
@@ -308,7 +308,8 @@ os_vm_confine(const char *const *reads, const char *const *writes,
 		if (allow(ruleset, *reads, FS_READ) == -1)
 			goto out;
 	for (; *writes != NULL; writes++)
-		if (allow(ruleset, *writes, FS(READ_FILE) | FS(WRITE_FILE)) == -1)
+		if (allow(ruleset, *writes, FS(READ_FILE) | FS(WRITE_FILE) |
+		    truncate) == -1)
 			goto out;
 	if (serves != NULL && allow(ruleset, serves, all) == -1)
 		goto out;

@@ -373,7 +373,7 @@ int	os_vm_serve(unsigned deny);
 
 /*
  * Confines a process that becomes a machine emulator: of all files it may read
- * those at and below reads, and open for writing the files of writes (lists that end
+ * those at and below reads, and write to and cut the files of writes (lists that end
  * in NULL; what is not there is skipped). No capability, no namespace, no ptrace.
  * It must not stop: descriptors it has, KVM, threads, memory files.
  *

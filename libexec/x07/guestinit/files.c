@@ -113,20 +113,37 @@ look_for_devices(void)
 	close(fd);
 }
 
+static const struct share {
+	const char	*name, *type, *source;
+	unsigned long	flags;
+	const char	*options;
+} shares[] = {
+	{ "virtiofs", "virtiofs", TAG, 0, NULL },
+	{ "9p", "9p", TAG, 0,
+	    "trans=virtio,version=9p2000.L,msize=512000,cache=none" },
+	{ "blk", "squashfs", "/dev/vda", MS_RDONLY, NULL },
+};
+
+static const struct share *
+find_share(const char *name)
+{
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
+		if (strcmp(name, shares[i].name) == 0)
+			return &shares[i];
+	fail("request: unknown share '%s'", name);
+}
+
 static void
-mount_share(const char *type)
+mount_share(const char *name)
 {
 	static const struct timespec step = { 0, SHARE_STEP_MS * 1000000 };
-	const char *options = NULL;
+	const struct share *s = find_share(name);
 
-	if (strcmp(type, "9p") == 0)
-		options = "trans=virtio,version=9p2000.L,msize=512000,cache=none";
-	else if (strcmp(type, "virtiofs") != 0)
-		fail("request: unknown share '%s'", type);
 	if (mkdir(SHARE, 0755) == -1 && errno != EEXIST)
 		fail_errno(SHARE);
 	for (int i = 0; i < SHARE_STEPS; i++) {
-		if (mount(TAG, SHARE, type, MS_NOSUID | MS_NODEV, options) == 0)
+		if (mount(s->source, SHARE, s->type, MS_NOSUID | MS_NODEV | s->flags,
+		    s->options) == 0)
 			return;
 		if (errno != EINVAL && errno != ENOENT)
 			break;
@@ -135,7 +152,7 @@ mount_share(const char *type)
 		else
 			nanosleep(&step, NULL);
 	}
-	fail_errno("the host's tree of files (%s)", type);
+	fail_errno("the host's tree of files (%s)", name);
 }
 
 /* What is made here and never taken from the host. */

@@ -110,13 +110,25 @@ manifest_value(const char *text, const char *key)
 	}
 }
 
+static bool
+is_share(const char *name)
+{
+	static const char *const shares[] = { "virtiofs", "9p", "blk" };
+
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
+		if (strcmp(name, shares[i]) == 0)
+			return true;
+	return false;
+}
+
 static void
 check_manifest(struct image *im, const char *dir)
 {
 	struct file manifest = load(im->fd[IMAGE_MANIFEST], names[IMAGE_MANIFEST]);
 
 	if (strncmp(manifest.data, "x07-vm-image 1\n", 15) != 0 ||
-	    (im->share = manifest_value(manifest.data, "share")) == NULL)
+	    (im->share = manifest_value(manifest.data, "share")) == NULL ||
+	    !is_share(im->share))
 		refuse("guest image: %s/manifest is none of this version; make a "
 		    "new image: x07-vmrun image", dir);
 	free(manifest.data);

@@ -1,5 +1,6 @@
 /*
- * The machine: QEMU, and the server of files when the guest's kernel has virtiofs.
+ * The machine: QEMU, and the server of files when the guest's kernel has virtiofs, or
+ * the maker of the image of a disk when it has nothing better.
  *
  * Both live in a process tree that dies with this process, in an empty network, with
  * no more of the file system than they need; what they are to talk to they
@@ -94,6 +95,7 @@ struct ends {
 	int	console, errors, qmp;
 	int	server;		/* held by the server of files alone */
 	int	files[2];	/* virtiofsd's listener, QEMU's connection; -1 */
+	int	disk;		/* the files as an image; -1 */
 };
 
 static void
@@ -126,7 +128,7 @@ make_ends(struct machine *m, struct ends *e, const struct vm_run *r)
 	m->qmp = e->qmp = -1;
 	if (m->snapshot.path != NULL)
 		make_pair(&m->qmp, &e->qmp);
-	e->files[0] = e->files[1] = -1;
+	e->files[0] = e->files[1] = e->disk = -1;
 }
 
 /*
@@ -273,6 +275,13 @@ add_files(struct line *w, const struct ends *e, const char *root)
 			return;
 		add(w, "-device");
 		add(w, "vhost-user-fs-pci,chardev=files,tag=root");
+	} else if (e->disk != -1) {
+		add(w, "-add-fd");
+		add(w, "fd=%d,set=0", hand(w, e->disk));
+		add(w, "-drive");
+		add(w, "file=/dev/fdset/0,format=raw,if=none,id=files,readonly=on");
+		add(w, "-device");
+		add(w, "virtio-blk-pci,drive=files");
 	} else {
 		add(w, "-fsdev");
 		add(w, "local,id=files,path=%s,security_model=none,"
@@ -356,7 +365,7 @@ become_qemu(const struct machine *m, const struct vm_run *r,
     const struct image *im, const struct ends *e, const struct arch *a,
     const char *path, const char *root)
 {
-	bool kvm = probe_kvm(), nine = e->files[1] == -1;
+	bool kvm = probe_kvm(), nine = strcmp(im->share, "9p") == 0;
 	static const char *const reads[] = { "/usr", "/lib", "/lib64", "/bin",
 	    "/etc", "/proc", "/sys/devices/system", NULL };
 	static const char *const writes[] = { "/dev/null", "/dev/kvm", NULL };
@@ -405,6 +414,8 @@ inside(const struct machine *m, const struct vm_run *r, const struct image *im,
 	if (strcmp(im->share, "virtiofs") == 0) {
 		make_file_socket(e, r->dir);
 		start_virtiofsd(r, e, root);
+	} else if (strcmp(im->share, "blk") == 0) {
+		e->disk = disk_make(r, root);
 	}
 	become_qemu(m, r, im, e, a, path, root);
 }

@@ -79,6 +79,15 @@ find_virtiofsd(void)
 	return find_or("X07_VM_VIRTIOFSD_BIN", "virtiofsd", dirs);
 }
 
+char *
+find_mksquashfs(void)
+{
+	static const char *const dirs[] = { "/usr/bin", "/usr/sbin",
+	    "/usr/local/bin", NULL };
+
+	return find_or("X07_VM_MKSQUASHFS_BIN", "mksquashfs", dirs);
+}
+
 static bool
 find_kvm(void)
 {

@@ -81,7 +81,7 @@ struct frame_size {
  *	read, write	one per root, as x07-fsgate's -r and -w take it
  *	cwd	current directory
  *	uid, gid, group
- *	share	file system type of the tree of files: virtiofs or 9p
+ *	share	how the tree of files comes: virtiofs, 9p or blk
  *	clock	seconds since 1970, what the guest's clock is set to
  *	seed	32 bytes in hexadecimal for the random number generator
  *	phase	"build": of the gates only x07-limit gets the policy

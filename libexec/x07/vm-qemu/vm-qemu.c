@@ -3,6 +3,7 @@
  * or by emulation. See x07-vm-qemu(8).
  */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "vm-qemu.h"
@@ -16,6 +17,8 @@ run(const struct vm_run *r)
 	if (r->image == NULL)
 		refuse("--image is needed: a directory made by x07-vmrun image");
 	image_open(&im, r->image, r->digest);
+	if (strcmp(im.share, "blk") == 0)
+		disk_check(r);
 	machine_start(&m, r, &im);
 	/* What is readable here is the guest's and the policy's: not another's. */
 	if (os_hide() == -1)

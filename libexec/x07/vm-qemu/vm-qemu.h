@@ -24,7 +24,7 @@ enum { IMAGE_MANIFEST, IMAGE_KERNEL, IMAGE_INITRAMFS, IMAGE_CMDLINE, IMAGE_FILES
 struct image {
 	int		fd[IMAGE_FILES];
 	const char	*digest;	/* NULL: any */
-	char		*share;		/* "virtiofs" or "9p" */
+	char		*share;		/* "virtiofs", "9p" or "blk" */
 	char		id[80];		/* digest, or what tells it from others */
 	/* What image_take() sets. */
 	int		kernel, initramfs;	/* sealed copies */
@@ -47,6 +47,16 @@ void	image_take(struct image *);
  */
 void	view_mount(int fd, const char *dir);
 
+/* ---- disk.c: the tree as an image of a disk, for share blk ---- */
+
+/* Refuses what such a guest cannot do, and when the image cannot be made. */
+void	disk_check(const struct vm_run *);
+/*
+ * Makes the image of the tree at root: a file without a name in the job's directory.
+ * Returns a descriptor that can only be read. Inside the machine's tree of processes. Refuses.
+ */
+int	disk_make(const struct vm_run *, const char *root);
+
 /* ---- probe.c ---- */
 
 /* What depends on the processor. */
@@ -59,9 +69,10 @@ struct arch {
 
 /* This machine's; NULL when there is none that we know. */
 const struct arch	*arch_find(void);
-/* The path of the emulator or of virtiofsd, in malloced memory, or NULL. */
+/* The path of the emulator or of a helper, in malloced memory, or NULL. */
 char	*find_emulator(const struct arch *);
 char	*find_virtiofsd(void);
+char	*find_mksquashfs(void);
 /* True when the processor itself can run the guest. X07_VM_ACCEL=kvm|tcg decides. */
 bool	probe_kvm(void);
 /* The verb. */
