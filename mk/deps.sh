@@ -63,6 +63,7 @@ check   cmd:s6-softlimit             s6                   s6                 s6 
 check   cmd:skopeo                   skopeo               skopeo             skopeo          reads the OCI images of x07-bundle in tests
 check   cmd:ksh                      ksh                  loksh              ksh             x07 must run under it too
 check   cmd:qemu-system-x86_64       qemu-system-x86      qemu-system-x86_64 -               the machine of x07-vmrun, real in its tests
+check   cmd:mksquashfs           squashfs-tools       squashfs-tools     squashfs-tools  the files of a guest whose kernel has no virtiofs and no 9p
 check   vm:kernel                    @kernel              -                  -               the kernel of its guest, unpacked beside the system
 check   cmd:systemctl                systemd              -                    -               first process of a machine of the tests; systemd-run
 check   cmd:dbus-daemon              dbus                 dbus                 dbus            the bus of that machine

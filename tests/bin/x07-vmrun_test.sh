@@ -54,6 +54,15 @@ check_nothing_left()
 	wait_for 60 nothing_left
 }
 
+# of_job NAME: the process of that name that a run here started.
+of_job()
+{
+	for pid in $(pgrep -x "$1"); do
+		! tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null |
+		    grep -qx "X07_VM_STATE_DIR=$PWD/jobs" || echo "$pid"
+	done | head -n 1
+}
+
 atf_test_case program
 program_head()
 {
@@ -129,6 +138,89 @@ END
 	rm -rf ro
 }
 files_body() { both try_files; }
+
+atf_test_case blk
+blk_head()
+{
+	atf_set descr "without virtiofs and 9p the files come as a read-only disk, and no more of them"
+	atf_set timeout 900
+}
+# poor_kernel: the kernel of these tests and its modules, but not those for shares.
+poor_kernel()
+{
+	for kernel in /boot/vmlinuz-* /usr/local/lib/x07/kernel/boot/vmlinuz-*; do
+		[ ! -r "$kernel" ] || break
+	done
+	release=${kernel##*/vmlinuz-}
+	modules=$(realpath "${kernel%/*}/../lib/modules/$release" 2>/dev/null)
+	[ -r "$modules/modules.order" ] || atf_skip "no kernel with modules here"
+	for name in virtio_blk squashfs; do
+		grep -q "/$name\.ko" "$modules/modules.order" "$modules/modules.builtin" ||
+		    atf_skip "$kernel has no $name"
+	done
+	! grep -q '/\(virtiofs\|9p\)\.ko' "$modules/modules.builtin" ||
+	    atf_skip "$kernel has a share built in"
+	rm -rf poor
+	$AS mkdir -p poor/boot poor/lib/modules
+	$AS cp -s "$kernel" poor/boot
+	$AS cp -rs "$modules" poor/lib/modules
+	rm -rf "poor/lib/modules/$release/kernel/fs/fuse" \
+	    "poor/lib/modules/$release/kernel/fs/9p"
+}
+# The machine's disk in $disk, once the program has said its first line.
+disk_of_run()
+{
+	grep -qx 'seen in the root' out && disk=$($AS find \
+	    "/proc/$(of_job 'qemu-system-.*')/fd" -lname "*/jobs/*/disk (deleted)" | head -n 1) &&
+	    [ -n "$disk" ]
+}
+try_blk()
+{
+	prepare
+	poor_kernel
+	rm -rf ro unlisted in
+	$AS mkdir ro
+	echo "seen in the root" >ro/f
+	echo "hidden in the root" >ro/.dot
+	echo "beside the root" >unlisted
+	cat >ro/b.sh <<'END'
+cat ro/f
+cat unlisted || echo denied
+echo bad >ro/f || echo read-only
+cat ro/.dot || echo covered
+echo own >/tmp/own && cat /tmp/own
+cat
+END
+	policy blk.json "fs.read_roots=[\"$PWD/ro\"]" fs.write_roots=[] \
+	    fs.deny_hidden=true
+	export X07_VM_KERNEL="$PWD/poor/boot/${kernel##*/}"
+	mkfifo in
+	vmrun blk.json /bin/sh ro/b.sh <in >out 2>err &
+	run_pid=$!
+	exec 8>in
+	wait_for "$BOOT" disk_of_run
+	# Nor is it in what a guest that was taken over can read.
+	$AS grep -qa "seen in the root" "$disk" || atf_fail "not in the disk"
+	for text in "hidden in the root" "beside the root"; do
+		! $AS grep -qa "$text" "$disk" || atf_fail "in the disk: $text"
+	done
+	echo "in put" >&8
+	exec 8>&-
+	wait "$run_pid" || fail_with failed out err
+	atf_check -o inline:"seen in the root\ndenied\nread-only\ncovered\nown\nin put\n" \
+	    cat out
+	atf_check -o inline:"share blk\n" sh -c 'grep -h ^share cache/*/manifest'
+	for words in "-p policy.json" "--build -p blk.json"; do
+		$AS x07-vmrun $words -- /bin/cat ro/f >out 2>err
+		status=$?
+		[ "$status" -eq 125 ] || fail_with "$words: exit $status" err
+		[ "$(wc -l <err)" -eq 1 ] || fail_with "$words" err
+		atf_check -o match:'read-only disk; .*X07_VM_KERNEL' cat err
+	done
+	check_nothing_left
+	unset X07_VM_KERNEL
+}
+blk_body() { both try_blk; }
 
 atf_test_case gates
 gates_head()
@@ -793,14 +885,6 @@ cut_head()
 	atf_set descr "driver or emulator killed: the run fails, nothing is left"
 	atf_set timeout 1200
 }
-# of_job NAME: the process of that name that a run here started.
-of_job()
-{
-	for pid in $(pgrep -x "$1"); do
-		! tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null |
-		    grep -qx "X07_VM_STATE_DIR=$PWD/jobs" || echo "$pid"
-	done | head -n 1
-}
 # started: the pid of the program's x07-vmrun in $run_pid, once the program runs.
 start_waiting()
 {
@@ -1016,6 +1100,7 @@ atf_init_test_cases()
 	atf_add_test_case program
 	atf_add_test_case groups
 	atf_add_test_case files
+	atf_add_test_case blk
 	atf_add_test_case gates
 	atf_add_test_case signals
 	atf_add_test_case network
