@@ -54,12 +54,16 @@ check_nothing_left()
 	wait_for 60 nothing_left
 }
 
-# of_job NAME: the process of that name that a run here started.
+# of_job NAME: the process of that name that a run here started. Its environment would
+# tell as well, but not to a user: some of them hide.
 of_job()
 {
 	for pid in $(pgrep -x "$1"); do
-		! tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null |
-		    grep -qx "X07_VM_STATE_DIR=$PWD/jobs" || echo "$pid"
+		up=$pid
+		while [ "${up:-0}" -gt 1 ] && [ "$up" -ne $$ ]; do
+			up=$(ps -o ppid= -p "$up" | tr -d ' ')
+		done
+		[ "${up:-0}" -ne $$ ] || echo "$pid"
 	done | head -n 1
 }
 

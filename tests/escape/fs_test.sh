@@ -173,6 +173,7 @@ later_body()
 	setup
 	cat >run.sh <<-'END'
 		mount --make-rshared /
+		: >err
 		x07-fsgate -q -r "$PWD/ro" -- sh -c 'echo started >&2; read x; cat ro/sub/late' \
 		    <fifo >out 2>err &
 		exec 5>fifo
