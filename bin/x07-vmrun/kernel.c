@@ -33,12 +33,15 @@ void
 file_load(struct file *f, const char *path)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Nobody may ever write to a FIFO of that name. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t n;
 
 	*f = (struct file){ NULL, 0 };
 	if (fd == -1 || fstat(fd, &st) == -1)
 		refuse_errno("%s", path);
+	if (!S_ISREG(st.st_mode))
+		refuse("%s: no regular file", path);
 	f->data = malloc((size_t)st.st_size + 1);
 	if (f->data == NULL)
 		refuse_errno("memory");
@@ -65,7 +68,7 @@ release_of(const char *path)
 	char text[128];
 	char *release = NULL;
 	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd == -1)
 		return NULL;

@@ -264,6 +264,18 @@ relay_ended(struct job *j)
 		    "%d; the program goes on without", WEXITSTATUS(wstatus));
 }
 
+/* The time was up, and the driver has not said so itself. */
+static bool
+struck(const struct job *j, bool asked, int wstatus)
+{
+	int status = WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : -1;
+
+	/* One whose guest was still starting ends at once when it is asked. */
+	return asked && status != EXIT_TIMELIMIT &&
+	    (status == EXIT_SIGNAL + SIGTERM ||
+	    clock_ms(CLOCK_REALTIME) >= j->deadline_ms);
+}
+
 /* Waits for the driver; at the deadline first asks, then ends it. */
 static int
 supervise(struct child *c, struct job *j)
@@ -298,7 +310,7 @@ supervise(struct child *c, struct job *j)
 		if (p[0].revents != 0 && child_event(c, &wstatus))
 			break;
 	}
-	if (ended || (asked && clock_ms(CLOCK_REALTIME) >= j->deadline_ms)) {
+	if (ended || struck(j, asked, wstatus)) {
 		note("time limit");
 		return EXIT_TIMELIMIT;
 	}

@@ -839,7 +839,28 @@ refused_body()
 	zeros=$(printf %064d 0)
 	refuse_case 'the guest image is sha256:.*sha256:0000' \
 	    env "X07_VM_GUEST_IMAGE_DIGEST=sha256:$zeros" $run
-	refuse_case 'x07-vmrun image' env "X07_VM_GUEST_IMAGE=$PWD/nothing" $run
+	refuse_case 'nothing/manifest: No such file or directory; make one: x07-vmrun image' \
+	    env "X07_VM_GUEST_IMAGE=$PWD/nothing" $run
+	# Of this machine and this version it is not even told; its digest is another.
+	made=$(x07-vmrun image | tail -n 1)
+	asked="--image-digest sha256:$zeros -p policy.json -- touch rw/ran"
+	rm -rf other
+	cp -r "$made" other
+	refuse_case 'the guest image is sha256:' x07-vmrun --image other $asked
+	sed -i 's/^suite .*/suite 0.0.1/' other/manifest
+	refuse_case 'the guest image is sha256:' x07-vmrun --image other $asked
+	x07-vmrun -v --image other $asked 2>err
+	atf_check -o match:'other was made by version 0.0.1, this is ' cat err
+	sed -i 's/^machine .*/machine moon/' other/manifest
+	refuse_case 'other is for moon, but this machine is ' x07-vmrun --image other $asked
+	for name in manifest kernel initramfs cmdline; do
+		rm -rf other
+		cp -r "$made" other
+		rm "other/$name"
+		mkfifo "other/$name"
+		refuse_case "other/$name: no " timeout 60 x07-vmrun --image other \
+		    -p policy.json -- touch rw/ran
+	done
 	refuse_case 'X07_I_ACCEPT_WEAKER_ISOLATION=perhaps' \
 	    env X07_I_ACCEPT_WEAKER_ISOLATION=perhaps $run
 	refuse_case 'X07_VM_ACCEL=warp' env X07_VM_ACCEL=warp $run
@@ -1003,6 +1024,19 @@ hung_body()
 	[ "$status" -eq 124 ] || fail_with "exit $status" err
 	atf_check -o match:"time limit" cat err
 	[ -z "$qemu" ] || wait_for 60 sh -c "! kill -0 $qemu 2>/dev/null"
+
+	# Once the program runs it has the policy's time, not what was left for the start.
+	policy wall.json limits.wall_ms=20000
+	start_waiting wall.json
+	qemu=$(of_job 'qemu-system-.*')
+	ready=$(date +%s)
+	[ -z "$qemu" ] || kill -STOP "$qemu"
+	wait "$run_pid"
+	status=$?
+	[ "$status" -eq 124 ] || fail_with "exit $status" err
+	[ "$(($(date +%s) - ready))" -lt 90 ] || atf_fail "ended after the time for a start"
+	[ "$(grep -c 'time limit' err)" -eq 1 ] || fail_with "not one line" err
+	check_nothing_left
 }
 
 atf_test_case processors

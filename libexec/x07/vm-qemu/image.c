@@ -1,5 +1,6 @@
 /* The guest's kernel and initramfs, as x07-vmrun image made them. */
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,9 +31,11 @@ open_file(const char *dir, const char *name, struct stat *st)
 
 	if (asprintf(&path, "%s/%s", dir, name) == -1)
 		refuse_errno("memory");
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Nobody may ever write to a FIFO of that name. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd == -1 || fstat(fd, st) == -1)
-		refuse_errno("guest image: %s; make one: x07-vmrun image", path);
+		refuse("guest image: %s: %s; make one: x07-vmrun image", path,
+		    strerror(errno));
 	if (!S_ISREG(st->st_mode) || st->st_size > FILE_MAX)
 		refuse("guest image: %s: no file of an image", path);
 	free(path);
@@ -121,8 +124,36 @@ is_share(const char *name)
 	return false;
 }
 
+/* Another processor's kernel would be started, and say nothing for ever. */
 static void
-check_manifest(struct image *im, const char *dir)
+check_machine(const char *manifest, const char *dir)
+{
+	char *machine = manifest_value(manifest, "machine");
+	struct utsname u;
+
+	if (uname(&u) == -1)
+		refuse_errno("uname");
+	if (machine == NULL || strcmp(machine, u.machine) != 0)
+		refuse("guest image: %s is for %s, but this machine is %s; make "
+		    "one here: x07-vmrun image", dir,
+		    machine != NULL ? machine : "no machine that it names",
+		    u.machine);
+	free(machine);
+}
+
+static void
+tell_suite(const char *manifest, const char *dir)
+{
+	char *suite = manifest_value(manifest, "suite");
+
+	if (suite == NULL || strcmp(suite, X07_VERSION) != 0)
+		note("guest image: %s was made by version %s, this is %s", dir,
+		    suite != NULL ? suite : "?", X07_VERSION);
+	free(suite);
+}
+
+static void
+check_manifest(struct image *im, const char *dir, bool verbose)
 {
 	struct file manifest = load(im->fd[IMAGE_MANIFEST], names[IMAGE_MANIFEST]);
 
@@ -131,11 +162,14 @@ check_manifest(struct image *im, const char *dir)
 	    !is_share(im->share))
 		refuse("guest image: %s/manifest is none of this version; make a "
 		    "new image: x07-vmrun image", dir);
+	check_machine(manifest.data, dir);
+	if (verbose)
+		tell_suite(manifest.data, dir);
 	free(manifest.data);
 }
 
 void
-image_open(struct image *im, const char *dir, const char *digest)
+image_open(struct image *im, const struct vm_run *r)
 {
 	char hex[DIGEST_HEX];
 	struct digest id;
@@ -143,7 +177,7 @@ image_open(struct image *im, const char *dir, const char *digest)
 
 	digest_start(&id);
 	for (size_t i = 0; i < IMAGE_FILES; i++) {
-		im->fd[i] = open_file(dir, names[i], &st);
+		im->fd[i] = open_file(r->image, names[i], &st);
 		digest_add(&id, &st.st_dev, sizeof(st.st_dev));
 		digest_add(&id, &st.st_ino, sizeof(st.st_ino));
 		digest_add(&id, &st.st_size, sizeof(st.st_size));
@@ -151,9 +185,9 @@ image_open(struct image *im, const char *dir, const char *digest)
 		digest_add(&id, &st.st_ctim, sizeof(st.st_ctim));
 	}
 	digest_end_hex(&id, hex);
-	im->digest = digest;
-	strlcpy(im->id, digest != NULL ? digest : hex, sizeof(im->id));
-	check_manifest(im, dir);
+	im->digest = r->digest;
+	strlcpy(im->id, r->digest != NULL ? r->digest : hex, sizeof(im->id));
+	check_manifest(im, r->image, r->verbose);
 }
 
 void

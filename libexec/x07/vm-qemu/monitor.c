@@ -21,6 +21,7 @@
 #define EVERY_MS	1000		/* between two lines of progress */
 #define LEEWAY		(256 << 10)	/* bytes that the gates may say of their own */
 #define SETTLE_MS	2000		/* for what QEMU still has to say */
+#define LATE_MS		10000		/* the guest's own clock strikes first */
 
 enum { IN, OUT, ERR, AUDIT, NSTREAMS };
 enum { CONTROL = NSTREAMS, CONSOLE, ERRORS, SERVER, TREE, SIGNALS, NFDS };
@@ -34,7 +35,7 @@ struct run {
 	bool			told_end, told_closed[NSTREAMS];
 	bool			greeted, started, exited, shown, told_usage;
 	struct frame_exit	exit;
-	int64_t			since;
+	int64_t			since, deadline;
 };
 
 static struct termios saved;
@@ -233,6 +234,25 @@ on_hello(struct run *x, const struct frame *f, const char *payload)
 	request(x);
 }
 
+/*
+ * From here on the program has its time and no more, whatever x07-limit in the guest
+ * still does: what the start of the machine may take is no part of it.
+ */
+static void
+on_started(struct run *x)
+{
+	int64_t end = clock_ms(CLOCK_REALTIME) + LATE_MS;
+
+	clear_progress(x);
+	if (x->started)
+		return;
+	x->started = true;
+	if (x->r->tty)
+		make_raw();
+	if (x->r->wall_ms > 0 && x->r->wall_ms < x->deadline - end - x->r->grace_ms)
+		x->deadline = end + x->r->wall_ms + x->r->grace_ms;
+}
+
 static void
 on_end(struct run *x, const struct frame *f, const char *payload)
 {
@@ -273,10 +293,7 @@ on_frame(struct run *x, const struct frame *f, const char *payload)
 		on_hello(x, f, payload);
 		return;
 	case FRAME_STARTED:
-		clear_progress(x);
-		if (!x->started && x->r->tty)
-			make_raw();
-		x->started = true;
+		on_started(x);
 		return;
 	case FRAME_END:
 		on_end(x, f, payload);
@@ -448,7 +465,7 @@ take_tails(struct machine *m, const struct pollfd p[NFDS])
 static bool
 turn(struct run *x)
 {
-	int64_t left = x->r->deadline_ms - clock_ms(CLOCK_REALTIME);
+	int64_t left = x->deadline - clock_ms(CLOCK_REALTIME);
 	struct pollfd p[NFDS];
 	bool there = true;
 
@@ -501,7 +518,7 @@ monitor(struct machine *m, const struct vm_run *r, const struct image *im)
 	int status;
 
 	x = (struct run){ .m = m, .r = r, .im = im,
-	    .since = clock_ms(CLOCK_MONOTONIC) };
+	    .since = clock_ms(CLOCK_MONOTONIC), .deadline = r->deadline_ms };
 	x.control.fd = m->port[PORT_CONTROL];
 	signal(SIGPIPE, SIG_IGN);
 	open_streams(&x);

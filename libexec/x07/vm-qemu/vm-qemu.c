@@ -16,7 +16,7 @@ run(const struct vm_run *r)
 
 	if (r->image == NULL)
 		refuse("--image is needed: a directory made by x07-vmrun image");
-	image_open(&im, r->image, r->digest);
+	image_open(&im, r);
 	if (strcmp(im.share, "blk") == 0)
 		disk_check(r);
 	machine_start(&m, r, &im);

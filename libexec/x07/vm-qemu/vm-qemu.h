@@ -31,8 +31,8 @@ struct image {
 	char		*cmdline;
 };
 
-/* Opens the image in dir. Refuses when it is not whole or of another version. */
-void	image_open(struct image *, const char *dir, const char *digest);
+/* Opens it. Refuses one that is not whole, of another version or another machine. */
+void	image_open(struct image *, const struct vm_run *);
 /*
  * Takes the image into memory, where nobody changes it any more, and checks its digest
  * there: before a guest boots. Refuses when it is another one.
