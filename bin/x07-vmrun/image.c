@@ -3,6 +3,7 @@
  * gates and the modules, the kernel's command line, and a manifest. Same input,
  * same bytes.
  */
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -20,7 +21,7 @@
 #include "vmrun.h"
 
 #define MODULES_MAX	64
-#define LEFT_S		600	/* making one takes a second or two */
+#define LEFT_S		60	/* whoever still makes one has locked it long before */
 #define UNUSED_S	(30 * 24 * 3600)	/* images and kept guests go then */
 #define KEEP		8	/* and when there are more than these, the oldest */
 #define BUSY_S		3600	/* but none that was taken this lately */
@@ -285,7 +286,8 @@ write_image(const struct image *im, const char *dir)
 		refuse_errno("guest image: %s", unfinished);
 	fd = open(unfinished, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	n = asprintf(&digest.data, "%s\n", im->digest);
-	if (fd == -1 || n == -1 || fchmod(fd, 0755) == -1)
+	/* As long as it is held nobody takes this for something left. */
+	if (fd == -1 || n == -1 || flock(fd, LOCK_EX) == -1 || fchmod(fd, 0755) == -1)
 		cannot_write(unfinished);
 	digest.len = (size_t)n;
 	write_file(fd, "manifest", &im->manifest);
@@ -293,33 +295,13 @@ write_image(const struct image *im, const char *dir)
 	write_file(fd, "initramfs", &im->initramfs);
 	write_file(fd, "cmdline", &im->cmdline);
 	write_file(fd, "digest", &digest);
-	close(fd);
 	/* Somebody else may have made the same one meanwhile. */
 	if (rename(unfinished, dir) == -1 && errno != EEXIST && errno != ENOTEMPTY)
 		cannot_write(dir);
 	remove_image(unfinished);
+	close(fd);
 	free(unfinished);
 	unfinished = NULL;
-}
-
-/* What somebody who was killed left half made. */
-static void
-remove_left(const char *cache)
-{
-	struct stat st;
-	char *pattern;
-	glob_t g;
-
-	if (asprintf(&pattern, "%s/*.??????", cache) == -1)
-		refuse_errno("memory");
-	if (glob(pattern, 0, NULL, &g) == 0) {
-		for (size_t i = 0; i < g.gl_pathc; i++)
-			if (lstat(g.gl_pathv[i], &st) == 0 &&
-			    time(NULL) - st.st_mtime > LEFT_S)
-				remove_image(g.gl_pathv[i]);
-		globfree(&g);
-	}
-	free(pattern);
 }
 
 /* ---- the cache ---- */
@@ -336,6 +318,9 @@ latest_first(const void *a, const void *b)
 
 	return x->used < y->used ? 1 : x->used > y->used ? -1 : 0;
 }
+
+/* 32 digits of a digest: nothing else in that directory is ours. */
+#define ENTRY	"????????????????????????????????"
 
 /* Those that match; each use of one gives its directory a new time. */
 static size_t
@@ -369,9 +354,7 @@ prune(const char *cache, const char *suffix)
 	char *pattern;
 	size_t n;
 
-	/* 32 digits of a digest: nothing else in that directory is ours. */
-	if (asprintf(&pattern, "%s/????????????????????????????????%s", cache,
-	    suffix) == -1)
+	if (asprintf(&pattern, "%s/" ENTRY "%s", cache, suffix) == -1)
 		refuse_errno("memory");
 	n = list_entries(pattern, &list);
 	if (n > 0)
@@ -380,6 +363,39 @@ prune(const char *cache, const char *suffix)
 		time_t age = now - list[i].used;
 
 		if (age > UNUSED_S || (i >= KEEP && age > BUSY_S))
+			remove_image(list[i].path);
+		free(list[i].path);
+	}
+	free(list);
+	free(pattern);
+}
+
+/* False while somebody makes it, who is to finish it. */
+static bool
+is_left(const struct entry *e)
+{
+	int fd = open(e->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	bool left = fd != -1 && time(NULL) - e->used > LEFT_S &&
+	    (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK);
+
+	if (fd != -1)
+		close(fd);
+	return left;
+}
+
+/* What somebody who was killed left half made. */
+static void
+remove_left(const char *cache, const char *suffix)
+{
+	struct entry *list;
+	char *pattern;
+	size_t n;
+
+	if (asprintf(&pattern, "%s/" ENTRY "%s.??????", cache, suffix) == -1)
+		refuse_errno("memory");
+	n = list_entries(pattern, &list);
+	for (size_t i = 0; i < n; i++) {
+		if (is_left(&list[i]))
 			remove_image(list[i].path);
 		free(list[i].path);
 	}
@@ -425,7 +441,10 @@ make_key(const struct kernel *k, char hex[DIGEST_HEX])
 const char *
 image_cache(void)
 {
-	return own_dir(&cache_dir);
+	char *cache = own_dir(&cache_dir);
+
+	remove_left(cache, ".snap");
+	return cache;
 }
 
 char *
@@ -444,7 +463,8 @@ image_get(bool progress)
 	if (access(file, R_OK) == -1) {
 		if (progress)
 			note("making the guest image (once)");
-		remove_left(cache);
+		remove_left(cache, "");
+		remove_left(cache, ".snap");
 		prune(cache, "");
 		prune(cache, ".snap");
 		make_image(&im, &k);

@@ -78,7 +78,10 @@ void	cpio_end(struct cpio *);
 char	*image_get(bool progress);
 /* True when its guest gets its files as an image of a disk, which holds all of them. */
 bool	image_has_disk(const char *dir);
-/* The directory of this user where they are kept, in malloced memory. Refuses. */
+/*
+ * The directory of this user where they are kept, in malloced memory; without what was
+ * left half made there. Refuses.
+ */
 const char	*image_cache(void);
 /* The subcommand: makes one in DIR (or the cache), prints its digest. */
 int	image_main(int argc, char *argv[]);

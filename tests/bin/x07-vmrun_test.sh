@@ -755,6 +755,26 @@ prune_body()
 	atf_check test ! -e cache/11111111111111111111111111111111.snap
 	atf_check test -e cache/22222222222222222222222222222222.snap
 	atf_check test -e cache/mine/memory
+	# What was left half made goes when the next guest is to be kept.
+	for kind in '' .snap; do
+		for name in killed making young0; do
+			name=cache/$(printf %032d 4)$kind.$name
+			mkdir "$name"
+			: >"$name/memory"
+			case $name in *young0) ;; *) touch -d '2 minutes ago' "$name" ;; esac
+		done
+	done
+	name=$(printf %032d 4).snap
+	mkdir cache/mine.killed
+	touch -d '2 minutes ago' cache/mine.killed
+	asked="--image-digest sha256:$(printf %064d 0) -p policy.json -- true"
+	atf_check -s exit:125 -e ignore x07-vmrun $asked
+	atf_check test -e "cache/$name.killed"
+	atf_check -s exit:125 -e ignore flock "cache/$name.making" x07-vmrun --snapshot $asked
+	atf_check test ! -e "cache/$name.killed"
+	for name in "$name.making" "$name.young0" mine.killed; do
+		atf_check test -e "cache/$name"
+	done
 }
 
 atf_test_case terminal
@@ -1012,7 +1032,7 @@ hung_body()
 	x07-fsgate -q -p policy.json --list -- /bin/sh >view
 	printf 'PATH=/usr/bin:/bin\0' >vars
 	x07-policy seal -f 3 policy.json -- "$libexec/vm-qemu" run --id hung \
-	    --dir "$PWD/job" --deadline "$(($(date +%s) + 30))000" --image "$image" \
+	    --dir "$PWD/job" --deadline "$(($(date +%s) + 20))000" --image "$image" \
 	    --policy-fd 3 --view-fd 4 --env-fd 5 --gate x07-fsgate --cwd "$PWD" -- \
 	    /bin/sh -c 'echo ready >rw/ready; sleep 600' >out 2>err 4<view 5<vars &
 	driver=$!
@@ -1026,7 +1046,7 @@ hung_body()
 	[ -z "$qemu" ] || wait_for 60 sh -c "! kill -0 $qemu 2>/dev/null"
 
 	# Once the program runs it has the policy's time, not what was left for the start.
-	policy wall.json limits.wall_ms=20000
+	policy wall.json limits.wall_ms=10000
 	start_waiting wall.json
 	qemu=$(of_job 'qemu-system-.*')
 	ready=$(date +%s)

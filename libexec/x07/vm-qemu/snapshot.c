@@ -10,6 +10,7 @@
  * of everything that the saved machine depends on. The two files come into being
  * together, by a rename; whoever can write there can write the image too.
  */
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -247,6 +248,9 @@ snapshot_save(const struct snapshot *s, int qmp, int memory)
 		return false;
 	}
 	dir = open(temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	/* As long as it is held x07-vmrun does not take this for something left. */
+	if (dir != -1)
+		(void)flock(dir, LOCK_EX);
 	for (size_t i = 0; i < 2; i++) {
 		fd[i] = openat(dir, names[i], O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
 		    0600);
@@ -260,11 +264,11 @@ snapshot_save(const struct snapshot *s, int qmp, int memory)
 		if (fd[i] != -1)
 			close(fd[i]);
 	}
-	if (dir != -1)
-		close(dir);
 	good = good && rename(temp, s->path) == 0;
 	if (!good)
 		remove_dir(temp);
+	if (dir != -1)
+		close(dir);
 	free(temp);
 	return good;
 }
