@@ -468,6 +468,8 @@ filter_bits(const struct gate *g, unsigned *may)
 {
 	unsigned deny = OS_DENY_DEFAULT;
 
+	if (g->max_write != -1)
+		deny |= OS_DENY_RESERVE;
 	if ((g->may & OS_MAY_RENAME) == 0)
 		deny |= OS_DENY_RENAME;
 	else if ((g->may & OS_MAY_REMOVE) == 0) {

@@ -94,6 +94,8 @@ denied(const struct plan *p, const struct os_tree *t)
 		return deny;
 	if (p->limit[LIM_THREADS] == 0)
 		deny |= OS_DENY_THREADS;
+	if (p->limit[LIM_FSIZE] >= 0)
+		deny |= OS_DENY_RESERVE;
 	if (hold_alone(p))
 		deny |= OS_DENY_FORK;
 	return deny;

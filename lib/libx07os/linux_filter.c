@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/falloc.h>
 #include <linux/filter.h>
 #include <linux/ioprio.h>
 #include <linux/netlink.h>
@@ -433,6 +434,23 @@ static const struct filter_row deny_mkdir[] = {
 	ALWAYS(mkdirat, EPERM),
 };
 
+/*
+ * A limit of file sizes (RLIMIT_FSIZE) is held where a file is written and cut. These
+ * give it room beyond its end, or push that on: as much as the disk has. The ioctl(2)s
+ * are for all file systems the same as fallocate(2), with FALLOC_FL_KEEP_SIZE.
+ */
+#define SPACE_RESV_BYTES	48	/* of struct space_resv, which has no header */
+#define SPACE(nr)	_IOC(_IOC_WRITE, 'X', nr, SPACE_RESV_BYTES)
+
+static const struct filter_row deny_reserve[] = {
+	ARG(fallocate, 1, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
+	    FALLOC_FL_KEEP_SIZE, EOPNOTSUPP),
+	ARG(fallocate, 1, FALLOC_FL_INSERT_RANGE, FALLOC_FL_INSERT_RANGE, EOPNOTSUPP),
+	ARG(ioctl, 1, ALL32, SPACE(40), EOPNOTSUPP),	/* FS_IOC_RESVSP */
+	ARG(ioctl, 1, ALL32, SPACE(42), EOPNOTSUPP),	/* FS_IOC_RESVSP64 */
+	ARG(ioctl, 1, ALL32, SPACE(57), EOPNOTSUPP),	/* FS_IOC_ZERO_RANGE */
+};
+
 static const struct {
 	unsigned			bit;
 	const struct filter_row		*rows;
@@ -456,6 +474,7 @@ static const struct {
 	SET(OS_DENY_REMOVE, deny_remove),
 	SET(OS_DENY_MKDIR, deny_mkdir),
 	SET(OS_DENY_TRUNCATE, deny_truncate),
+	SET(OS_DENY_RESERVE, deny_reserve),
 };
 #define NSETS	(sizeof(sets) / sizeof(sets[0]))
 

@@ -103,6 +103,8 @@ enum {
 	 */
 	OS_MAY_NEST = 1 << 20,
 	OS_DENY_TRUNCATE = 1 << 14,	/* truncate by name */
+	OS_DENY_RESERVE = 1 << 17,	/* room for a file past its end, which no limit of
+					 * file sizes (RLIMIT_FSIZE) counts */
 	OS_DENY_THREADS = 1 << 15,	/* clone with CLONE_THREAD, clone3 (ENOSYS) */
 	OS_DENY_GROUP = 1 << 12,	/* kill(0, ...) and the group's priorities, see
 					 * os_tree.shares_group */
@@ -345,7 +347,7 @@ int	os_ruleset_enter(int fd);
 
 /*
  * Caps the size a file may reach by writing; past it write(2) fails with
- * EFBIG. RLIMIT_FSIZE, SIGXFSZ ignored.
+ * EFBIG. RLIMIT_FSIZE, SIGXFSZ ignored. Needs OS_DENY_RESERVE beside it.
  */
 int	os_limit_file_size(int64_t bytes);
 

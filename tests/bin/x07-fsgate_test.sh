@@ -365,6 +365,33 @@ do_max_write()
 	    dd if=/dev/zero of=w/f bs=1K count=64
 	atf_check -s exit:1 -e match:"File too large" $AS $GATE -w w \
 	    --max-write 64K -- dd if=/dev/zero of=w/f bs=1K count=65
+	# Room beyond the end of a file is room as well, whoever asks.
+	cat >reserve.py <<-'END'
+	import ctypes, fcntl, os, struct, sys
+	libc = ctypes.CDLL(None, use_errno=True)
+	fd = os.open("w/g", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+	os.write(fd, b"x" * 8192)
+	def fallocate(mode, at, n):
+	    if libc.fallocate(fd, mode, ctypes.c_long(at), ctypes.c_long(n)) != 0:
+	        raise OSError(ctypes.get_errno(), "")
+	def resv(nr):
+	    fcntl.ioctl(fd, 1 << 30 | 48 << 16 | ord("X") << 8 | nr,
+	        struct.pack("=hhxxxxqqiI4i", 0, 0, 0, 1 << 20, *[0] * 6))
+	def error(f, *args):
+	    try:
+	        f(*args)
+	    except OSError as e:
+	        return e.errno
+	    return 0
+	print(error(fallocate, 1, 0, 1 << 20), error(resv, 40), error(resv, 42),
+	    error(fallocate, 0, 0, 1 << 20), error(fallocate, 0, 0, 1 << 14),
+	    error(fallocate, 3, 0, 4096), error(fallocate, 0x20, 0, 4096))
+	END
+	atf_check -o match:"^95 95 95 27 0 0 95$" $AS $GATE -q -w w -r reserve.py \
+	    --max-write 64K -- $PY reserve.py
+	# Not each file system can insert.
+	atf_check -o match:"^0 0 0 0 0 0 (0|95)$" $AS $GATE -q -w w -r reserve.py -- \
+	    $PY reserve.py
 	atf_check -e ignore $AS $GATE --tmp-size 64K -- \
 	    dd if=/dev/zero of=/tmp/f bs=1K count=64
 	atf_check -s exit:1 -e match:"No space" $AS $GATE --tmp-size 64K -- \

@@ -1005,6 +1005,8 @@ file_size_run()
 	says err 'deny file size dd (--fsize of 64K reached; allow with a larger -F)'
 	rm -f big
 	run 0 x07-limit -F 64K -- dd if=/dev/zero of=big bs=1K count=64
+	run 1 x07-limit -F 64K -- fallocate --keep-size -l 1M big
+	run 0 x07-limit -- fallocate --keep-size -l 1M big
 	rm -f big
 }
 

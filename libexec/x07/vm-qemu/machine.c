@@ -182,6 +182,8 @@ serve_less(const struct vm_run *r)
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (!form_bool(f, rules[i].key, false))
 			deny |= rules[i].deny;
+	if (form_bool(f, "fs.enabled", false))
+		deny |= OS_DENY_RESERVE;	/* serve_small() sets a limit */
 	return deny;
 }
 
