@@ -343,7 +343,13 @@ roots_cover_kernel(struct view *v)
 			strlcpy(source, it->path, sizeof(source));
 		else if (!real_path(it->fd, source))
 			refuse_errno("%s", it->path);
-		for (size_t k = 0; k < p.n && !lies_in(source, &p); k++)
+		if (lies_in(source, &p)) {
+			/* Nobody asked for what a closure has found there. */
+			if (v->entries[i].rank == RANK_CLOSURE)
+				v->entries[i].item.kind = OS_VIEW_HIDE;
+			continue;
+		}
+		for (size_t k = 0; k < p.n; k++)
 			cover(v, i, source, p.list[k]);
 	}
 	while (p.n > 0)

@@ -390,6 +390,14 @@ do_kernels()
 	mount -t tmpfs t rw/sub
 	echo text >"rw/sub/${2##*/}"
 	try 0 -w rw -- sh -c "cat rw/sub/${2##*/} && : >>rw/sub/${2##*/}"
+	# In the root directory, as a root of the program's own has it.
+	mount -t tmpfs t /mnt
+	echo text >"/mnt/${2##*/}"
+	try 0 --closure root -- cat "/mnt/${2##*/}"
+	mount -t "$1" k /mnt
+	[ -e "/mnt/$2" ] || : >"/mnt/$2" || exit 92
+	try 2 --closure root -- ls "/mnt/"
+	try 0 --closure root -r /mnt -- cat "/mnt/$2"
 	END
 	atf_check $MACHINE sh run.sh mqueue queue
 	! as_root || atf_check $MACHINE sh run.sh proc sys/kernel/core_pattern
