@@ -323,6 +323,30 @@ has_below(const struct view *v, const char *dir)
 	return false;
 }
 
+/* Is path a directory of a tree that the view has, or that the closure will add? */
+static bool
+shows_dir(const struct gate *g, const struct view *v, const char *path)
+{
+	const struct entry *e = view_cover(v, path);
+	struct stat st;
+	bool dir;
+	int fd;
+
+	if (e == NULL && g->closure != CLOSURE_ROOT)
+		return false;
+	if (e != NULL && !view_is_bound(v, path))
+		return false;
+	if (e != NULL)
+		path += strlen(e->item.path);
+	path += e != NULL && *path == '/';
+	fd = os_path_open(e != NULL ? e->item.fd : AT_FDCWD, *path != '\0' ? path :
+	    ".", OS_PATH_NOLINKS);
+	dir = fd != -1 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+	if (fd != -1)
+		close(fd);
+	return dir;
+}
+
 /* Directories that a root of "/" would open and that are no files' place. */
 static void
 add_fixed(const struct gate *g, struct view *v)
@@ -336,8 +360,11 @@ add_fixed(const struct gate *g, struct view *v)
 			view_add(v, RANK_FIXED, OS_VIEW_EMPTY, never[i], NULL, -1);
 	view_add(v, RANK_FIXED, OS_VIEW_DEV, "/dev", NULL, -1);
 	view_add(v, RANK_FIXED, OS_VIEW_SCRATCH, "/tmp", NULL, -1);
-	/* The same place as /tmp, unless a root lies in it. */
-	if (has_below(v, "/var/tmp"))
+	/*
+	 * The same place as /tmp, unless a root lies in it, or the machine's would
+	 * be seen.
+	 */
+	if (has_below(v, "/var/tmp") || shows_dir(g, v, "/var/tmp"))
 		view_add(v, RANK_FIXED, OS_VIEW_SCRATCH, "/var/tmp", NULL, -1);
 	else
 		view_add(v, RANK_FIXED, OS_VIEW_LINK, "/var/tmp", "/tmp", -1);

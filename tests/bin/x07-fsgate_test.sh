@@ -49,6 +49,17 @@ do_var_tmp()
 	    sh -c 'echo y >/var/tmp/x07-private && cat /var/tmp/x07-private'
 	[ ! -e /var/tmp/x07-private ] || atf_fail "/var/tmp was written"
 	atf_check -o inline:"/tmp\n" $AS $GATE -q -- readlink /var/tmp
+	# Where the machine's would be seen too.
+	for opts in "-r /" "-r /var" "-w /var" "--closure root"; do
+		atf_check -o inline:"x07-private\n" $AS $GATE -q $opts -- \
+		    sh -c 'echo y >/var/tmp/x07-private && ls -A /var/tmp'
+		[ ! -e /var/tmp/x07-private ] || atf_fail "/var/tmp was written"
+		atf_check -o inline:"seen\n" $AS $GATE -q $opts -r "$dir" -- \
+		    cat "$dir/f"
+	done
+	# A tree that has no such directory.
+	$AS mkdir "$dir/var"
+	atf_check $AS $GATE -q -r "$dir/var:/var" -- test ! -e /var/tmp
 }
 var_tmp_body() { both do_var_tmp; }
 var_tmp_cleanup()
