@@ -228,6 +228,25 @@ put(struct view *v, const struct root *root, const char *path, int fd,
 	v->entries[v->n - 1].mapped = mapped;
 }
 
+/*
+ * A device is opened through no root, and gates and programs need those of the private
+ * /dev. What else lies there, memory files for instance, may be shown.
+ */
+static const char *
+is_devices(const char *seen, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		refuse_errno("%s", seen);
+	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+		return "is a device, and the program gets a /dev of its own";
+	if (strcmp(seen, "/dev") == 0 || (path_within(seen, "/dev") &&
+	    !path_within(seen, "/dev/shm") && !S_ISDIR(st.st_mode)))
+		return "the program gets a /dev of its own";
+	return NULL;
+}
+
 static void
 resolve(const struct root *root, const char *base, struct view *v,
     const struct chain *c)
@@ -258,6 +277,11 @@ resolve(const struct root *root, const char *base, struct view *v,
 	    path_within(dst != NULL ? dst : path, "/proc")) {
 		decide(c, root, path, "the program gets a /proc of its own",
 		    "leave it out");
+		return;
+	}
+	if ((why = is_devices(dst != NULL ? dst : path, fd)) != NULL) {
+		decide(c, root, path, why, "leave it out: null, zero, full, random, "
+		    "urandom and tty are there");
 		return;
 	}
 	decide(c, root, path, NULL, NULL);

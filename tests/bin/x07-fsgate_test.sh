@@ -231,6 +231,9 @@ do_refusals()
 	refused "link: is a symbolic link to real" $AS $GATE -r link -- echo ran
 	refused "away/ssl: leads out of" $AS $GATE -r away/ssl -- echo ran
 	refused "a /proc of its own" $AS $GATE -r /proc/sys -- echo ran
+	for root in /dev /dev/null /dev/null:/x real:/dev; do
+		refused "a /dev of its own" $AS $GATE -r $root -- echo ran
+	done
 	refused "must be an absolute path" $AS $GATE -r real:x -- echo ran
 	refused "no path" $AS $GATE -r "" -- echo ran
 	refused "closure some" $AS $GATE --closure some -- echo ran
@@ -245,6 +248,7 @@ do_refusals()
 	# the twins
 	atf_check -o inline:"ran\n" $AS $GATE -r real -- echo ran
 	atf_check -o inline:"ran\n" $AS $GATE -q -r /etc/ssl -- echo ran
+	atf_check -o inline:"ran\n" $AS $GATE -q -r /dev/shm -- sh -c 'echo ran; : >/dev/null'
 }
 refusals_body()
 {
