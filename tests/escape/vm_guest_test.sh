@@ -34,8 +34,27 @@ do_files()
 	\$b head -c 300000 /dev/zero >large
 	\$b dd if=/dev/zero of=far bs=1 count=1 seek=300000
 	echo "\$(\$b wc -c <large)" >>log
+	./reserve >>log
 	echo end >>log
 	END
+	cat >reserve.c <<-'END'
+	#define _GNU_SOURCE
+	#include <errno.h>
+	#include <fcntl.h>
+	#include <stdio.h>
+	int
+	main(void)
+	{
+		int fd = open("taken", O_RDWR | O_CREAT, 0644);
+		int past = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 1 << 24) == 0 ? 0 : errno;
+		int plain = fallocate(fd, 0, 0, 50000) == 0 ? 0 : errno;
+
+		printf("%d %d\n", past, plain);
+		return 0;
+	}
+	END
+	atf_check cc -static -o reserve reserve.c
+	$AS cp reserve out/
 	# The share is named root; what is in it is at the place it has here.
 	cat >guest.sh <<-END
 	#!/busybox sh
@@ -50,7 +69,7 @@ do_files()
 	chmod 644 guest.sh files.sh
 	$AS $PY "$X07_TESTS/escape/vm_guest.py" image guest.sh files.sh
 	run
-	atf_check -o inline:"mode\ndirectory\nrenamed\n100000\nend\n" cat out/log
+	atf_check -o inline:"mode\ndirectory\nrenamed\n100000\n95 0\nend\n" cat out/log
 	atf_check test ! -s out/far
 	atf_check -o empty find out -perm /6000
 	# The twin: what the policy lets the program do, but for those modes.
@@ -59,8 +78,9 @@ do_files()
 	    s/\("max_write_bytes": \)[0-9]*/\1400000/' p.json
 	$AS rm -rf out
 	$AS mkdir out
+	$AS cp reserve out/
 	run
-	atf_check -o inline:"mode\nlink\nrenamed\nremoved\n300000\nend\n" cat out/log
+	atf_check -o inline:"mode\nlink\nrenamed\nremoved\n300000\n95 0\nend\n" cat out/log
 	atf_check -o inline:"300001\n" stat -c %s out/far
 	atf_check -o empty find out -perm /6000
 }
