@@ -73,6 +73,8 @@ char	*vm_load_fd(int fd, size_t *len);
  * hide something fills the log for.
  */
 void	vm_say_log_full(const struct vm_run *);
+/* And when they cannot be written, for the reason err: it is ended just as well. */
+void	vm_say_log_lost(int err);
 
 /* ---- jobs ---- */
 

@@ -234,6 +234,13 @@ vm_say_log_full(const struct vm_run *r)
 	    r->audit_bytes);
 }
 
+void
+vm_say_log_lost(int err)
+{
+	note("the audit log cannot be written (%s), and the program was ended: what "
+	    "it does would not be in it", strerror(err));
+}
+
 static int
 verb_run(const struct vm_driver *d, struct vm_run *r)
 {

@@ -1185,8 +1185,8 @@ log_run()
 	_got=0
 	with "$1" run --id t1 --dir "$PWD/job" --deadline "$(deadline)" \
 	    --policy-fd 3 --view-fd 4 --env-fd 5 --audit-fd 6 --audit-bytes 2000 \
-	    --image img:1 --weaker -- true 3<policy 4<view 5<variables 6>>log >out 2>err \
-	    </dev/null || _got=$?
+	    --image img:1 --weaker -- true 3<policy 4<view 5<variables \
+	    6>>"${LOG:-log}" >out 2>err </dev/null || _got=$?
 	[ $_got -eq "$2" ] || atf_fail "$1: $_got, not $2: $(cat err)"
 }
 # fills SIZE FILE...: the container does, and then waits until it is ended.
@@ -1211,6 +1211,13 @@ check_room()
 	log_run docker 125
 	says 'the audit log has reached its 2000 bytes'
 	atf_check test ! -s log
+	# Fewer, but nowhere to put them.
+	fills 100 audit/log
+	LOG=/dev/full
+	log_run docker 125
+	LOG=
+	says 'the audit log cannot be written (No space left on device)'
+	atf_check -o inline:"1\n" grep -c "audit log" err
 	# A file that is only said to be that large.
 	fills 1 out/f
 	echo 'truncate -s 1T job/audit/log' | cat - "$FAKE/run" >run && cp run "$FAKE/run"

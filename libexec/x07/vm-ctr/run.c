@@ -55,30 +55,34 @@ make_log(const struct vm_run *r)
 		refuse_errno("%s", path);
 }
 
-/* Hands on what is new in it; false when that is more than it may have. */
+/*
+ * Hands on what is new in it. False, with one line, when that is more than it may have,
+ * or cannot be written: nothing is handed on any more then.
+ */
 static bool
 copy_log(const struct vm_run *r)
 {
+	static bool over;
 	char buf[16384];
-	ssize_t n;
+	ssize_t n, done;
 
-	while (log_fd != -1 && (n = read(log_fd, buf, sizeof(buf))) > 0) {
+	while (!over && log_fd != -1 && (n = read(log_fd, buf, sizeof(buf))) > 0) {
 		logged += n;
-		if (r->audit_bytes > 0 && logged > r->audit_bytes)
-			return false;
-		if (write(r->audit_fd, buf, (size_t)n) != n)
-			refuse_errno("the audit log");
+		over = r->audit_bytes > 0 && logged > r->audit_bytes;
+		if (over) {
+			vm_say_log_full(r);
+			break;
+		}
+		for (ssize_t at = 0; at < n && !over; at += done) {
+			do
+				done = write(r->audit_fd, buf + at, (size_t)(n - at));
+			while (done == -1 && errno == EINTR);
+			over = done == -1;
+			if (over)
+				vm_say_log_lost(errno);
+		}
 	}
-	return true;
-}
-
-static bool
-log_goes_on(const struct vm_run *r)
-{
-	if (copy_log(r))
-		return true;
-	vm_say_log_full(r);
-	return false;
+	return !over;
 }
 
 /* ---- what the container is made of ---- */
@@ -259,7 +263,7 @@ supervise(struct child *c, const struct job *j)
 			note("time limit");
 			return EXIT_TIMELIMIT;
 		}
-		if (!carry_goes_on(j) || !log_goes_on(r) || !room_left(r)) {
+		if (!carry_goes_on(j) || !copy_log(r) || !room_left(r)) {
 			end_early(c, j);
 			return EXIT_REFUSED;
 		}
@@ -267,7 +271,7 @@ supervise(struct child *c, const struct job *j)
 			break;
 	}
 	carry_end();
-	status = log_goes_on(r) ? understand(j, wstatus) : EXIT_REFUSED;
+	status = copy_log(r) ? understand(j, wstatus) : EXIT_REFUSED;
 	/* --rm has removed it, unless its program was ended before that. */
 	if (job_end(j->rt, j->name, j->run->dir, 0) == -1)
 		return EXIT_REFUSED;
