@@ -171,7 +171,8 @@ static const struct row rows[] = {
 	{ "time.allow_sleep", NONE, NONE, X07_ONLY, NULL },
 	{ "time.allow_wall_clock", NONE, PART,
 	    X07_ONLY "; the kernel gives clocks without a system call",
-	    "the clock of the machine starts at the epoch and counts from there" },
+	    "the clock of the machine starts at the epoch and counts from there; the "
+	    "times of files in a root, also of those written, are of this machine" },
 };
 
 /* Keys of a block that its switch makes moot when it is off. */

@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -59,6 +60,33 @@ files_system(void)
 
 	for (size_t i = 0; i < sizeof(early) / sizeof(early[0]); i++)
 		mount_fs(&early[i], "");
+}
+
+/*
+ * The kernel made them when it started, with the time that a processor can tell it
+ * (KVM's clock) whatever the machine's own clock says.
+ */
+void
+files_devices(void)
+{
+	static const struct {
+		const char	*path;
+		unsigned	major, minor;
+	} list[] = {	/* those that a program is shown */
+		{ "/dev/null", 1, 3 },
+		{ "/dev/zero", 1, 5 },
+		{ "/dev/full", 1, 7 },
+		{ "/dev/random", 1, 8 },
+		{ "/dev/urandom", 1, 9 },
+		{ "/dev/tty", 5, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		if (unlink(list[i].path) == -1 ||
+		    mknod(list[i].path, S_IFCHR,
+		    makedev(list[i].major, list[i].minor)) == -1 ||
+		    chmod(list[i].path, 0666) == -1)
+			fail_errno("%s", list[i].path);
 }
 
 /* ---- modules ---- */

@@ -99,6 +99,7 @@ main(void)
 	ports_open();
 	files_root();
 	request_receive(&request);
+	files_devices();
 	files_share(&request);
 	program_start(&program, &request);
 	relay(&program, &request);

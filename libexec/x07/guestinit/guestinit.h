@@ -70,6 +70,8 @@ void	request_receive(struct request *);
 
 /* Mounts what the kernel itself offers. */
 void	files_system(void);
+/* Makes the devices anew, when the clock is set: their times tell no other. */
+void	files_devices(void);
 /* Loads the modules of the image. */
 void	files_modules(void);
 /* Makes the program's root, with what is no request's. */
