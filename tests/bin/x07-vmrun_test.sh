@@ -240,6 +240,8 @@ gates_body()
 	    'time.allow_wall_clock=false'
 	cat >g.sh <<'END'
 date +%s
+grep -sq '^rtc_date.*: 20' /proc/driver/rtc || echo "no date"
+find /dev -newermt 2000-01-01
 rw/evil ran
 python3 -c 'x = bytearray(400 << 20); print("had it")'
 python3 -c 'x = bytearray(4 << 20); print("small")'
@@ -250,7 +252,7 @@ END
 	status=$?
 	[ "$status" -eq 124 ] || fail_with "exit $status" out err
 	[ "$(head -n 1 out)" -lt 1000 ] || fail_with "the clock is right" out
-	atf_check -o inline:"small\ncounted\n" sed 1d out
+	atf_check -o inline:"no date\nsmall\ncounted\n" sed 1d out
 	atf_check -o match:"x07-execgate: deny exec .*evil" \
 	    -o match:"x07-limit: " cat err
 	# The same is allowed when the policy allows it.
@@ -258,11 +260,12 @@ END
 	    'limits.mem_bytes=805306368'
 	cat >w.sh <<'END'
 date +%s
+find /dev/null -newermt 2000-01-01
 rw/evil ran
 python3 -c 'x = bytearray(400 << 20); print("had it")'
 END
 	vmrun wide.json /bin/sh w.sh >out 2>err || fail_with failed out err
-	atf_check -o inline:"ran\nhad it\n" sed 1d out
+	atf_check -o inline:"/dev/null\nran\nhad it\n" sed 1d out
 	[ "$(($(date +%s) - $(head -n 1 out)))" -lt 300 ] ||
 	    fail_with "the clock is wrong" out
 }
@@ -467,6 +470,13 @@ flood_body()
 	vmrun caps.json /bin/sh -c 'head -c 500 /dev/zero' >out 2>err ||
 	    fail_with failed err
 	[ "$(wc -c <out)" -eq 500 ] || atf_fail "$(wc -c <out) bytes"
+	# What was not written is told, unless nobody wanted to have it.
+	vmrun caps.json /bin/echo lost >/dev/full 2>err
+	[ $? -eq 125 ] || fail_with "lost, and not told" err
+	atf_check -o match:"standard output: No space left" cat err
+	mkfifo nobody
+	: <nobody &
+	{ wait; vmrun caps.json /bin/echo lost; } >nobody 2>err || fail_with failed err
 	vmrun caps.json /bin/sh -c 'head -c 5000 /dev/zero' >out 2>err
 	[ "$(wc -c <out)" -eq 1000 ] || atf_fail "$(wc -c <out) bytes"
 	atf_check -o match:"^x07-limit: " cat err
@@ -526,6 +536,13 @@ END
 	atf_check -o match:'the audit log has reached its 4096 bytes' tail -n 1 err
 	[ "$(wc -c <log)" -le 4096 ] || atf_fail "$(wc -c <log) bytes"
 	[ "$(grep -c '^-' rw/seen)" -lt 1000 ] || atf_fail "past the hard limit"
+	# A disk that is full already.
+	AS=
+	OPTIONS='-q -l /dev/full'
+	vmrun policy.json /bin/sh b.sh 10000 >out 2>err
+	[ $? -eq 125 ] || fail_with "not ended" err
+	atf_check cat out
+	atf_check -o match:'audit log cannot be written .No space left' cat err
 	check_nothing_left
 }
 
@@ -695,7 +712,8 @@ END
 	    'echo $(stat -c %a cache/*.snap cache/*.snap/*)'
 	# The guest has what the policy says, and another clock when it says so.
 	policy epoch.json time.allow_wall_clock=false
-	vmrun epoch.json /bin/date +%s >out 2>err
+	echo 'date +%s; grep -s "^rtc_date.*: 20" /proc/driver/rtc; find /dev -newermt 2000-01-01' >c.sh
+	vmrun epoch.json /bin/sh c.sh >out 2>err
 	[ "$(cat out)" -lt 1000 ] || fail_with "the clock is right" out
 	atf_check -o file:first ls -di cache/*.snap/memory
 	# Another machine is another guest.
@@ -921,6 +939,11 @@ image_body()
 	[ $? -eq 125 ] || fail_with failed out err
 	atf_check -o match:"before the program was started: .*Kernel panic" cat err
 	[ ! -s out ] || fail_with failed out
+	# QEMU tells what it minds; the server of files, that the machine is gone.
+	head -c 5000 /dev/zero >b/kernel
+	timeout "$BOOT" x07-vmrun --image b -p policy.json -- /bin/echo ran >out 2>err
+	[ $? -eq 125 ] || fail_with failed out err
+	atf_check -o match:"before the program was started: .*kernel" cat err
 	check_nothing_left
 }
 

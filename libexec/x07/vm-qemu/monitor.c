@@ -178,7 +178,8 @@ machine_gone(struct run *x)
 	else
 		note("the machine ended %s: %s", x->started ?
 		    "under the program" : "before the program was started",
-		    *line != '\0' ? line : "it said nothing");
+		    *line != '\0' ? line : WEXITSTATUS(end.wstatus) == 0 ?
+		    "the guest switched it off" : "it said nothing");
 	return EXIT_REFUSED;
 }
 
@@ -390,6 +391,11 @@ check_caps(struct run *x)
 		vm_say_log_full(x->r);
 		exit(EXIT_REFUSED);
 	}
+	if (x->stream[AUDIT].broken) {
+		end_machine(x);
+		vm_say_log_lost(x->stream[AUDIT].error);
+		exit(EXIT_REFUSED);
+	}
 }
 
 static bool
@@ -511,6 +517,25 @@ settle(struct run *x)
 		os_tree_kill(&x->m->tree);
 }
 
+/* True, with a line for each, when output could not be written that had a reader. */
+static bool
+output_lost(const struct run *x)
+{
+	static const char *const what[] = { [OUT] = "standard output",
+	    [ERR] = "standard error" };
+	bool lost = false;
+
+	for (int i = OUT; i <= ERR; i++) {
+		const struct stream *s = &x->stream[i];
+
+		if (!s->broken || s->error == EPIPE)
+			continue;
+		note("%s: %s", what[i], strerror(s->error));
+		lost = true;
+	}
+	return lost;
+}
+
 int
 monitor(struct machine *m, const struct vm_run *r, const struct image *im)
 {
@@ -534,6 +559,9 @@ monitor(struct machine *m, const struct vm_run *r, const struct image *im)
 	if (r->verbose)
 		show_console(m);
 	status = os_tree_exit_status(x.exit.wstatus);
+	/* A program that the port told of no error cannot tell of one. */
+	if (output_lost(&x) && status == 0)
+		status = EXIT_REFUSED;
 	if (r->verbose)
 		note("status %d, %" PRIu64 " ms, %" PRIu64 " ms user, %" PRIu64
 		    " ms system in the guest", status, x.exit.wall_us / 1000,

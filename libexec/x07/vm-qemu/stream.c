@@ -50,6 +50,7 @@ flush(struct stream *s)
 		return;
 	if (n == -1) {
 		s->broken = true;
+		s->error = errno;
 		s->start = s->end;
 		return;
 	}

@@ -143,7 +143,10 @@ bool	machine_save(struct machine *, bool verbose);
 bool	machine_add_files(struct machine *);
 /* Takes what fd has into the tail; false at its end. */
 bool	tail_read(struct tail *, int fd);
-/* The last line in the tail that has the word (NULL: any); "" when none. */
+/*
+ * The last line in the tail that has the word (NULL: that tells anything); "" when
+ * there is none.
+ */
 const char	*tail_line(const struct tail *, const char *word);
 
 /* ---- stream.c ---- */
@@ -156,7 +159,8 @@ struct stream {
 	size_t		start, end;
 	uint64_t	total;		/* bytes read */
 	uint64_t	last;		/* of the guest's streams: what total will be */
-	bool		broken;		/* nobody reads it: bytes are dropped */
+	bool		broken;		/* a write failed: bytes are dropped */
+	int		error;		/* errno of that write */
 };
 
 void	stream_open(struct stream *, enum port, int from, int to, bool to_guest);
