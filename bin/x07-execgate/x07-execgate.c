@@ -180,6 +180,8 @@ start_watcher(void)
 		plan.watch = &watch;
 		return;
 	default:
+		/* Without a pipe to spare it may have to. */
+		os_never_wait();
 		os_watch_serve(&watch, &plan, watch_judge, NULL);
 	}
 }

@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "limits.h"
 #include "outfile.h"
+
+#define LAST_WORDS_MS	1000
 
 static struct outfile file = OUTFILE_NONE;
 
@@ -182,16 +185,24 @@ put_file(const struct plan *p, const struct used *u)
 void
 report_write(const struct plan *p, const struct used *u)
 {
+	struct pollfd errors = { .fd = STDERR_FILENO, .events = POLLOUT };
 	char *text = NULL;
-	size_t size = 0;
+	size_t size = 0, lost = diag_lost();
 	FILE *f;
 
+	if (outfile_wanted(&file))
+		put_file(p, u);
+	/* Who was slow to read may catch up now: nothing runs that has to be held. */
+	if (lost > 0 || p->info)
+		poll(&errors, 1, LAST_WORDS_MS);
+	if (lost > 0)
+		note("%zu lines were lost, because nobody read them%s%s", lost,
+		    u->struck != LIM_NONE ? "; what struck: " : "",
+		    u->struck != LIM_NONE ? limit_rows[u->struck].what : "");
 	if (p->info && (f = open_memstream(&text, &size)) != NULL) {
 		put_info(f, p, u);
 		if (fclose(f) == 0)
 			note("%s", text);
 		free(text);
 	}
-	if (outfile_wanted(&file))
-		put_file(p, u);
 }

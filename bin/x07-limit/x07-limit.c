@@ -206,7 +206,9 @@ settle(const struct plan *p, const struct os_tree *t)
 	n += report_fds(keep + n);
 	if (p->chain.audit_fd >= 3)
 		keep[n++] = p->chain.audit_fd;
-	if (os_tree_settle(t, p->group, report_replaces(), keep, n) == -1) {
+	/* What the program fills, it could else make us wait for. */
+	if (os_tree_settle(t, p->group, report_replaces(), keep, n) == -1 ||
+	    os_never_wait() == -1) {
 		os_tree_kill(t);
 		refuse_errno("hardening the supervisor");
 	}

@@ -328,7 +328,8 @@ let_go(const struct chain *c, int sock)
 	fd_limit_raise();
 	/* c-ares takes options from there, such as other names for hosts. */
 	clearenv();
-	signal(SIGPIPE, SIG_IGN);
+	if (os_never_wait() == -1)
+		fail("a pipe");
 	signal(SIGCHLD, SIG_DFL);
 }
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "x07.h"
 
 #define RECORD_MAX	8192	/* bytes of one JSON line */
@@ -112,7 +113,7 @@ write_record(int fd, const struct verdict *v, bool dry, const char *extra)
 	}
 	r.buf[r.len++] = '}';
 	r.buf[r.len++] = '\n';
-	if (write(fd, r.buf, r.len) < 0)
+	if (write_line(fd, r.buf, r.len) == -1)
 		note("audit log: %s", strerror(errno));
 }
 

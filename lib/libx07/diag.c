@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "x07.h"
 
 #define LINE_MAX_BYTES	2048	/* of one diagnostic */
@@ -41,6 +42,14 @@ diag_vis(char *dst, size_t dstsz, const char *src, size_t len)
 	return dst;
 }
 
+static size_t lost;
+
+size_t
+diag_lost(void)
+{
+	return lost;
+}
+
 /* One write(2), so that lines of several processes do not mix. */
 static void
 say(int err, const char *fmt, va_list ap)
@@ -59,8 +68,10 @@ say(int err, const char *fmt, va_list ap)
 		n = (int)sizeof(line) - 1;
 		line[n - 1] = '\n';
 	}
-	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
-		return;		/* nobody is left to tell */
+	/* Else nobody is left to tell, or nobody reads it now. */
+	if (n > 0 && write_line(STDERR_FILENO, line, (size_t)n) == -1 &&
+	    errno == EAGAIN)
+		lost++;
 }
 
 void

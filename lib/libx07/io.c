@@ -1,5 +1,6 @@
-/* Writing all of it, and room for descriptors. */
+/* Writing, and room for descriptors. */
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <errno.h>
 #include <unistd.h>
@@ -19,6 +20,16 @@ write_all(int fd, const void *data, size_t len)
 			n = 0;
 		}
 	return 0;
+}
+
+ssize_t (*line_writer)(int, const void *, size_t) = write;
+
+ssize_t
+write_line(int fd, const void *line, size_t len)
+{
+	ssize_t n = send(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n == -1 && errno == ENOTSOCK ? line_writer(fd, line, len) : n;
 }
 
 void

@@ -1,8 +1,10 @@
 /*
- * io.h - writing all of it, and room for descriptors.
+ * io.h - writing, and room for descriptors.
  */
 #ifndef IO_H
 #define IO_H
+
+#include <sys/types.h>
 
 #include <stddef.h>
 
@@ -11,6 +13,14 @@
  * -1 with errno when some could not be written.
  */
 int	write_all(int fd, const void *data, size_t len);
+
+/*
+ * One line, in one call. On a socket it neither waits for room nor raises SIGPIPE.
+ * -1 with errno when it was not written.
+ */
+ssize_t	write_line(int fd, const void *line, size_t len);
+/* How it writes to what is no socket: write(2), or a way of the platform's. */
+extern ssize_t (*line_writer)(int fd, const void *line, size_t len);
 
 /*
  * Lets this process, and what it becomes, open as many files as its hard limit

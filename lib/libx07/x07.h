@@ -45,6 +45,9 @@ _Noreturn void	refuse_errno(const char *fmt, ...)
 /* Says "prog: message" and goes on. */
 void	note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* How many lines were not said, because nobody took them and we did not wait. */
+size_t	diag_lost(void);
+
 /* ---- form.c: the normal form of a policy ---- */
 
 /*

@@ -60,6 +60,12 @@ os_keep_fds(const int *keep, size_t n)
 }
 
 int
+os_never_wait(void)
+{
+	return unsupported();
+}
+
+int
 os_close_fds(const int *keep, size_t n)
 {
 	(void)keep;

@@ -48,6 +48,13 @@ bool	os_is_sealed(int fd);
  */
 int	os_keep_fds(const int *keep, size_t n);
 
+/*
+ * For a supervisor, whose limits nobody holds while it waits for a reader: from here on
+ * what note(), audit_verdict() and write_line() write to a pipe that is full is lost with
+ * EAGAIN, whoever made the pipe and whoever else writes to it. Ignores SIGPIPE.
+ */
+int	os_never_wait(void);
+
 /* Closes every descriptor from 3 up except the n in keep, at once. */
 int	os_close_fds(const int *keep, size_t n);
 

@@ -653,10 +653,28 @@ do_killed()
 }
 killed_body() { both do_killed; }
 
+atf_test_case reader
+reader_head() { atf_set descr "a reader that stands still or is gone ends neither watcher nor program"; }
+do_reader()
+{
+	fill="$PY $X07_TESTS/escape/reader_attack.py exec" gate="$AS x07-execgate -x $PY -x true"
+	rm -f wall; mkfifo wall
+	exec 9<>wall
+	atf_check -o inline:'Permission denied 0\n' timeout 30 sh -c "$gate -- $fill 2>wall"
+	atf_check -o inline:'Permission denied 0\n' timeout 30 sh -c "$gate -l fd:2 -- $fill 2>wall"
+	exec 9<&-
+	# Nobody is there at all.
+	(timeout 30 $gate -x sh -- sh -c '/usr/bin/id; /bin/true && echo ran' 2>&7 >out) 7>&1 | true
+	atf_check -o inline:'ran\n' cat out
+	# The twin: who reads gets the line.
+	atf_check -e match:'deny exec /usr/bin/id' $gate -x sh -- sh -c '/usr/bin/id; exit 0'
+}
+reader_body() { both do_reader; }
+
 atf_init_test_cases()
 {
 	for t in loaders memory own_memory kernels names writing nameless scripts helpers races \
-	    directory number privileges terminal watcher surface killed; do
+	    directory number privileges terminal watcher surface killed reader; do
 		atf_add_test_case $t
 	done
 }

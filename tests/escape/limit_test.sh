@@ -165,10 +165,35 @@ class30()
 	atf_check -o inline:'ran\n' $AS x07-limit -o 1048576T -m 1048576T -- echo ran
 }
 
+atf_test_case reader
+reader_head() { atf_set descr "a reader that stands still or is gone keeps nobody from the limits"; }
+do_reader()
+{
+	rm -f wall used; mkfifo wall
+	exec 9<>wall
+	fill="/usr/bin/python3 $X07_TESTS/escape/reader_attack.py limit"
+	# The first denial has nobody to be told to; the second process ends all the same.
+	atf_check -o inline:'-9 -9\n' timeout 30 sh -c "$AS x07-limit -t 25s -x 500ms -- $fill 2>wall"
+	exec 9<&-
+	# Nobody is there at all: the status and the report are.
+	for opts in "-t 300ms" "-t 300ms -i" "-t 300ms -l fd:2"; do
+		(st=0; $AS x07-limit $opts -r fd:5 -- sleep 20 5>&- 5>used 2>&7 || st=$?
+		echo $st >status) 7>&1 | true
+		atf_check_equal 124 "$(cat status)"
+		atf_check -o inline:'"time"\n' jq .struck used
+	done
+	# The twin: who is slow, but reads, gets every line.
+	atf_check -s exit:124 -o ignore -e ignore sh -c \
+	    "$AS x07-limit -i -t 300ms -- sleep 20 2>&1 >/dev/null | (sleep 1; cat) >lines; exit 124"
+	atf_check -o match:'deny wall time' -o match:'status 124' cat lines
+}
+reader_body() { both do_reader; }
+
 atf_init_test_cases()
 {
 	atf_add_test_case class27
 	atf_add_test_case class28
 	atf_add_test_case class29
 	atf_add_test_case class30
+	atf_add_test_case reader
 }

@@ -1,0 +1,27 @@
+"""reader_attack.py WHAT: fills its own standard error, which nobody reads, and then
+limit: starts two processes that sleep, one after the other, and tells how each ended;
+exec: starts a program that is denied, then one that is not, and tells what came of it."""
+import os
+import subprocess
+import sys
+
+os.set_blocking(2, False)
+try:
+    while os.write(2, b"x" * 65536) > 0:
+        pass
+except BlockingIOError:
+    pass
+os.set_blocking(2, True)
+
+
+def ended(*words):
+    try:
+        return subprocess.run(words, stderr=subprocess.DEVNULL).returncode
+    except OSError as e:
+        return e.strerror
+
+
+if sys.argv[1] == "limit":
+    print(ended("/bin/sleep", "8"), ended("/bin/sleep", "8"), flush=True)
+else:
+    print(ended("/usr/bin/id", "-u"), ended("/bin/true"), flush=True)
