@@ -76,26 +76,72 @@ since_boot_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* The text of a stat file in fields; returns the name in it, NULL without. */
+static const char *
+read_stat(const char *path, char text[STAT_TEXT], long long f[NFIELDS])
+{
+	char *s, *name;
+
+	/* The name before the last ')' is the program's to choose. */
+	if (proc_text(path, text, STAT_TEXT) <= 0 ||
+	    (s = strrchr(text, ')')) == NULL || s[1] != ' ' ||
+	    (name = strchr(text, '(')) == NULL)
+		return NULL;
+	*s = '\0';
+	f[STATE] = (unsigned char)s[2];
+	s += 3;
+	for (int i = PPID; i < NFIELDS; i++)
+		f[i] = strtoll(s, &s, 10);
+	return name + 1;
+}
+
+static bool
+ended(long long state)
+{
+	return state == 'Z' || state == 'X';
+}
+
+/*
+ * The first thread may have ended and others live on. The process' memory is theirs
+ * then: sets thread and rss to those of one that lives.
+ */
+static void
+find_living(struct os_proc *p)
+{
+	long long f[NFIELDS] = { 0 };
+	char path[96], text[STAT_TEXT];
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%ld/task", (long)p->pid);
+	dir = opendir(path);
+	if (dir == NULL)
+		return;
+	while (p->thread == p->pid && (d = readdir(dir)) != NULL) {
+		snprintf(path, sizeof(path), "/proc/%ld/task/%.20s/stat",
+		    (long)p->pid, d->d_name);
+		if (d->d_name[0] == '.' || read_stat(path, text, f) == NULL ||
+		    ended(f[STATE]))
+			continue;
+		p->thread = (pid_t)strtol(d->d_name, NULL, 10);
+		p->rss = f[RSS] * sysconf(_SC_PAGESIZE);
+	}
+	closedir(dir);
+}
+
 bool
 proc_read(pid_t pid, struct os_proc *p)
 {
 	long long f[NFIELDS] = { 0 }, tick = sysconf(_SC_CLK_TCK);
-	char path[64], text[STAT_TEXT], *s, *name;
-	char state;
+	char path[64], text[STAT_TEXT];
+	const char *name;
 
 	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-	/* The name before the last ')' is the program's to choose. */
-	if (proc_text(path, text, sizeof(text)) <= 0 ||
-	    (s = strrchr(text, ')')) == NULL || s[1] != ' ' ||
-	    (name = strchr(text, '(')) == NULL)
+	if ((name = read_stat(path, text, f)) == NULL)
 		return false;
-	*s = '\0';
-	state = s[2];
-	s += 3;
-	for (int i = PPID; i < NFIELDS; i++)
-		f[i] = strtoll(s, &s, 10);
 	*p = (struct os_proc){
 		.pid = pid,
+		.thread = pid,
 		.parent = (pid_t)f[PPID],
 		.born = f[START],
 		.age_ms = since_boot_ms() - f[START] * 1000 / tick,
@@ -103,10 +149,12 @@ proc_read(pid_t pid, struct os_proc *p)
 		.waited_us = (f[CUTIME] + f[CSTIME]) * (1000000 / tick),
 		.threads = f[THREADS],
 		.rss = f[RSS] * sysconf(_SC_PAGESIZE),
-		.zombie = state == 'Z' || state == 'X',
+		.zombie = ended(f[STATE]) && f[THREADS] <= 1,
 		.leader = f[PGRP] == pid,
 	};
-	snprintf(p->name, sizeof(p->name), "%s", name + 1);
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	if (ended(f[STATE]) && !p->zombie)
+		find_living(p);
 	return true;
 }
 
@@ -304,7 +352,8 @@ os_proc_memory(const struct os_proc *p)
 	char path[64], text[4096], *at;
 	int64_t sum = 0;
 
-	snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", (long)p->pid);
+	/* Of a thread this is there, though only processes are listed. */
+	snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", (long)p->thread);
 	if (proc_text(path, text, sizeof(text)) <= 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

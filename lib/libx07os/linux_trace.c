@@ -115,8 +115,7 @@ lives(const struct started *p)
 		return false;
 	if (!proc_read(p->pid, &now))
 		return true;	/* out of sight; better one too many */
-	/* The first thread may have ended and others live on. */
-	return now.born <= p->seen && (!now.zombie || now.threads > 1);
+	return now.born <= p->seen && !now.zombie;
 }
 
 static struct started *

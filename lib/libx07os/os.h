@@ -587,7 +587,8 @@ struct os_proc {
 	int64_t	waited_us;	/* CPU time of the children it has waited for */
 	int64_t	threads;
 	int64_t	rss;		/* resident bytes, shared ones included */
-	bool	zombie;
+	pid_t	thread;		/* one that lives: the first, or else another */
+	bool	zombie;		/* no thread lives */
 	bool	leader;		/* of its process group */
 	char	name[16];	/* untrusted */
 };

@@ -115,6 +115,8 @@ transparent_run()
 	run 143 x07-limit -t 1m -- sh -c 'kill $$'
 	run 127 x07-limit -t 1m -- /nonexistent
 	says err '/nonexistent: No such file'
+	run 127 x07-limit -t 1m -- ''
+	says err "'': No such file"
 	echo 'x' >notexec
 	run 126 x07-limit -t 1m -- ./notexec
 	rm -f notexec
@@ -922,6 +924,10 @@ input_cap_run()
 	$AS x07-limit -I 10 -- cat </dev/zero >out 2>err || _got=$?
 	[ $_got -eq 137 ] || atf_fail "device: $_got: $(cat err)"
 	[ "$(wc -c <out)" -eq 10 ] || atf_fail "device: $(wc -c <out)"
+	# It takes little of a stack: one of 64 kilobytes is enough.
+	_got=0
+	(ulimit -s 64 && $AS x07-limit -I 10 -- cat </dev/zero >out 2>err) || _got=$?
+	[ $_got -eq 137 ] || atf_fail "a small stack: $_got: $(cat err)"
 	# Twins: all of it within the cap, and somebody who wants no more.
 	for _from in 'cat numbers' 'cat <numbers'; do
 		sh -c "$_from" | $AS x07-limit -I 1M -- cat >out
@@ -1090,6 +1096,21 @@ child_time_run()
 	none_marked || atf_fail "left: $(marked)"
 	run 0 x07-limit -x 20s -t 1m -- sh -c 'sleep 1; echo slept'
 	says out slept
+	shut err deny
+	# A child whose first thread has ended, while another lives on.
+	cat >headless.py <<'EOF'
+import ctypes, os, sys, threading, time
+if os.fork() == 0:
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    ctypes.CDLL(None).pthread_exit(None)
+if sys.argv[1] == "wait":
+    os.wait()
+time.sleep(0.5)
+EOF
+	chmod 644 headless.py
+	run 0 x07-limit -x 500ms -t 1m -- "$PYTHON" headless.py wait
+	says err 'deny child python3'
+	run 0 x07-limit -x 20s -t 1m -- "$PYTHON" headless.py go
 	shut err deny
 	# The program itself has no such limit.
 	run 0 x07-limit -x 300ms -t 1m -- sleep 1

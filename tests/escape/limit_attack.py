@@ -112,13 +112,21 @@ def threads(n):
     got("%d threads" % made)
 
 
-def processes(n, userns=""):
-    if userns:
+def headless():
+    """Goes on in a second thread, while the first has ended."""
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    LIBC.pthread_exit(None)
+
+
+def processes(n, how=""):
+    if how == "userns":
         syscall("unshare", CLONE_NEWUSER)
     made = 0
     for _ in range(int(n)):
         try:
             if os.fork() == 0:
+                if how == "headless":
+                    headless()
                 time.sleep(600)
                 os._exit(0)
             made += 1
@@ -136,7 +144,7 @@ def bomb():
             pass
 
 
-def sum_of(n, megabytes):
+def sum_of(n, megabytes, how=""):
     """Many small ones, each below a limit on one process."""
     kids = []
     r, w = os.pipe()
@@ -147,6 +155,8 @@ def sum_of(n, megabytes):
             for at in range(0, len(block), 4096):
                 block[at] = 1
             os.write(w, b"x")
+            if how == "headless":
+                headless()
             time.sleep(600)
         kids.append(pid)
     os.close(w)
@@ -315,6 +325,19 @@ def leave_and(mine, name, *args):
     ATTACKS[name](*args)
 
 
+def into_group(path):
+    """Starts a child in that control group of version 2: clone3(2)."""
+    args = (ctypes.c_uint64 * 11)()
+    args[0], args[4] = 0x200000000, signal.SIGCHLD      # CLONE_INTO_CGROUP
+    args[10] = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    pid = LIBC.syscall(435, ctypes.byref(args), ctypes.c_size_t(ctypes.sizeof(args)))
+    if pid == 0:
+        os._exit(0)
+    if pid == -1:
+        denied(os.strerror(ctypes.get_errno()))
+    got("a child in %s" % path)
+
+
 def talk(how, n, *more):
     """Writes n bytes to standard output by another road than write(2) on it."""
     n = int(n)
@@ -359,5 +382,5 @@ def talk(how, n, *more):
 
 ATTACKS = {f.__name__: f for f in (
     outlive, hold, threads, processes, bomb, sum_of, memfd, shm, tmpfs, sysv, pipes,
-    raised, leave_and, talk)}
+    raised, leave_and, into_group, talk)}
 ATTACKS[sys.argv[1]](*sys.argv[2:])

@@ -96,6 +96,11 @@ class28()
 	works -u 10 -- processes 9 userns
 	stopped -m 150M -- sum_of 8 40
 	works -m 900M -- sum_of 8 40
+	# A process whose first thread has ended seems a zombie.
+	stopped -u 5 -T 20 -- processes 10 headless
+	works -u 12 -T 20 -- processes 10 headless
+	stopped -m 150M -- sum_of 8 40 headless
+	works -m 900M -- sum_of 8 40 headless
 	stopped -u 60 -t 1s -k 10ms -- bomb
 	nobody 'limit_attack.py bomb' || atf_fail "the bomb is left"
 }
@@ -143,6 +148,12 @@ class30()
 			stopped -u 30 -m 60M -- leave_and $mine memfd 150
 		fi
 	done
+	# A child that starts in another group; without one of ours it may.
+	group=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)
+	if [ -z "$AS" ] && [ "$(id -u)" -eq 0 ] && [ -n "$group" ] && holds -c 50s; then
+		stopped -c 50s -- into_group "$group"
+		works -t 50s -- into_group "$group"
+	fi
 	for how in write reopen sendfile splice vmsplice children; do
 		# shellcheck disable=SC2086
 		$AS x07-limit -o 10 --on-cap drop -- $ATTACK talk $how 40 >out 2>err || :
