@@ -92,6 +92,8 @@ denied(const struct plan *p, const struct os_tree *t)
 		deny |= OS_DENY_GROUP;
 	if (p->chain.dry_run)
 		return deny;
+	if (p->group != NULL)
+		deny |= OS_DENY_CLONE3;
 	if (p->limit[LIM_THREADS] == 0)
 		deny |= OS_DENY_THREADS;
 	if (p->limit[LIM_FSIZE] >= 0)

@@ -341,6 +341,11 @@ static const struct filter_row deny_threads[] = {
 	ALWAYS(clone3, ENOSYS),
 };
 
+/* Its arguments are in memory; libc falls back to clone(2) on ENOSYS. */
+static const struct filter_row deny_clone3[] = {
+	ALWAYS(clone3, ENOSYS),
+};
+
 /* The process group may hold processes from outside the pid namespace. */
 static const struct filter_row deny_group[] = {
 	ARG(kill, 0, ALL32, 0, EPERM),
@@ -461,6 +466,7 @@ static const struct {
 	SET(OS_DENY_SETID, deny_setid),
 	SET(OS_DENY_PTRACE, deny_ptrace),
 	SET(OS_DENY_GROUP, deny_group),
+	SET(OS_DENY_CLONE3, deny_clone3),
 	/* Before OS_DENY_FORK's clone row, which allows threads. */
 	SET(OS_DENY_THREADS, deny_threads),
 	SET(OS_DENY_FAMILIES, deny_families),

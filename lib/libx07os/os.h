@@ -113,6 +113,8 @@ enum {
 	OS_DENY_RESERVE = 1 << 17,	/* room for a file past its end, which no limit of
 					 * file sizes (RLIMIT_FSIZE) counts */
 	OS_DENY_THREADS = 1 << 15,	/* clone with CLONE_THREAD, clone3 (ENOSYS) */
+	OS_DENY_CLONE3 = 1 << 18,	/* clone3 (ENOSYS): with a descriptor of another control
+					 * group a child starts in that */
 	OS_DENY_GROUP = 1 << 12,	/* kill(0, ...) and the group's priorities, see
 					 * os_tree.shares_group */
 };
