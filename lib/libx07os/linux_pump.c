@@ -6,7 +6,7 @@
 
 #include "os.h"
 
-#define COPY_BYTES	65536
+#define COPY_BYTES	16384	/* on the stack of a thread, which the caller may limit */
 #define ROOM_BYTES	(1 << 20)	/* what any user may have by default */
 
 static void
