@@ -252,6 +252,6 @@ chain_exec_failed(const char *name)
 {
 	int err = errno;
 
-	note("%s: %s", name, strerror(err));
+	note("%s: %s", *name != '\0' ? name : "''", strerror(err));
 	_exit(err == ENOENT || err == ENOTDIR ? EXIT_NOTFOUND : EXIT_DENIED);
 }
