@@ -53,6 +53,7 @@ static const int passed_on[] = {
  */
 #define SAME_SIGNAL_MS	2000
 #define LAST_WORDS_MS	50
+#define DEADLINE_MS	2000	/* behind init, for us to hear of its end */
 /* In a message to init: it may have waited while the supervisor was stopped. */
 #define LATE		0x100
 
@@ -89,6 +90,40 @@ until(int64_t at)
 		return -1;
 	left = at - now_ms();
 	return left < 0 ? 0 : left > 1000000000 ? 1000000000 : (int)left;
+}
+
+/*
+ * What stops the whole job stops init too, where that is in our process group: then
+ * nobody ends the tree in time. The kernel's SIGKILL reaches a stopped process, and our
+ * death init.
+ */
+static timer_t	deadline;
+static bool	deadline_set;
+
+static int
+set_deadline(int64_t at)
+{
+	struct sigevent sev = { .sigev_notify = SIGEV_SIGNAL,
+	    .sigev_signo = SIGKILL };
+	const struct itimerspec when = { .it_value = { (time_t)(at / 1000),
+	    (long)(at % 1000) * 1000000 } };
+
+	if (timer_create(CLOCK_MONOTONIC, &sev, &deadline) == -1)
+		return -1;
+	deadline_set = true;
+	return timer_settime(deadline, TIMER_ABSTIME, &when, NULL);
+}
+
+/* The tree has ended, or is about to whoever is stopped. */
+static void
+drop_deadline(void)
+{
+	int err = errno;
+
+	if (deadline_set)
+		timer_delete(deadline);
+	deadline_set = false;
+	errno = err;
 }
 
 /* ---- init ---- */
@@ -398,6 +433,9 @@ fork_program(struct init *in)
 	if (in->plan->run != NULL && in->group == NULL && in->reaper == 0 &&
 	    (pid = lend_memory(in)) != -1)
 		return pid;
+	/* Our parent's death wakes us, if we were stopped, to see of it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGCONT, 0, 0, 0) == -1)
+		return -1;
 	pid = group_fork(in->group);
 	/* A copy of its own: what it finds in /proc of itself is to be its own too. */
 	if (pid == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1)
@@ -437,6 +475,31 @@ start_inside(struct init *in)
 
 /* ---- reaper ---- */
 
+static pid_t	reaped;
+
+/* The supervisor is gone: init, if it was stopped, is to see it. */
+static void
+wake_init(int sig)
+{
+	(void)sig;
+	kill(reaped, SIGCONT);
+}
+
+static void
+watch_supervisor(pid_t supervisor)
+{
+	struct sigaction sa = { .sa_handler = wake_init };
+	sigset_t set;
+
+	sigaction(SIGUSR1, &sa, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGUSR1, 0, 0, 0);
+	if (getppid() != supervisor)
+		wake_init(0);
+}
+
 /*
  * Takes over what init leaves, when it ends as when it is killed. In a session of its
  * own, where what is sent to the process group does not reach.
@@ -450,6 +513,8 @@ be_reaper(pid_t init, struct os_group *g, pid_t supervisor)
 	close_rest(keep, 0, g);
 	os_hide();
 	rename_init();
+	reaped = init;
+	watch_supervisor(supervisor);
 	while (waitpid(init, NULL, 0) == -1 && errno == EINTR)
 		continue;
 	sweep_below(g);
@@ -583,8 +648,11 @@ os_tree_spawn_in(struct os_tree *t, const struct os_tree_plan *plan)
 	t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (t->signals == -1)
 		goto fail;
-	if (plan->life_ms > 0)
+	if (plan->life_ms > 0) {
 		in.dies_at = now_ms() + plan->life_ms;
+		if (set_deadline(in.dies_at + DEADLINE_MS) == -1)
+			goto fail;
+	}
 	in.sock = pair[1];
 	t->last = fork_init(flags, &in);
 	if (t->last == -1)
@@ -604,6 +672,7 @@ os_tree_spawn_in(struct os_tree *t, const struct os_tree_plan *plan)
 		return 1;
 fail:
 	err = errno;
+	drop_deadline();
 	if (t->signals != -1)
 		close(t->signals);
 	close(pair[0]);
@@ -690,6 +759,7 @@ os_tree_kill(const struct os_tree *t)
 {
 	if (t->group != 0)
 		kill(-t->group, SIGKILL);
+	drop_deadline();
 	return kill(t->init, SIGKILL);
 }
 
@@ -801,6 +871,7 @@ os_tree_reap(const struct os_tree *t, struct os_tree_end *end)
 	struct rusage ru;
 	int late;
 
+	drop_deadline();
 	memset(&ru, 0, sizeof(ru));
 	memset(end, 0, sizeof(*end));
 	/* init killed from outside leaves no report: the program died by SIGKILL. */

@@ -506,7 +506,8 @@ struct os_tree_plan {
  * The same with the program inside a group (or NULL), which the tree
  * cannot leave or change; needs OS_TREE_MOUNT then. When the supervisor dies,
  * init removes the group too. At life_ms (0: never) init ends the tree by
- * itself, whatever happens to the supervisor.
+ * itself, whatever happens to the supervisor; where it is stopped too, the kernel kills
+ * the supervisor somewhat later, and so the tree.
  *
  * With ids the program finds about so many process ids, until uid 0 raises that, where pid
  * namespaces have a number of their own (Linux 6.14): a cap on tasks that is not exact,

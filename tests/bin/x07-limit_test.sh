@@ -1510,6 +1510,22 @@ time.sleep(60)'
 	    'setsid sh -c "echo ready; while :; do :; done; : '"$MARK"'" & sleep 60'
 	says out 'status 152'
 	none_marked || atf_fail "left: $(marked)"
+	# Everything is stopped, and nobody left who looks at the time. With a group and
+	# without.
+	for _limit in '' '-u 50'; do
+		# shellcheck disable=SC2086 # words
+		run 0 $_pty wait:ready,kill:STOP,stopped,end \
+		    sh -c 'echo $$ >sup; exec "$@"' - x07-limit -t 1s -k 1ms $_limit -- \
+		    sh -c 'setsid sleep 60 & echo ready; sleep 60; : '"$MARK"
+		says out 'status 137'
+		wait_for 60 none_marked || atf_fail "left: $(marked)"
+		wait_for 60 no_groups "$(cat sup)" || atf_fail "a group is left"
+		rm -f sup
+	done
+	run 0 $_pty wait:ready,kill:STOP,stopped,cont,end \
+	    x07-limit -t 50s -- sh -c 'echo ready; sleep 0.3; echo done'
+	says out 'done'
+	says out 'status 0'
 	# The program cannot signal the group that it shares with us.
 	run 0 $_pty end x07-limit -t 1m -- sh -c 'kill -STOP 0; kill 0; echo alive'
 	says out 'alive'
