@@ -488,7 +488,7 @@ wake_init(int sig)
 static void
 watch_supervisor(pid_t supervisor)
 {
-	struct sigaction sa = { .sa_handler = wake_init };
+	struct sigaction sa = { .sa_handler = wake_init, .sa_flags = SA_RESTART };
 	sigset_t set;
 
 	sigaction(SIGUSR1, &sa, NULL);
@@ -517,6 +517,7 @@ be_reaper(pid_t init, struct os_group *g, pid_t supervisor)
 	watch_supervisor(supervisor);
 	while (waitpid(init, NULL, 0) == -1 && errno == EINTR)
 		continue;
+	signal(SIGUSR1, SIG_IGN);
 	sweep_below(g);
 	if (g != NULL && getppid() != supervisor)
 		os_group_remove(g);
