@@ -395,7 +395,8 @@ check_network()
 		# What netmux itself says is told, the runtime's word of its end not.
 		carries $n
 		echo "echo 'netmux: nonsense' >&2; echo 'ttrpc: closed' >&2
-		    : >$FAKE/done; exit 125" >>"$FAKE/exec"
+		    (sleep 1; : >$FAKE/done) </dev/null >/dev/null 2>&1 &
+		    exit 125" >>"$FAKE/exec"
 		channel $n 0
 		says "netmux: nonsense"
 		# Without hosts there is no such program.
