@@ -31,6 +31,19 @@ both()
 	AS=$AS_USER "$@"
 }
 
+# firm_work_dir: the work directory is that of who runs the program, and nobody else may write
+# to it: below another x07-vmrun keeps nothing.
+firm_work_dir()
+{
+	[ "$(id -u)" -eq 0 ] || return 0
+	chmod 755 .
+	if [ -z "$AS" ]; then
+		chown root .
+	else
+		chown "$TEST_USER" .
+	fi
+}
+
 # as_root: do commands that go through $AS run as root? For twins that need it.
 as_root()
 {

@@ -819,6 +819,7 @@ refuses()
 }
 machine_once()
 {
+	firm_work_dir
 	rm -rf app* moved jobs
 	$AS mkdir moved jobs
 	$AS x07-bundle --profile sandbox --policy policy.json --out app -- ./prog >report.json ||

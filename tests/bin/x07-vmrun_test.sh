@@ -11,6 +11,7 @@ prepare()
 {
 	export X07_VM_STATE_DIR="$PWD/jobs" X07_VM_CACHE_DIR="$PWD/cache"
 	export X07_VM_BACKEND=qemu
+	firm_work_dir
 	rm -rf jobs cache rw ro www ./*.json .x07 out err
 	$AS mkdir jobs cache rw
 	$AS x07-policy init --template cli >/dev/null ||
@@ -906,10 +907,34 @@ refused_body()
 	atf_check -s exit:127 -e match:"x07-fsgate: /nonexistent" \
 	    x07-vmrun -p policy.json -- /nonexistent
 	chmod 777 jobs
-	"x07-vmrun" -p policy.json -- touch rw/ran 2>err
-	[ $? -eq 125 ] || atf_fail "an open state directory is taken"
-	atf_check -o match:'nobody else can write to' cat err
+	refuse_case "$PWD/jobs must be .*nobody else can write to .X07_VM_STATE_DIR" $run
 	chmod 755 jobs
+	# As far as it comes when it takes the directories.
+	run="x07-vmrun --image-digest sha256:$zeros -p policy.json -- touch rw/ran"
+	mkdir -p above/below/jobs
+	ln -s above/below link
+	for dir in above/below/jobs above/below/new link/new; do
+		chmod 777 above
+		refuse_case "$PWD/above must be .*is below it .X07_VM_STATE_DIR" \
+		    env "X07_VM_STATE_DIR=$PWD/$dir" $run
+		refuse_case "$PWD/above must be .*is below it .X07_VM_CACHE_DIR" \
+		    env "X07_VM_CACHE_DIR=$PWD/$dir" $run
+		[ ! -e above/below/new ] || atf_fail "made below a foreign directory"
+		chmod 755 above
+		refuse_case 'the guest image is sha256:' env "X07_VM_STATE_DIR=$PWD/$dir" $run
+		chmod 1777 above
+		refuse_case 'the guest image is sha256:' env "X07_VM_STATE_DIR=$PWD/$dir" $run
+		rm -rf above/below/new
+	done
+	chmod 755 above
+	if [ "$(id -u)" -eq 0 ]; then
+		chown "$TEST_USER" above
+		refuse_case "$PWD/above must be .*yours or root's" \
+		    env "X07_VM_STATE_DIR=$PWD/above/below/jobs" $run
+		chown root above
+		refuse_case 'the guest image is sha256:' \
+		    env "X07_VM_STATE_DIR=$PWD/above/below/jobs" $run
+	fi
 	[ ! -e rw/ran ] || atf_fail "something was run"
 }
 

@@ -14,6 +14,7 @@ files_head()
 do_files()
 {
 	export X07_VM_STATE_DIR="$PWD/jobs" X07_VM_CACHE_DIR="$PWD/cache"
+	firm_work_dir
 	rm -rf jobs cache out image p.json
 	$AS mkdir jobs cache out
 	$AS x07-policy init --template cli --out p.json >/dev/null ||

@@ -14,6 +14,7 @@ links_head()
 try_links()
 {
 	export X07_VM_STATE_DIR="$PWD/jobs" X07_VM_CACHE_DIR="$PWD/cache" X07_VM_BACKEND=qemu
+	firm_work_dir
 	rm -rf jobs cache rw ro secret ./*.json .x07 out err
 	$AS mkdir jobs cache rw ro secret
 	$AS x07-policy init --template cli >/dev/null || atf_fail "cannot make the base policy"
@@ -65,6 +66,7 @@ inside_head()
 try_inside()
 {
 	export X07_VM_STATE_DIR="$PWD/jobs" X07_VM_CACHE_DIR="$PWD/cache" X07_VM_BACKEND=qemu
+	firm_work_dir
 	rm -rf jobs cache rw ./*.json .x07 out err
 	$AS mkdir jobs cache rw
 	$AS x07-policy init --template cli >/dev/null || atf_fail "cannot make the base policy"

@@ -40,6 +40,7 @@ backends_head()
 }
 backends_once()
 {
+	firm_work_dir
 	x07 policy init --template cli >/dev/null
 	policy=$PWD/.x07/policies/base/cli.sandbox.base.policy.json
 	for env in "X07_SANDBOX_BACKEND=" "X07_SANDBOX_BACKEND=os" \

@@ -579,6 +579,7 @@ END
 	after garbage ok ECONNREFUSED
 	nonsense ECONNREFUSED
 	EOF
+	firm_work_dir
 	_got=0
 	$AS env PATH="$FAKE/bin:$PATH" FAKE="$FAKE" X07_VM_STATE_DIR="$PWD/jobs" \
 	    timeout 120 x07-vmrun -b podman --i-accept-weaker-isolation -p net.json \
