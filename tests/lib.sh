@@ -35,8 +35,8 @@ both()
 # to it: below another x07-vmrun keeps nothing.
 firm_work_dir()
 {
-	[ "$(id -u)" -eq 0 ] || return 0
 	chmod 755 .
+	[ "$(id -u)" -eq 0 ] || return 0
 	if [ -z "$AS" ]; then
 		chown root .
 	else

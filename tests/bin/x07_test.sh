@@ -600,6 +600,7 @@ machine_once()
 EOF
 	echo 'int puts(const char *); int main(int c, char **v) { puts(v[c - 1]); return 9; }' >m.c
 	chmod -R a+rwX .
+	firm_work_dir
 	sandbox="-q --profile sandbox"
 	cd sub || atf_fail "cd"
 	# Roots count from the project, and the environment starts clean.
