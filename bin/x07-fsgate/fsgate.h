@@ -81,10 +81,10 @@ void	roots_resolve(const struct roots *, const char *base, struct view *,
 
 /*
  * Covers what of the kernel (proc, sysfs, cgroups ...) is mounted below what is shown;
- * not below a root that lies in such a mount itself, but what a closure shows of one.
- * When all is in the view.
+ * not below a root that lies in such a mount itself; with found (CLOSURE_ROOT) what the
+ * closure shows of one. When all is in the view.
  */
-void	roots_cover_kernel(struct view *);
+void	roots_cover_kernel(struct view *, bool found);
 
 /*
  * A handle of path. Below base (NULL: none) it is reached without leaving base through

@@ -230,19 +230,22 @@ put(struct view *v, const struct root *root, const char *path, int fd,
 
 /*
  * A device is opened through no root, and gates and programs need those of the private
- * /dev. What else lies there, memory files for instance, may be shown.
+ * /dev. What else lies there, memory files for instance, may be shown; so may a file at
+ * a name that is no device's, as x07-bundle has it.
  */
 static const char *
 is_devices(const char *seen, int fd)
 {
-	struct stat st;
+	struct stat st, there;
 
 	if (fstat(fd, &st) == -1)
 		refuse_errno("%s", seen);
 	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
 		return "is a device, and the program gets a /dev of its own";
 	if (strcmp(seen, "/dev") == 0 || (path_within(seen, "/dev") &&
-	    !path_within(seen, "/dev/shm") && !S_ISDIR(st.st_mode)))
+	    !path_within(seen, "/dev/shm") && !S_ISDIR(st.st_mode) &&
+	    (!S_ISREG(st.st_mode) || (lstat(seen, &there) == 0 &&
+	    !S_ISREG(there.st_mode)))))
 		return "the program gets a /dev of its own";
 	return NULL;
 }
@@ -350,7 +353,7 @@ cover(struct view *v, size_t i, const char *source, const char *point)
 }
 
 void
-roots_cover_kernel(struct view *v)
+roots_cover_kernel(struct view *v, bool found)
 {
 	struct points p = { NULL, 0, 0 };
 	char source[PATH_MAX];
@@ -369,7 +372,7 @@ roots_cover_kernel(struct view *v)
 			refuse_errno("%s", it->path);
 		if (lies_in(source, &p)) {
 			/* Nobody asked for what a closure has found there. */
-			if (v->entries[i].rank == RANK_CLOSURE)
+			if (found && v->entries[i].rank == RANK_CLOSURE)
 				v->entries[i].item.kind = OS_VIEW_HIDE;
 			continue;
 		}

@@ -451,7 +451,7 @@ fill_view(struct gate *g, struct view *v, char *const argv[])
 		    g->closure == CLOSURE_NONE ? CLOSURE_MINIMAL : g->closure);
 	if (g->chain.next_is_gate)
 		add_next_gate(g, v, argv);
-	roots_cover_kernel(v);
+	roots_cover_kernel(v, g->closure == CLOSURE_ROOT);
 	return path;
 }
 

@@ -55,7 +55,7 @@ static void
 say(int err, const char *fmt, va_list ap)
 {
 	char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES], vis[LINE_MAX_BYTES];
-	int n;
+	int n, saved = errno;
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	diag_vis(vis, sizeof(vis) - 128, text, strlen(text));
@@ -72,6 +72,8 @@ say(int err, const char *fmt, va_list ap)
 	if (n > 0 && write_line(STDERR_FILENO, line, (size_t)n) == -1 &&
 	    errno == EAGAIN)
 		lost++;
+	/* Who says why something failed still has to end accordingly. */
+	errno = saved;
 }
 
 void
