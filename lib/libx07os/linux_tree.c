@@ -238,8 +238,11 @@ reap(struct init *in)
 	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
 		if (pid != in->program)
 			continue;
-		/* A supervisor that is gone need not hear it. */
-		send(in->sock, &wstatus, sizeof(wstatus), MSG_NOSIGNAL);
+		/* Of the end of both we may hear at once: then all is left to us. */
+		if (send(in->sock, &wstatus, sizeof(wstatus), MSG_NOSIGNAL) == -1) {
+			in->orphan = true;
+			end_tree(in);
+		}
 		wait_for_last_words();
 		/* It reads the group's sums and removes it. */
 		_exit(0);

@@ -1517,6 +1517,7 @@ time.sleep(60)'
 		    sh -c 'setsid sleep 60 & echo ready; sleep 60; : '"$MARK"
 		says out 'status 137'
 		wait_for 60 none_marked || atf_fail "left: $(marked)"
+		wait_for 60 no_groups "$(cat sup)" || atf_fail "a group is left"
 		rm -f sup
 	done
 	run 0 $_pty wait:ready,kill:STOP,stopped,cont,end \

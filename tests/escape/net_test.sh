@@ -423,6 +423,10 @@ relay_body()
 {
 	both relay_as
 }
+no_relay()
+{
+	! pgrep -f '^x07-netgate .*net-relay-mark' >/dev/null
+}
 relay_as()
 {
 	# Signals are held back by Landlock of ABI 6 and later.
@@ -433,6 +437,8 @@ print(ctypes.CDLL(None).syscall(444, None, 0, 1))')
 	    relay_environ relay_limits relay_signal; do
 		[ $t != relay_signal ] || [ "$abi" -ge 6 ] || continue
 		stopped -a 127.0.0.1:1 -- $t net-relay-mark
+		# Its relay is gone before the twin is tried, or it would be taken for that.
+		wait_for 60 no_relay
 		# The twin: an ordinary process of the same user is open to all that.
 		rm -f ready
 		cat >neighbour.py <<-'EOF'
