@@ -157,7 +157,8 @@ hold_started(struct plan *p, const struct os_tree *t)
 	if (p->ids == 0 || t->ids == 0)
 		return;
 	snprintf(how, sizeof(how), "%s, and the kernel has no numbers for more than "
-	    "%lld (pid_max of a pid namespace, which root inside can raise)", p->how[LIM_PROCS], (long long)t->ids);
+	    "%lld (pid_max of a pid namespace, which root inside can raise)",
+	    p->how[LIM_PROCS], (long long)t->ids);
 	p->how[LIM_PROCS] = how;
 }
 
