@@ -463,9 +463,37 @@ print(ctypes.CDLL(None).syscall(444, None, 0, 1))')
 	done
 }
 
+atf_test_case reader cleanup
+reader_head()
+{
+	atf_set descr "a reader that stands still keeps the relay from nothing"
+}
+reader_body()
+{
+	echo content >index.html
+	http_server 127.0.0.1
+	both reader_as
+	stop_servers
+}
+reader_cleanup()
+{
+	stop_servers
+}
+reader_as()
+{
+	rm -f wall; mkfifo wall
+	exec 9<>wall
+	for log in "" "-l fd:2"; do
+		atf_check -o inline:'ECONNREFUSED ECONNREFUSED connected\n' timeout 60 sh -c \
+		    "$AS x07-netgate $log -a 127.0.0.1:$SERVER_PORT -- \
+		    $PY $X07_TESTS/escape/reader_attack.py net $SERVER_PORT 2>wall"
+	done
+	exec 9<&-
+}
+
 atf_init_test_cases()
 {
-	for t in names numbers addresses families paths datagrams namespaces stdio relay; do
+	for t in names numbers addresses families paths datagrams namespaces stdio relay reader; do
 		atf_add_test_case $t
 	done
 }

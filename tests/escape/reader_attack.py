@@ -1,7 +1,10 @@
 """reader_attack.py WHAT: fills its own standard error, which nobody reads, and then
 limit: starts two processes that sleep, one after the other, and tells how each ended;
-exec: starts a program that is denied, then one that is not, and tells what came of it."""
+exec: starts a program that is denied, then one that is not, and tells what came of it;
+net PORT: connects to a port that is denied, then to that one."""
+import errno
 import os
+import socket
 import subprocess
 import sys
 
@@ -21,7 +24,17 @@ def ended(*words):
         return e.strerror
 
 
-if sys.argv[1] == "limit":
+def connected(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 10).close()
+        return "connected"
+    except OSError as e:
+        return errno.errorcode[e.errno]
+
+
+if sys.argv[1] == "net":
+    print(connected(1), connected(1), connected(int(sys.argv[2])), flush=True)
+elif sys.argv[1] == "limit":
     print(ended("/bin/sleep", "8"), ended("/bin/sleep", "8"), flush=True)
 else:
     print(ended("/usr/bin/id", "-u"), ended("/bin/true"), flush=True)
