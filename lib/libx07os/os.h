@@ -50,8 +50,8 @@ int	os_keep_fds(const int *keep, size_t n);
 
 /*
  * For a supervisor, whose limits nobody holds while it waits for a reader: from here on
- * what note(), audit_verdict() and write_line() write to a pipe that is full is lost with
- * EAGAIN, whoever made the pipe and whoever else writes to it. Ignores SIGPIPE.
+ * what note(), audit_verdict() and write_line() write to a pipe that is full, or a terminal
+ * that is stopped, is lost with EAGAIN, whoever else writes to it. Ignores SIGPIPE.
  */
 int	os_never_wait(void);
 

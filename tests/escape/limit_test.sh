@@ -186,6 +186,10 @@ do_reader()
 	# The first denial has nobody to be told to; the second process ends all the same.
 	atf_check -o inline:'-9 -9\n' timeout 30 sh -c "$AS x07-limit -t 25s -x 500ms -- $fill 2>wall"
 	exec 9<&-
+	# Nor on a terminal that the program has stopped.
+	rm -f told
+	atf_check timeout 30 script -qec "$AS x07-limit -t 25s -x 500ms -- $fill >told" /dev/null
+	atf_check -o inline:'-9 -9\n' cat told
 	# Nobody is there at all: the status and the report are.
 	for opts in "-t 300ms" "-t 300ms -i" "-t 300ms -l fd:2"; do
 		(st=0; $AS x07-limit $opts -r fd:5 -- sleep 20 5>&- 5>used 2>&7 || st=$?

@@ -484,7 +484,7 @@ reader_as()
 	rm -f wall; mkfifo wall
 	exec 9<>wall
 	for log in "" "-l fd:2"; do
-		atf_check -o inline:'ECONNREFUSED ECONNREFUSED connected\n' timeout 60 sh -c \
+		atf_check -o inline:'ECONNREFUSED served\n' timeout 60 sh -c \
 		    "$AS x07-netgate $log -a 127.0.0.1:$SERVER_PORT -- \
 		    $PY $X07_TESTS/escape/reader_attack.py net $SERVER_PORT 2>wall"
 	done
