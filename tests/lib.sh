@@ -56,14 +56,16 @@ need_root()
 	[ "$(id -u)" -eq 0 ] || atf_skip "needs root"
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds; fails the test otherwise.
+# wait_for SECONDS COMMAND...: until it succeeds; fails the test otherwise, with what the
+# command says.
 wait_for()
 {
 	_n=$(($1 * 20))
 	shift
 	while ! "$@" >/dev/null 2>&1; do
 		_n=$((_n - 1))
-		[ "$_n" -gt 0 ] || atf_fail "gave up waiting for: $*"
+		[ "$_n" -gt 0 ] ||
+		    atf_fail "gave up waiting for: $*: $("$@" 2>&1 | tr '\n' '|')"
 		sleep 0.05
 	done
 }

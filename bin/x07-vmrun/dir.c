@@ -43,17 +43,16 @@ write_text(const struct job *j, int dir, const char *name, const char *text)
 		cannot_make(j, name);
 }
 
-/* For people, and locked for as long as somebody cares for the job. */
+/* For people, and locked until we are gone: the descriptor stays open. */
 static void
-write_job(struct job *j, int dir)
+write_job(const struct job *j, int dir)
 {
 	static const char name[] = "job.json", temporary[] = ".job.json";
+	int fd = openat(dir, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	j->lock_fd = openat(dir, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-	    0600);
-	if (j->lock_fd == -1 || flock(j->lock_fd, LOCK_EX | LOCK_NB) == -1)
+	if (fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1)
 		cannot_make(j, name);
-	if (dprintf(j->lock_fd, "{\"schema_version\":\"x07.vm.job@0.1.0\","
+	if (dprintf(fd, "{\"schema_version\":\"x07.vm.job@0.1.0\","
 	    "\"run_id\":\"%s\",\"backend\":\"vm.%s\",\"container_id\":\"x07-%s\","
 	    "\"pid\":%ld,\"created_unix_ms\":%" PRId64 ",\"deadline_unix_ms\":%"
 	    PRId64 ",\"grace_ms\":%" PRId64 ",\"cleanup_ms\":%d}\n", j->id,
@@ -68,7 +67,6 @@ become_reaper(const struct job *j, int end)
 {
 	char *job, fd[16], deadline[24], grace[24], cleanup[24];
 	char *tool = vm_tool("vm-reaper");
-	const int keep[] = { end, j->lock_fd };
 	int null = open("/dev/null", O_RDWR);
 
 	if (asprintf(&job, "%s/job.json", j->dir) == -1)
@@ -79,14 +77,17 @@ become_reaper(const struct job *j, int end)
 	snprintf(cleanup, sizeof(cleanup), "%d", CLEANUP_MS);
 	for (int i = 0; i <= 2; i++)
 		dup2(null, i);
-	if (os_keep_fds(keep, 2) == -1)
+	if (os_keep_fds(&end, 1) == -1)
 		_exit(EXIT_REFUSED);
 	execl(tool, tool, "--job", job, "--alive", fd, "--deadline", deadline,
 	    "--grace", grace, "--cleanup", cleanup, (char *)NULL);
 	_exit(EXIT_REFUSED);
 }
 
-/* Twice removed, so that nobody has to wait for it. */
+/*
+ * Twice removed, so that nobody has to wait for it. It is there before the directory
+ * is: at no moment can we be killed and leave one behind.
+ */
 static void
 start_reaper(const struct job *j)
 {
@@ -183,6 +184,7 @@ dir_make(struct job *j)
 	    j->build ? "build" : "run");
 	if (asprintf(&j->dir, "%s/%s", j->state, j->id) == -1)
 		refuse_errno("memory");
+	start_reaper(j);
 	if (mkdir(j->dir, 0700) == -1 ||
 	    (fd = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		refuse_errno("%s", j->dir);
@@ -190,7 +192,6 @@ dir_make(struct job *j)
 	if (vm_job_remember(fd) == -1)
 		cannot_make(j, "variables");
 	write_job(j, fd);
-	start_reaper(j);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if ((i < 2 || (j->net && j->backend.net_socket)) &&
 		    mkdirat(fd, parts[i], 0700) == -1)

@@ -141,7 +141,6 @@ struct job {
 	char		instance[64];			/* ri-HEX */
 	char		*state, *dir;		/* of all jobs, of this one */
 	int		view_fd, env_fd, net_fd;
-	int		lock_fd;		/* job.json */
 	struct outfile	usage;			/* -u */
 	pid_t		relay;			/* host's netgate, or 0 */
 };
@@ -153,7 +152,7 @@ int	job_run(struct job *);
 
 /* ---- dir.c: the job's directory ---- */
 
-/* Makes it, sweeps what others left, starts the reaper. Refuses. */
+/* Sweeps what others left, starts the reaper, makes it. Refuses. */
 void	dir_make(struct job *);
 /* Everything is over: nothing stays. */
 void	dir_remove(struct job *);

@@ -39,6 +39,13 @@ open_dir(int parent, const char *name)
 	return fd;
 }
 
+/* Another one who removes may have been faster. */
+static int
+gone(int ret)
+{
+	return ret == -1 && errno == ENOENT ? 0 : ret;
+}
+
 static int
 move_up(struct walk *w, int parent, const char *name)
 {
@@ -64,9 +71,11 @@ remove_dir(struct walk *w, int parent, const char *name, int depth)
 	if (depth == DEPTH_MAX)
 		return move_up(w, parent, name);
 	fd = open_dir(parent, name);
-	if (fd == -1 || empty(w, fd, depth) == -1)
+	if (fd == -1)
+		return gone(-1);
+	if (empty(w, fd, depth) == -1)
 		return -1;
-	return unlinkat(parent, name, AT_REMOVEDIR);
+	return gone(unlinkat(parent, name, AT_REMOVEDIR));
 }
 
 static int
@@ -75,10 +84,10 @@ remove_entry(struct walk *w, int parent, const char *name, int depth)
 	struct stat st;
 
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return errno == ENOENT ? 0 : -1;
+		return gone(-1);
 	if (S_ISDIR(st.st_mode))
 		return remove_dir(w, parent, name, depth + 1);
-	return unlinkat(parent, name, 0);
+	return gone(unlinkat(parent, name, 0));
 }
 
 /* Once through all that is in it. Returns how many went away; *err is of the others. */
@@ -141,5 +150,5 @@ remove_tree(const char *dir)
 		ret = empty(&w, fd, 0);
 	}
 	close(w.top);
-	return ret == 0 ? rmdir(dir) : -1;
+	return ret == 0 ? gone(rmdir(dir)) : -1;
 }

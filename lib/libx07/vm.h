@@ -88,7 +88,13 @@ int	vm_job_remember(int dir);
  * directory. -1 when the driver cannot, or something stays.
  */
 int	vm_job_end(const char *dir, int64_t grace_ms);
-/* The same for every job below state whose x07-vmrun and reaper are both gone. */
+/*
+ * Takes the job in DIR over from an x07-vmrun that is gone: its lock, for as long as the
+ * descriptor returned is open. -1 with errno: EWOULDBLOCK when somebody has it, ENOENT
+ * when it is half made or half removed and has no lock.
+ */
+int	vm_job_take(const char *dir);
+/* Ends every job below state that nobody has. */
 void	vm_job_sweep(const char *state);
 
 /* ---- the view ---- */

@@ -1,9 +1,9 @@
 /*
  * vm_job.c - the directory of a job, and its end.
  *
- * job.json is locked by x07-vmrun and, through the same open file, by the reaper:
- * a job whose lock can be had belongs to nobody any more. No process number
- * and no clock is asked, so nothing that is alive is ever taken for dead.
+ * job.json is locked by x07-vmrun and, once that is gone, by who ends the job: a job
+ * whose lock can be had belongs to nobody any more. No process number and no clock is
+ * asked, so nothing that is alive is ever taken for dead.
  */
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -175,21 +175,41 @@ vm_job_end(const char *dir, int64_t grace_ms)
 
 /* ---- what others left ---- */
 
-static bool
-is_orphan(const char *dir)
+int
+vm_job_take(const char *dir)
 {
 	char *path = path_in(dir, "job.json");
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-	bool free_to_take;
 
 	free(path);
-	if (fd == -1)
-		return errno == ENOENT && stat(dir, &st) == 0 &&
-		    time(NULL) - st.st_mtime > NEW_S;
-	free_to_take = flock(fd, LOCK_EX | LOCK_NB) == 0;
-	close(fd);
-	return free_to_take;
+	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		close(fd);
+		errno = EWOULDBLOCK;
+		return -1;
+	}
+	return fd;
+}
+
+/* Has no job.json, though it is not in the making either. */
+static bool
+was_left_half_made(const char *dir)
+{
+	struct stat st;
+
+	return stat(dir, &st) == 0 && time(NULL) - st.st_mtime > NEW_S;
+}
+
+static void
+sweep_one(const char *dir)
+{
+	int lock = vm_job_take(dir);
+
+	if (lock == -1 && (errno != ENOENT || !was_left_half_made(dir)))
+		return;
+	if (vm_job_end(dir, 0) == -1)
+		note("%s: left by an earlier run, and cannot be removed", dir);
+	if (lock != -1)
+		close(lock);
 }
 
 void
@@ -203,9 +223,7 @@ vm_job_sweep(const char *state)
 		if (!vm_id_valid(de->d_name))
 			continue;
 		path = path_in(state, de->d_name);
-		if (is_orphan(path) && vm_job_end(path, 0) == -1)
-			note("%s: left by an earlier run, and cannot be "
-			    "removed", path);
+		sweep_one(path);
 		free(path);
 	}
 	if (d != NULL)

@@ -42,8 +42,8 @@ number(const char *arg)
 	return n;
 }
 
-/* Until nobody holds the other end of the pipe, or the deadline. */
-static void
+/* Until nobody holds the other end of the pipe: true. Or the deadline: false. */
+static bool
 wait_for_end(int alive, int64_t deadline)
 {
 	struct pollfd p = { .fd = alive };
@@ -51,7 +51,8 @@ wait_for_end(int alive, int64_t deadline)
 
 	while ((left = deadline - clock_ms(CLOCK_REALTIME)) > 0)
 		if (poll(&p, 1, left < 60000 ? (int)left : 60000) == 1)
-			return;
+			return true;
+	return false;
 }
 
 static bool
@@ -62,13 +63,30 @@ is_there(const char *dir)
 	return lstat(dir, &st) == 0;
 }
 
+/*
+ * One who starts a run may have found the job before us: then it is for him to end it,
+ * and we look again later.
+ */
+static int
+end(const char *dir, int64_t grace, bool orphan)
+{
+	int lock = orphan ? vm_job_take(dir) : -1, ret;
+
+	if (orphan && lock == -1 && errno == EWOULDBLOCK)
+		return -1;
+	ret = vm_job_end(dir, grace);
+	if (lock != -1)
+		close(lock);
+	return ret;
+}
+
 /* Tries until the job is gone or until says to give up. */
 static void
-reap(const char *dir, int64_t grace, int64_t until)
+reap(const char *dir, int64_t grace, bool orphan, int64_t until)
 {
 	int64_t nap = FIRST_MS;
 
-	while (is_there(dir) && vm_job_end(dir, grace) == -1 &&
+	while (is_there(dir) && end(dir, grace, orphan) == -1 &&
 	    clock_ms(CLOCK_REALTIME) < until) {
 		nanosleep(&(struct timespec){ nap / 1000, nap % 1000 * 1000000 },
 		    NULL);
@@ -88,9 +106,10 @@ main(int argc, char *argv[])
 		{ "cleanup",	required_argument, NULL, 'c' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int64_t deadline = 0, grace = 0, cleanup = 0, now;
+	int64_t deadline = 0, grace = 0, cleanup = 0;
 	char *job = NULL, *slash;
 	int opt, alive = -1;
+	bool orphan;
 
 	setprogname("vm-reaper");
 	while ((opt = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
@@ -124,9 +143,9 @@ main(int argc, char *argv[])
 	signal(SIGPIPE, SIG_IGN);
 	if (chdir("/") == -1)
 		refuse_errno("/");
-	wait_for_end(alive, deadline);
-	now = clock_ms(CLOCK_REALTIME);
+	orphan = wait_for_end(alive, deadline);
 	if (is_there(job))
-		reap(job, now < deadline ? 0 : grace, now + cleanup);
+		reap(job, orphan ? 0 : grace, orphan,
+		    clock_ms(CLOCK_REALTIME) + cleanup);
 	return 0;
 }
