@@ -1217,8 +1217,16 @@ check_room()
 	fills 100 audit/log
 	LOG=/dev/full
 	log_run docker 125
-	LOG=
 	says 'the audit log cannot be written (No space left on device)'
+	mkfifo unread
+	chmod a+rw unread
+	: <unread &
+	fills 100 audit/log
+	LOG=unread
+	log_run docker 125
+	LOG=
+	rm unread
+	says 'the audit log cannot be written (Broken pipe)'
 	atf_check -o inline:"1\n" grep -c "audit log" err
 	# A file that is only said to be that large.
 	fills 1 out/f

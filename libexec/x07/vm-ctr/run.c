@@ -181,7 +181,6 @@ feed(const struct job *j)
 	if (os_die_with_parent(parent) == -1)
 		_exit(EXIT_REFUSED);
 	close(pair[0]);
-	signal(SIGPIPE, SIG_IGN);
 	while ((n = os_pump(STDIN_FILENO, pair[1], 1 << 16)) != 0)
 		if (n == -1 && errno != EINTR)
 			break;
@@ -201,6 +200,7 @@ become_runtime(void *arg)
 	    (input != -1 && dup2(input, STDIN_FILENO) == -1) ||
 	    os_keep_fds(&fd, 1) == -1)
 		refuse_errno("the runtime");
+	signal(SIGPIPE, SIG_DFL);
 }
 
 /* True when it ended within the time. */
@@ -287,6 +287,8 @@ run_job(const struct runtime *rt, const struct vm_run *r)
 	int status;
 
 	parent = getpid();
+	/* A log that nobody reads any more is told of. */
+	signal(SIGPIPE, SIG_IGN);
 	carry_start(&j);
 	feed(&j);
 	if (child_start(&c, argv, become_runtime, &j) == -1)
