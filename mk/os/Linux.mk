@@ -1,7 +1,7 @@
 # Linux: the duties of os.h are in linux_*.c.
 OS_CPPFLAGS=	-D_GNU_SOURCE -DLIBBSD_OVERLAY -isystem /usr/include/bsd
 OS_SRCS=	linux_caps.c linux_exec.c linux_fd.c linux_fs.c linux_rights.c linux_filter.c linux_landlock.c \
-		linux_loader.c linux_mounts.c linux_place.c \
+		linux_line.c linux_loader.c linux_mounts.c linux_place.c \
 		linux_ns.c linux_path.c linux_probe.c linux_tree.c linux_trace.c linux_watch.c
 # x07-limit's
 OS_SRCS+=	linux_cgroup.c linux_ids.c linux_proc.c linux_pump.c linux_sweep.c
