@@ -12,8 +12,9 @@ OS_SRCS+=	linux_examine.c
 LD_QUIET!=	ld --help 2>/dev/null | grep -q -e --no-warnings && \
 		echo -Wl,--no-warnings || :
 OS_STATIC=	-static-pie $(LD_QUIET)
-# A guest wants the same code at the same place: see guestbin.
-OS_GUEST=	-static -no-pie $(LD_QUIET)
+# A guest wants the same code at the same place: see guestbin. Where -static alone makes it
+# so, clang warns of the other word.
+OS_GUEST=	-static -no-pie -Wno-unused-command-line-argument $(LD_QUIET)
 OS_LIBS=	-lbsd -lmd -lnettle
 # x07-netgate's
 OS_SRCS+=	linux_net.c linux_packet.c linux_poll.c
