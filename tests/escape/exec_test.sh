@@ -3,6 +3,7 @@
 # escapes, each with the twin that is allowed, or that shows that it works without
 # the gate.
 . "$X07_TESTS/lib.sh"
+. "$X07_TESTS/escape/surface.sh"
 
 PY=/usr/bin/python3
 LD=$(readelf -l /bin/sh | sed -n 's/.*interpreter: \(.*\)]/\1/p')
@@ -10,8 +11,8 @@ LIB=$(ldconfig -p | sed -n 's/.*libz\.so\.1 .*=> //p' | head -n 1)
 
 # stopped OPTIONS -- NAME ARGS: the attempt under the gate is denied.
 # works: the same, and it succeeds. bare NAME ARGS: it succeeds without a gate.
-stopped() { _try exit:1 match:'^denied' "$@"; }
-works() { _try exit:0 "$GOT" "$@"; }
+stopped() { _try exit:1 denied "$@"; }
+works() { _try exit:0 got "$@"; }
 _try()
 {
 	_st=$1 _word=$2
@@ -22,20 +23,16 @@ _try()
 		shift
 	done
 	shift
-	atf_check -s "$_st" -o "$_word" -e ignore \
+	atf_check -s "$_st" -o match:"^$_word" -e ignore \
 	    $AS x07-execgate $_opts -- $PY "$X07_TESTS/escape/$ATTACK" "$@"
 }
 bare()
 {
-	atf_check -s exit:0 -o "$GOT" -e ignore \
+	atf_check -o match:'^got' -e ignore \
 	    $AS $PY "$X07_TESTS/escape/$ATTACK" "$@"
 }
 
-# The attempts on programs, and those on system calls, which say nothing when they
-# succeed.
-programs() { ATTACK=exec_attack.py GOT='match:^got'; }
-calls() { ATTACK=fs_attack.py GOT=ignore; }
-programs
+ATTACK=exec_attack.py
 
 # A fresh directory of $AS with files that may be listed or not.
 setup()
@@ -532,7 +529,6 @@ terminal_head()
 }
 do_terminal()
 {
-	calls
 	pty="$AS $PY $X07_TESTS/escape/fs_pty.py"
 	for attempt in tiocsti 'tiocsti 1' 'tiocsti 4294967295' tioclinux; do
 		atf_check -s exit:1 -o ignore $pty x07-execgate -q -- \
@@ -586,37 +582,13 @@ surface_head()
 do_surface()
 {
 	setup
-	calls
-	for m in tmpfs bind remount umount fsopen open_tree setattr pivot_root chroot; do
-		stopped -- mount $m
-	done
-	for ns in 0x10000000 0x20000 0x20000000 0x40000000 0x8000000 0x4000000 \
-	    0x2000000 0x10020000; do
-		stopped -- unshare $ns
-	done
-	bare unshare 0x10000000
-	works -- unshare 0x400
-	stopped -- clone3_newuser
-	bare clone3_newuser
-	stopped -- clone3_plain
-	works -x /bin/true -- thread
-	for call in bpf userfaultfd perf_event_open add_key io_uring_setup; do
-		stopped -- surface $call
-	done
+	ATTACK=surface_attack.py
+	surface_of_all -x /bin/true
+	surface_of_last
+	ATTACK=fs_attack.py
 	stopped -- handle "$PWD/busybox.evil"
-	if [ "$(uname -m)" = x86_64 ]; then
-		works -- native
-		stopped -- x32
-		stopped -- i386
-	fi
 }
-surface_body()
-{
-	both do_surface
-	AS=
-	bare surface add_key
-	[ "$(id -u)" -ne 0 ] || bare mount fsopen
-}
+surface_body() { both do_surface; }
 
 # Of the processes of that command line, the one that is not $pid.
 watcher_pid()

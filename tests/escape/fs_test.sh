@@ -3,9 +3,11 @@
 # are about files, each with the twin that is allowed.
 
 . "$X07_TESTS/lib.sh"
+. "$X07_TESTS/escape/surface.sh"
 
 GATE="x07-fsgate -q"
 PY=/usr/bin/python3
+ATTACK=fs_attack.py
 
 enter()
 {
@@ -15,27 +17,20 @@ enter()
 # The attempts are a root of their own in the view.
 # stopped GATE-OPTIONS -- NAME ARGS: made, and denied by the kernel.
 # works: the same, and it succeeds.
-stopped() { _try exit:1 "$@"; }
-works() { _try exit:0 "$@"; }
+stopped() { _try exit:1 denied "$@"; }
+works() { _try exit:0 got "$@"; }
 _try()
 {
-	_st=$1
-	shift
+	_st=$1 _word=$2
+	shift 2
 	_opts=
 	while [ "$1" != -- ]; do
 		_opts="$_opts $1"
 		shift
 	done
 	shift
-	if [ "$_st" = exit:1 ]; then
-		atf_check -s exit:1 -o match:"^denied" \
-		    $AS $GATE -r "$X07_TESTS/escape:/a" $_opts -- \
-		    $PY /a/fs_attack.py "$@"
-	else
-		atf_check -s exit:0 -o ignore \
-		    $AS $GATE -r "$X07_TESTS/escape:/a" $_opts -- \
-		    $PY /a/fs_attack.py "$@"
-	fi
+	atf_check -s "$_st" -o match:"$_word" \
+	    $AS $GATE -r "$X07_TESTS/escape:/a" $_opts -- $PY /a/$ATTACK "$@"
 }
 # The attempt without any gate succeeds, or the denial above would mean nothing.
 bare()
@@ -499,7 +494,9 @@ do_hidden()
 	atf_check -s not-exit:0 -o empty -e ignore $AS $GATE $h -- \
 	    sh -c 'mv rw/d rw/e && grep -r secret rw/e'
 	atf_check -o inline:"secret\n" cat rw/e/.h/f
+	ATTACK=surface_attack.py
 	stopped $h -- mount umount
+	ATTACK=fs_attack.py
 }
 hidden_body() { both do_hidden; }
 
@@ -579,36 +576,11 @@ surface_head()
 }
 do_surface()
 {
-	for m in tmpfs bind remount umount fsopen open_tree setattr pivot_root chroot; do
-		stopped -- mount $m
-	done
-	# CLONE_NEWUSER, NEWNS, NEWPID, NEWNET, NEWIPC, NEWUTS, NEWCGROUP
-	for ns in 0x10000000 0x20000 0x20000000 0x40000000 0x8000000 0x4000000 \
-	    0x2000000 0x10020000; do
-		stopped -- unshare $ns
-	done
-	bare unshare 0x10000000
-	# CLONE_FILES concerns only the process itself
-	works -- unshare 0x400
-	stopped -- clone3_newuser
-	bare clone3_newuser
-	works -- thread
-	for call in bpf userfaultfd perf_event_open add_key io_uring_setup; do
-		stopped -- surface $call
-	done
-	if [ "$(uname -m)" = x86_64 ]; then
-		works -- native
-		stopped -- x32
-		stopped -- i386
-	fi
+	ATTACK=surface_attack.py
+	surface_of_all
+	surface_of_last
 }
-surface_body()
-{
-	both do_surface
-	AS=
-	bare surface add_key
-	[ "$(id -u)" -ne 0 ] || bare mount fsopen
-}
+surface_body() { both do_surface; }
 
 atf_init_test_cases()
 {

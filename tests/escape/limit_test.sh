@@ -1,7 +1,8 @@
 #!/usr/bin/env atf-sh
-# Attempts to get round x07-limit: classes 27 to 30 of the list of escapes, each with
+# Attempts to get round x07-limit: classes 25 and 27 to 30 of the list of escapes, each with
 # the twin that is allowed.
 . "$X07_TESTS/lib.sh"
+. "$X07_TESTS/escape/surface.sh"
 
 ATTACK="/usr/bin/python3 $X07_TESTS/escape/limit_attack.py"
 
@@ -176,6 +177,15 @@ class30()
 	atf_check -o inline:'ran\n' $AS x07-limit -o 1048576T -m 1048576T -- echo ran
 }
 
+atf_test_case surface
+surface_head() { atf_set descr "25: foreign calls and kernel surface"; }
+do_surface()
+{
+	ATTACK="/usr/bin/python3 $X07_TESTS/escape/surface_attack.py"
+	surface_of_all
+}
+surface_body() { both do_surface; }
+
 atf_test_case reader
 reader_head() { atf_set descr "a reader that stands still or is gone keeps nobody from the limits"; }
 do_reader()
@@ -210,5 +220,6 @@ atf_init_test_cases()
 	atf_add_test_case class28
 	atf_add_test_case class29
 	atf_add_test_case class30
+	atf_add_test_case surface
 	atf_add_test_case reader
 }

@@ -347,39 +347,6 @@ def relay_environ(_):
         return f.read().decode()
 
 
-# ---- another ABI ----
-
-def i386():
-    """socketcall(2) by the 32-bit entry, which has other numbers."""
-    import mmap
-    code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE |
-                     mmap.PROT_EXEC)
-    # push rbx; mov eax, 20 (getpid); int 0x80; pop rbx; ret
-    code.write(b"\x53\xb8\x14\0\0\0\xcd\x80\x5b\xc3")
-    fn = ctypes.CFUNCTYPE(ctypes.c_int)(
-        ctypes.addressof(ctypes.c_char.from_buffer(code)))
-    pid = os.fork()
-    if pid == 0:
-        fn()
-        os._exit(0)
-    status = os.waitpid(pid, 0)[1]
-    if os.WIFSIGNALED(status):
-        raise Denied("killed by %d" % os.WTERMSIG(status))
-    return "the 32-bit entry"
-
-
-def x32():
-    libc.syscall.restype = ctypes.c_long
-    pid = os.fork()
-    if pid == 0:
-        libc.syscall(0x40000000 + 39)
-        os._exit(0)
-    status = os.waitpid(pid, 0)[1]
-    if os.WIFSIGNALED(status):
-        raise Denied("killed by %d" % os.WTERMSIG(status))
-    return "the x32 entry"
-
-
 def main():
     name, args = sys.argv[1], sys.argv[2:]
     try:

@@ -3,6 +3,7 @@
 # escapes, each with the twin that is allowed, or that shows that it works
 # without the gate.
 . "$X07_TESTS/lib.sh"
+. "$X07_TESTS/escape/surface.sh"
 
 PY=/usr/bin/python3
 ATTACK="$PY $X07_TESTS/escape/net_attack.py"
@@ -264,13 +265,20 @@ paths_as()
 	[ "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null || echo 0)" -ne 0 ] ||
 	    bare io_uring
 	stopped -a 127.0.0.1:"$ok" -- io_uring
-	stopped -a 127.0.0.1:"$ok" -- i386
-	stopped -a 127.0.0.1:"$ok" -- x32
 }
 paths_cleanup()
 {
 	stop_servers
 }
+
+atf_test_case surface
+surface_head() { atf_set descr "25: foreign calls and kernel surface"; }
+do_surface()
+{
+	ATTACK="$PY $X07_TESTS/escape/surface_attack.py"
+	surface_of_all
+}
+surface_body() { both do_surface; }
 
 atf_test_case datagrams cleanup
 datagrams_body()
@@ -493,7 +501,8 @@ reader_as()
 
 atf_init_test_cases()
 {
-	for t in names numbers addresses families paths datagrams namespaces stdio relay reader; do
+	for t in names numbers addresses families paths surface datagrams namespaces stdio \
+	    relay reader; do
 		atf_add_test_case $t
 	done
 }
