@@ -41,6 +41,8 @@ struct build {
 	dev_t			own[OWN_MAX];	/* where names may be made */
 	size_t			nown;
 	bool			root_mapped;	/* uid 0 of the machine is one of ours */
+	const struct os_view_item *pinned;	/* whose directories are held, */
+	int			pins;		/* in this copy of its tree */
 	const char		*what;
 };
 
@@ -597,13 +599,136 @@ static int (*const place[])(struct build *, const struct os_view_item *) = {
 	[OS_VIEW_PROC] = place_proc,
 };
 
-/* ---- the whole ---- */
-
 static bool
 is_tree(const struct os_view_item *it)
 {
 	return it->kind == OS_VIEW_READ || it->kind == OS_VIEW_WRITE;
 }
+
+/* ---- directories between a writable tree and what is read-only in it ---- */
+
+/*
+ * What is shown read-only cannot be changed, but in a writable tree the directory above
+ * it could be renamed and another made in its place, for those who come by that
+ * path later. A directory that something is mounted on cannot be renamed or removed,
+ * by whatever mount it is reached. So these are mounted on in a second copy of the
+ * tree, which lies below our /dev, where no path leads: in the tree itself a mount would
+ * be a border for rename(2).
+ */
+
+/* What decides what path is: the deepest item at or above it. */
+static const struct os_view_item *
+item_above(const struct os_view *view, const char *path)
+{
+	const struct os_view_item *best = NULL;
+	size_t len, most = 0;
+
+	for (size_t i = 0; i < view->n; i++) {
+		len = strlen(view->items[i].path);
+		if (len == 1)
+			len = 0;	/* "/" */
+		if (strncmp(view->items[i].path, path, len) == 0 &&
+		    (path[len] == '/' || path[len] == '\0') &&
+		    (best == NULL || len > most)) {
+			best = &view->items[i];
+			most = len;
+		}
+	}
+	return best;
+}
+
+static const char *
+dev_path(const struct os_view *view)
+{
+	for (size_t i = 0; i < view->n; i++)
+		if (view->items[i].kind == OS_VIEW_DEV)
+			return view->items[i].path;
+	return NULL;
+}
+
+/* The copy of the tree. What is mounted there next, our /dev at last, covers it. */
+static int
+pin_copy(struct build *b, const struct os_view_item *tree, const char *at)
+{
+	if (b->pinned == tree)
+		return 0;
+	if (b->pins != -1)
+		close(b->pins);
+	b->pinned = NULL;
+	b->pins = clone_item(tree);
+	if (b->pins == -1 ||
+	    set_attr_private(b->pins, ATTR_READ | MOUNT_ATTR_NOEXEC) == -1 ||
+	    attach(b, b->pins, at, true) == -1)
+		return -1;
+	b->pinned = tree;
+	return 0;
+}
+
+static int
+pin(struct build *b, const struct os_view_item *tree, const char *dir)
+{
+	const char *rel = dir + strlen(tree->path) + (tree->path[1] != '\0');
+	int at = path_resolve(b->pins, rel, true,
+	    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS), fd, ret = -1;
+
+	if (at == -1)
+		return -1;
+	/* Itself, so that those below it can be found. */
+	fd = clone_tree(at, "", AT_EMPTY_PATH | AT_RECURSIVE);
+	if (fd != -1) {
+		ret = move_to(fd, at, "");
+		close(fd);
+	}
+	close(at);
+	return ret;
+}
+
+/* All directories above path but those that are above last, too, which is done. */
+static int
+pin_above(struct build *b, const char *path, const char *last, const char *at)
+{
+	const struct os_view_item *tree;
+	char *dir = strdup(path);
+	int ret = dir != NULL ? 0 : -1;
+
+	for (size_t i = 1; ret == 0 && path[i] != '\0'; i++) {
+		if (path[i] != '/' || strncmp(path, last, i + 1) == 0)
+			continue;
+		dir[i] = '\0';
+		tree = item_above(b->view, dir);
+		if (tree != NULL && tree->kind == OS_VIEW_WRITE &&
+		    strcmp(tree->path, dir) != 0 &&
+		    ((ret = pin_copy(b, tree, at)) == -1 ||
+		    pin(b, tree, dir) == -1))
+			ret = -1;
+		dir[i] = '/';
+	}
+	free(dir);
+	return ret;
+}
+
+/* The items are sorted, so what was done for one of them was done for the one before. */
+static int
+pin_all(struct build *b)
+{
+	const char *at = dev_path(b->view), *last = "";
+
+	for (size_t i = 0; at != NULL && i < b->view->n; i++) {
+		const struct os_view_item *it = &b->view->items[i];
+
+		if (it->kind != OS_VIEW_READ)
+			continue;
+		b->what = it->path;
+		if (pin_above(b, it->path, last, at) == -1)
+			return -1;
+		last = it->path;
+	}
+	if (b->pins != -1)
+		close(b->pins);
+	return 0;
+}
+
+/* ---- the whole ---- */
 
 /* The new root: a tmpfs, or the tree that is asked for at "/". */
 static int
@@ -632,7 +757,7 @@ assemble(struct build *b)
 {
 	b->what = "/";
 	if (make_root(b) == -1 || make_stock(b) == -1 ||
-	    move_to(b->root, AT_FDCWD, "/proc") == -1)
+	    move_to(b->root, AT_FDCWD, "/proc") == -1 || pin_all(b) == -1)
 		return -1;
 	for (size_t i = 0; i < b->view->n; i++) {
 		const struct os_view_item *it = &b->view->items[i];
@@ -651,7 +776,7 @@ assemble(struct build *b)
 int
 os_view_enter(const struct os_view *view, const char **what)
 {
-	struct build b = { .view = view, .root = -1, .stock = -1 };
+	struct build b = { .view = view, .root = -1, .stock = -1, .pins = -1 };
 	mode_t mask;
 	int ret;
 
@@ -675,7 +800,7 @@ os_view_enter(const struct os_view *view, const char **what)
 int
 os_view_at(const struct os_view *view, const char *dir, const char **what)
 {
-	struct build b = { .view = view, .root = -1, .stock = -1 };
+	struct build b = { .view = view, .root = -1, .stock = -1, .pins = -1 };
 	mode_t mask = umask(022);
 	int ret = assemble(&b);
 

@@ -470,6 +470,36 @@ do_across()
 }
 across_body() { both do_across; }
 
+atf_test_case above
+above_head()
+{
+	atf_set descr "21: what is read-only replaced by way of the directory above it"
+}
+do_above()
+{
+	setup
+	$AS sh -c 'mkdir -p rw/a/b/keep rw/a/c rw/z; echo content >rw/a/b/keep/f; echo c >rw/a/c/f'
+	nested="-w rw -r rw/a/b/keep"
+	for way in rename exchange; do
+		stopped $nested -- $way rw/a rw/z
+		stopped $nested -- $way rw/a/b rw/a/c
+		stopped $nested -- $way rw/z rw/a
+	done
+	stopped $nested -r rw/a/c/f -- rename rw/a/c rw/z
+	stopped -w rw -w rw/a/b -r rw/a/b/keep/f -- rename rw/a/b/keep rw/z
+	stopped -w rw -w rw/a/b -r rw/a/b/keep/f -- rename rw/a rw/z
+	# the next gate has mounts of its own
+	atf_check -s exit:1 -o match:"^denied" $AS $GATE -r "$X07_TESTS/escape:/a" \
+	    $nested -- x07-execgate -q -- $PY /a/fs_attack.py rename rw/a rw/z
+	atf_check -o inline:"content\n" cat rw/a/b/keep/f
+	# and they are no borders
+	works $nested -- rename rw/a/c/f rw/f2
+	works $nested -- link rw/f2 rw/a/b/f3
+	works $nested -- rename rw/a/c rw/c
+	works -w rw -- rename rw/a rw/z
+}
+above_body() { both do_above; }
+
 atf_test_case hidden
 hidden_head()
 {
@@ -585,7 +615,7 @@ surface_body() { both do_surface; }
 atf_init_test_cases()
 {
 	for t in swap dotdot wishes later descriptors handed_in sockets ipc proc kernels keys \
-	    across hidden unlisted terminal neighbours surface; do
+	    across above hidden unlisted terminal neighbours surface; do
 		atf_add_test_case $t
 	done
 }
