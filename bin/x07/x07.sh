@@ -296,9 +296,25 @@ choose_input()
 			put "$tool" -n $# -- "$@"
 		elif [ -n "$profile_input" ]; then
 			input_file=${root%/}/$profile_input
+			[ "$world" = run-os ] || put_project_input
 		fi ;;
 	esac
 	keep feeder
+	readable_input
+}
+
+# The profile's input below the project root, where a program of an earlier run may
+# have put a link to what it was not given itself.
+put_project_input()
+{
+	readable_input
+	find_helper input
+	put "$tool" -r "$root" -f "$profile_input" --
+	input_file=
+}
+
+readable_input()
+{
 	[ -z "$input_file" ] || [ -r "$input_file" ] ||
 	    die "cannot read the input: $input_file"
 }

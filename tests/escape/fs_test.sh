@@ -155,6 +155,47 @@ do_wishes()
 }
 wishes_body() { both do_wishes; }
 
+atf_test_case planted
+planted_head()
+{
+	atf_set descr "18: a project's standard input, replaced by a link to what is not granted"
+}
+do_planted()
+{
+	rm -rf project outside
+	$AS mkdir -p project outside
+	$AS sh -c 'echo secret >outside/in; cd project; mkdir out data; echo fine >data/in
+	    x07 policy init --template cli' >/dev/null
+	cat >project/x07.json <<-EOF
+	{ "schema_version": "x07.project@0.5.0", "world": "run-os-sandboxed",
+	  "default_profile": "sandbox", "profiles": {
+	    "sandbox": { "world": "run-os-sandboxed",
+	      "program": ["cat"], "input": "out/in",
+	      "policy": ".x07/policies/base/cli.sandbox.base.policy.json" },
+	    "os": { "world": "run-os", "program": ["cat"],
+	      "input": "out/in" } } }
+	EOF
+	[ "$AS" != "$AS_USER" ] || chown x07test project/x07.json
+	enter project
+	run="x07 run -q --sandbox-backend os --i-accept-weaker-isolation"
+	$AS ln -s ../../outside/in out/in
+	atf_check -s exit:125 -e match:"out/in is a symbolic link" $AS $run
+	atf_check -o inline:"secret\n" $AS x07 run --profile os
+	atf_check -o inline:"secret\n" $AS $run --input ../outside/in
+	$AS sh -c 'rmdir out 2>/dev/null || rm -r out; ln -s ../outside out'
+	atf_check -s exit:125 -e match:"leads out of the project" $AS $run
+	$AS sh -c 'rm out; mkdir out; echo fine >out/in'
+	atf_check -o inline:"fine\n" $AS $run
+	$AS sh -c 'rm -r out; ln -s data out'
+	atf_check -s exit:125 -e match:"out: is a symbolic link to data" $AS $run
+	sed -i 's,"out/in","data/in",' x07.json
+	[ "$AS" != "$AS_USER" ] || chown x07test x07.json
+	$AS sh -c 'rm out; mkdir out'
+	atf_check -o inline:"fine\n" $AS $run
+	enter ..
+}
+planted_body() { both do_planted; }
+
 atf_test_case later
 later_head()
 {
@@ -614,7 +655,7 @@ surface_body() { both do_surface; }
 
 atf_init_test_cases()
 {
-	for t in swap dotdot wishes later descriptors handed_in sockets ipc proc kernels keys \
+	for t in swap dotdot wishes planted later descriptors handed_in sockets ipc proc kernels keys \
 	    across above hidden unlisted terminal neighbours surface; do
 		atf_add_test_case $t
 	done

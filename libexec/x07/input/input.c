@@ -1,10 +1,13 @@
 /*
  * input: starts a program with given bytes as its standard input: decoded
- * from base64, or words in the encoding of X07 programs, argv_v1.
+ * from base64, words in the encoding of X07 programs, argv_v1, or a file of a
+ * project, and no other that a link in it leads to.
  */
 #include <sys/stat.h>
 
 #include <err.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,10 +80,46 @@ encode(char **buf, char *const words[], size_t n)
 	return len;
 }
 
+/* The file below root. What is opened is what was looked at. */
+static int
+open_below(const char *root, const char *file)
+{
+	char again[64];
+	int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), at, fd;
+
+	if (dir == -1)
+		refuse_errno("%s", root);
+	at = os_path_open(dir, file, OS_PATH_BENEATH);
+	if (at == -1 && (errno == ELOOP || errno == EXDEV))
+		refuse("the input %s/%s is a symbolic link, or a link on the way "
+		    "leads out of the project; name the file with --input", root,
+		    file);
+	if (at == -1)
+		refuse_errno("%s/%s", root, file);
+	snprintf(again, sizeof(again), "/proc/self/fd/%d", at);
+	fd = open(again, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		refuse_errno("%s/%s", root, file);
+	close(at);
+	close(dir);
+	return fd;
+}
+
+static int
+open_bytes(const char *bytes, size_t len)
+{
+	int fd = os_seal(bytes, len);
+
+	if (fd == -1 || lseek(fd, 0, SEEK_SET) == -1)
+		refuse_errno("input");
+	return fd;
+}
+
 static _Noreturn void
 usage(int status)
 {
 	fputs("usage: input -b BASE64 [--] program [argument ...]\n"
+	    "       input -r ROOT -f FILE [--] program [argument ...]\n"
 	    "       input -n N [--] WORD ... program [argument ...]\n",
 	    status == 0 ? stdout : stderr);
 	exit(status);
@@ -90,34 +129,45 @@ int
 main(int argc, char *argv[])
 {
 	char *bytes = NULL;
-	const char *why;
+	const char *why, *root = NULL, *file = NULL;
 	size_t len = 0, words = 0;
 	bool counted = false;
 	int ch, fd;
 
 	setprogname("x07 run");
-	while ((ch = getopt(argc, argv, "+b:hn:")) != -1)
+	while ((ch = getopt(argc, argv, "+b:f:hn:r:")) != -1)
 		switch (ch) {
 		case 'b':
 			bytes = optarg;
 			break;
+		case 'f':
+			file = optarg;
+			break;
 		case 'n':
 			words = (size_t)strtonum(optarg, 0, 1 << 20, &why);
 			counted = true;
+			break;
+		case 'r':
+			root = optarg;
 			break;
 		case 'h':
 			usage(0);
 		default:
 			usage(EXIT_REFUSED);
 		}
-	if ((bytes != NULL) == counted ||
-	    (size_t)(argc - optind) <= words)
+	if ((bytes != NULL) + counted + (file != NULL) != 1 ||
+	    (file != NULL) != (root != NULL) || (size_t)(argc - optind) <= words)
 		usage(EXIT_REFUSED);
 	argv += optind;
-	len = counted ? encode(&bytes, argv, words) : decode(bytes);
+	if (file != NULL) {
+		fd = open_below(root, file);
+	} else {
+		len = counted ? encode(&bytes, argv, words) : decode(bytes);
+		fd = open_bytes(bytes, len);
+	}
 	argv += words;
-	fd = os_seal(bytes, len);
-	if (fd == -1 || lseek(fd, 0, SEEK_SET) == -1 ||
+	/* It is that already when ours was closed. */
+	if (fd == STDIN_FILENO ? fcntl(fd, F_SETFD, 0) == -1 :
 	    dup2(fd, STDIN_FILENO) == -1)
 		refuse_errno("input");
 	execvp(*argv, argv);
