@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "os.h"
+#include "remove.h"
 #include "stub.h"
 #include "x07.h"
 
@@ -109,19 +109,7 @@ place_make(void)
 void
 place_remove(void)
 {
-	char *paths[] = { place, NULL };
-	FTS *fts;
-	FTSENT *e;
-
-	if (*place == '\0')
-		return;
-	fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-	while (fts != NULL && (e = fts_read(fts)) != NULL)
-		if (e->fts_info == FTS_DP)
-			rmdir(e->fts_accpath);
-		else if (e->fts_info != FTS_D)
-			unlink(e->fts_accpath);
-	if (fts != NULL)
-		fts_close(fts);
+	if (*place != '\0')
+		(void)remove_tree(place);
 	*place = '\0';
 }
