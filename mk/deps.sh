@@ -35,6 +35,7 @@ check   inc:atf-c.h                  libatf-dev           atf-dev            atf
 check   cmd:bmake                    bmake                bmake              -               the other make that must build the tree
 check   cmd:clang                    clang                clang              -               second compiler, sanitizers, fuzzers
 check   lib:clang-rt                 libclang-rt-14-dev   compiler-rt        -               sanitizer and fuzzer run-time of clang
+check   cmd:musl-gcc                 musl-tools           -                  -               the C library of Alpine: all must compile with its headers
 check   cmd:clang-tidy               clang-tidy           clang-extra-tools  -               lint
 check   cmd:shellcheck               shellcheck           shellcheck         hs-ShellCheck   lint of sh
 check   cmd:mandoc                   mandoc               mandoc             -               lint of manual pages

@@ -1,16 +1,17 @@
 /*
- * linux_compat.h - constants of newer kernels than the headers we build with.
- * Each has the kernel version that brought it.
+ * linux_compat.h - constants of newer kernels than the headers we build with, and what
+ * the C libraries make different. Each constant has the kernel version that brought it.
  */
 #ifndef LINUX_COMPAT_H
 #define LINUX_COMPAT_H
 
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include <linux/landlock.h>
-#include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #ifndef SYS_memfd_secret		/* 5.14 */
 #define SYS_memfd_secret	447
@@ -67,5 +68,12 @@ struct compat_landlock_ruleset_attr {
 #define PR_SET_MDWE		65
 #define PR_MDWE_REFUSE_EXEC_GAIN	(1UL << 0)
 #endif
+
+/* ioctl(2) for requests that read: musl's takes an int, which they do not fit in. */
+static inline int
+compat_ioctl(int fd, unsigned long request, void *arg)
+{
+	return (int)syscall(SYS_ioctl, fd, request, arg);
+}
 
 #endif

@@ -15,6 +15,7 @@
 #include <linux/capability.h>
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
+#include <linux/mount.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netlink/netlink.h>
@@ -453,11 +454,11 @@ os_send_fds(int sock, const int *fds, size_t n)
 	if (n > 0) {
 		memset(control, 0, sizeof(control));
 		msg.msg_control = control;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * n);
+		msg.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * n);
 		c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n);
+		c->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * n);
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * n);
 	}
 	return sendmsg(sock, &msg, MSG_NOSIGNAL) == 1 ? 0 : -1;

@@ -337,16 +337,29 @@ struct pktinfo6 {
 	unsigned	ifindex;
 };
 
+/* The control message's data, NULL when there is none of len bytes. cmsg(3) */
+static const unsigned char *
+control_data(struct msghdr *msg, int level, int type, size_t len)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+
+	while (c != NULL && (c->cmsg_level != level || c->cmsg_type != type ||
+	    c->cmsg_len < CMSG_LEN(len))) {
+/* musl's macro mixes signs. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+		c = CMSG_NXTHDR(msg, c);
+#pragma GCC diagnostic pop
+	}
+	return c != NULL ? CMSG_DATA(c) : NULL;
+}
+
 static const unsigned char *
 destination6(struct msghdr *msg)
 {
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL;
-	    c = CMSG_NXTHDR(msg, c))
-		if (c->cmsg_level == IPPROTO_IPV6 &&
-		    c->cmsg_type == IPV6_PKTINFO &&
-		    c->cmsg_len >= CMSG_LEN(sizeof(struct pktinfo6)))
-			return CMSG_DATA(c);
-	return NULL;
+	return control_data(msg, IPPROTO_IPV6, IPV6_PKTINFO,
+	    sizeof(struct pktinfo6));
 }
 
 /* A packet that came by and is lost. */
@@ -601,12 +614,11 @@ struct pktinfo4 {
 static const unsigned char *
 destination(struct msghdr *msg)
 {
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL;
-	    c = CMSG_NXTHDR(msg, c))
-		if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_PKTINFO &&
-		    c->cmsg_len >= CMSG_LEN(sizeof(struct pktinfo4)))
-			return CMSG_DATA(c) + offsetof(struct pktinfo4, addr);
-	return destination6(msg);
+	const unsigned char *info = control_data(msg, SOL_IP, IP_PKTINFO,
+	    sizeof(struct pktinfo4));
+
+	return info != NULL ? info + offsetof(struct pktinfo4, addr) :
+	    destination6(msg);
 }
 
 ssize_t

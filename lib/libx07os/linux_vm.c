@@ -110,7 +110,7 @@ vm_reset(struct vm *v)
 	struct kvm_regs regs = { .rip = AT_CODE, .rsp = AT_STACK, .rflags = 2 };
 	struct kvm_sregs s;
 
-	if (ioctl(v->cpu, KVM_GET_SREGS, &s) == -1)
+	if (compat_ioctl(v->cpu, KVM_GET_SREGS, &s) == -1)
 		return -1;
 	s.cr3 = AT_PML4;
 	s.cr4 = 0x20;			/* PAE */

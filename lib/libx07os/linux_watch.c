@@ -355,7 +355,7 @@ answer(const struct watcher *me, int listener)
 	int err;
 
 	memset(&req, 0, sizeof(req));
-	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &req) == -1)
+	if (compat_ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &req) == -1)
 		return;		/* the task is gone */
 	for (int i = 0; i < 6; i++)
 		args[i] = req.data.args[i];
@@ -371,7 +371,7 @@ answer(const struct watcher *me, int listener)
 		.error = -err,
 		.flags = err == 0 ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0,
 	};
-	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &resp) == -1 &&
+	if (compat_ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &resp) == -1 &&
 	    errno == ENOENT && me->plan->trace)
 		trace_let_be((pid_t)req.pid);
 }
