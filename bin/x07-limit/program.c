@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "limits.h"
@@ -103,19 +104,60 @@ denied(const struct plan *p, const struct os_tree *t)
 	return deny;
 }
 
+static bool
+caps_streams(const struct plan *p)
+{
+	return p->limit[LIM_STDIN] >= 0 || p->limit[LIM_STDOUT] >= 0 ||
+	    p->limit[LIM_STDERR] >= 0 || p->limit[LIM_TOTAL] >= 0;
+}
+
+/*
+ * What else the caller has open is the program's, as it would be without us: a
+ * shell's <(command), a jobserver. Not what we write to, and nothing where it could be a
+ * way around a policy or a cap on a stream.
+ */
+static int
+pass_fds(const struct plan *p)
+{
+	int keep[2], own[3];
+	size_t nkeep = chain_keep_fds(&p->chain, keep), nown = report_fds(own);
+
+	if (p->chain.form != NULL || caps_streams(p))
+		return os_keep_fds(keep, nkeep);
+	if (p->chain.audit_fd >= 3)
+		own[nown++] = p->chain.audit_fd;
+	for (size_t i = 0; i < nown; i++)
+		if (fcntl(own[i], F_SETFD, FD_CLOEXEC) == -1)
+			return -1;
+	for (size_t i = 0; i < nkeep; i++)
+		if (fcntl(keep[i], F_SETFD, 0) == -1)
+			return -1;
+	return 0;
+}
+
+/* Nicer than that already, as the caller may be, is nice enough. */
+static int
+be_nice(int nice)
+{
+	int now;
+
+	errno = 0;
+	now = getpriority(PRIO_PROCESS, 0);
+	if (now == -1 && errno != 0)
+		return -1;
+	return now >= nice ? 0 : setpriority(PRIO_PROCESS, 0, nice);
+}
+
 void
 program_run(const struct plan *p, const struct os_tree *t)
 {
-	int keep[2];
-	size_t n = chain_keep_fds(&p->chain, keep);
-
 	if (p->chain.verbose)
 		hold_say(p);
 	pump_inside();
-	if (p->nice >= 0 && setpriority(PRIO_PROCESS, 0, p->nice) == -1)
+	if (p->nice >= 0 && be_nice(p->nice) == -1)
 		refuse_errno("--nice %d", p->nice);
 	/* Descriptors and memory are still ours to use until the limits are set. */
-	if (os_keep_fds(keep, n) == -1)
+	if (pass_fds(p) == -1)
 		refuse_errno("closing descriptors");
 	if ((p->way == WAY_SWEPT ? os_tree_confine(t, denied(p, t)) :
 	    os_confine(denied(p, t))) == -1)

@@ -166,6 +166,10 @@ put_info(FILE *f, const struct plan *p, const struct used *u)
 		if (u->bytes[i] >= 0)
 			put_used(f, limit_rows[streams[i]].what, UNIT_BYTES,
 			    u->bytes[i], p->limit[streams[i]]);
+	if (p->limit[LIM_TOTAL] >= 0 && (u->bytes[1] >= 0 || u->bytes[2] >= 0))
+		put_used(f, limit_rows[LIM_TOTAL].what, UNIT_BYTES,
+		    (u->bytes[1] > 0 ? u->bytes[1] : 0) +
+		    (u->bytes[2] > 0 ? u->bytes[2] : 0), p->limit[LIM_TOTAL]);
 }
 
 /* Room for all of it first: what is written is written whole. */

@@ -143,14 +143,17 @@ sums_look(const struct plan *p, const struct os_tree *t, struct sums *s)
 	return 0;
 }
 
-/* A process, and what it has started since, children first. */
+/*
+ * A process, and what it has started since. Itself first, or it would see its children
+ * die and could go on for a moment.
+ */
 static void
 end_process(const struct os_proc *victim)
 {
+	os_proc_signal(victim, SIGKILL);
 	for (size_t i = 0; i < now->n; i++)
 		if (now->list[i].parent == victim->pid)
 			end_process(&now->list[i]);
-	os_proc_signal(victim, SIGKILL);
 }
 
 int64_t

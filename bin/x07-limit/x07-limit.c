@@ -87,7 +87,13 @@ signal_number(const char *arg)
 		{ "HUP", SIGHUP }, { "INT", SIGINT }, { "QUIT", SIGQUIT },
 		{ "KILL", SIGKILL }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },
 		{ "ALRM", SIGALRM }, { "TERM", SIGTERM }, { "ABRT", SIGABRT },
-		{ "XCPU", SIGXCPU },
+		{ "XCPU", SIGXCPU }, { "PIPE", SIGPIPE }, { "CONT", SIGCONT },
+		{ "STOP", SIGSTOP }, { "TSTP", SIGTSTP }, { "TTIN", SIGTTIN },
+		{ "TTOU", SIGTTOU }, { "WINCH", SIGWINCH }, { "CHLD", SIGCHLD },
+		{ "URG", SIGURG }, { "IO", SIGIO }, { "PROF", SIGPROF },
+		{ "VTALRM", SIGVTALRM }, { "XFSZ", SIGXFSZ }, { "SEGV", SIGSEGV },
+		{ "BUS", SIGBUS }, { "FPE", SIGFPE }, { "ILL", SIGILL },
+		{ "TRAP", SIGTRAP }, { "SYS", SIGSYS },
 	};
 	const char *name = strncasecmp(arg, "SIG", 3) == 0 ? arg + 3 : arg;
 	char *end;

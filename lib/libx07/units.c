@@ -34,9 +34,15 @@ find_unit(const struct unit *u, const char *s, size_t len)
 	return NULL;
 }
 
+static bool
+digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /*
- * One "digits[.digits]unit" at *s, added to *sum in the smallest unit. A bare
- * number counts in bare.
+ * One "digits[.digits]unit" or ".digitsunit" at *s, added to *sum in the smallest
+ * unit. A bare number counts in bare.
  */
 static int
 parse_term(const char **s, const struct unit *units, int64_t bare, int64_t *sum)
@@ -45,16 +51,16 @@ parse_term(const char **s, const struct unit *units, int64_t bare, int64_t *sum)
 	const char *p = *s, *letters;
 	const struct unit *u;
 
-	if (*p < '0' || *p > '9')
+	if (!digit(*p) && (*p != '.' || !digit(p[1])))
 		goto invalid;
-	for (; *p >= '0' && *p <= '9'; p++)
+	for (; digit(*p); p++)
 		if (__builtin_mul_overflow(whole, 10, &whole) ||
 		    __builtin_add_overflow(whole, *p - '0', &whole))
 			goto range;
 	if (*p == '.') {
-		if (p[1] < '0' || p[1] > '9')
+		if (!digit(p[1]))
 			goto invalid;
-		for (p++; *p >= '0' && *p <= '9'; p++)
+		for (p++; digit(*p); p++)
 			if (scale < 1000000) {
 				part = part * 10 + (*p - '0');
 				scale *= 10;
@@ -68,6 +74,9 @@ parse_term(const char **s, const struct unit *units, int64_t bare, int64_t *sum)
 			goto invalid;
 		factor = u->factor;
 	} else if (*p != '\0')
+		goto invalid;
+	/* Nobody means a part of a byte. */
+	if (part != 0 && factor == 1 && units == sizes)
 		goto invalid;
 	if (__builtin_mul_overflow(whole, factor, &v) ||
 	    __builtin_add_overflow(v, part * (factor / scale) +

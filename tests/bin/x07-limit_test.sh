@@ -123,10 +123,23 @@ transparent_run()
 	# Input and output are the caller's own.
 	echo some input | $AS x07-limit -t 1m -- cat >out
 	says out 'some input'
-	# Nothing of ours is left in the program's hands.
-	run 0 x07-limit -t 1m -l log.json -- sh -c 'ls /proc/self/fd'
-	[ "$(tr '\n' ' ' <out)" = "0 1 2 3 " ] || atf_fail "descriptors: $(cat out)"
-	rm -f log.json
+	# The caller's descriptors, and nothing of ours, are in the program's hands.
+	run 0 sh -c 'ls /proc/self/fd 7</dev/null'
+	cp out plain
+	grep -qx 7 plain || atf_fail "the twin without us: $(cat plain)"
+	run 0 sh -c 'x07-limit -t 1m -c 1m -m 1G -u 50 -l log.json -r report.json -- \
+	    ls /proc/self/fd 7</dev/null'
+	cmp plain out || atf_fail "descriptors: $(cat out)"
+	run 0 sh -c 'x07-limit -l fd:5 -r fd:6 -- ls /proc/self/fd 5>log.json 6>report.json 7</dev/null'
+	cmp plain out || atf_fail "with ours: $(cat out)"
+	run 1 bash -c 'x07-limit -t 1m -- diff <(echo a) <(echo b)'
+	# Where they could be a way around there are three.
+	policy process.max_stdout_bytes=0
+	for _t in '-o 1K' '-e 1K' '-b 1K' '-I 1K' '-p policy.json'; do
+		run 0 sh -c "x07-limit $_t -- ls /proc/self/fd 7</dev/null"
+		[ "$(tr '\n' ' ' <out)" = "0 1 2 3 " ] || atf_fail "$_t: $(cat out)"
+	done
+	rm -f log.json report.json plain
 	# Its own /proc, where it finds itself and init and nobody else.
 	run 0 x07-limit -- sh -c 'echo /proc/[0-9]*; cat /proc/$$/comm'
 	says out '/proc/1 /proc/2'
@@ -153,10 +166,12 @@ usage_body()
 		says err 'x07-limit: --time'
 		[ "$(wc -l <err)" -eq 1 ] || atf_fail "lines: $(cat err)"
 	done
-	for _t in 1023K 5X 1.5.1M -4M 0 9999999999999G; do
+	for _t in 1023K 5X 1.5.1M -4M 0 9999999999999G .M 2000000.5 2000000.5B; do
 		run 125 x07-limit -m "$_t" -- echo ran
 		says err 'x07-limit: --mem'
 	done
+	run 125 x07-limit -o 0.3 -- echo ran
+	says err 'x07-limit: --stdout 0.3: not a size'
 	run 125 x07-limit -u 0 -- echo ran
 	run 125 x07-limit -u 1s -- echo ran
 	run 125 x07-limit -f -5 -- echo ran
@@ -174,12 +189,18 @@ usage_body()
 	says out '--kill-after'
 	run 0 x07-limit --version
 	# Units as people write them.
-	for _t in 1m30s 1.5s 500ms 2h 1d 10; do
+	for _t in 1m30s 1.5s .5s .5 500ms 2h 1d 10; do
 		run 0 x07-limit -t "$_t" -c "$_t" -- true
 	done
-	for _t in 512M 0.5G 1GiB 1073741824 600000K; do
+	for _t in 512M 0.5G .5G 1GiB 1073741824 600000K 1073741824.0; do
 		run 0 x07-limit -m "$_t" -- true
 	done
+	# Signals too: by any name, and by number.
+	for _t in SEGV sigsegv 11; do
+		run 124 x07-limit -q -t 100ms -s "$_t" -r report.json -- sleep 60
+		report_says 'r["signal"] == 11'
+	done
+	rm -f report.json
 }
 
 atf_test_case wall
@@ -1095,6 +1116,18 @@ child_time_run()
 	run 0 x07-limit -x 20s -t 1m -- sh -c 'sleep 1; echo slept'
 	says out slept
 	shut err deny
+	# Who waits for a child that is as old does not see its end first.
+	run 0 x07-limit -q -x 500ms -t 1m -- sh -c '(sleep 60; echo saw); echo $?'
+	says out 137
+	shut out saw
+	if [ -e /proc/sys/user/max_user_namespaces ]; then
+		run 0 "$PYTHON" "$X07_TESTS/no_namespaces.py" x07-limit -q -x 500ms -t 1m -- \
+		    sh -c '(sleep 60; echo saw); echo $?'
+		says out 137
+		shut out saw
+	fi
+	run 0 x07-limit -q -x 20s -t 1m -- sh -c '(sleep 1; echo saw); echo $?'
+	says out saw
 	# A child whose first thread has ended, while another lives on.
 	cat >headless.py <<'EOF'
 import ctypes, os, sys, threading, time
@@ -1135,6 +1168,11 @@ niceness_run()
 {
 	run 0 x07-limit -N 7 -- nice
 	[ "$(cat out)" -eq $(($(nice) > 7 ? $(nice) : 7)) ] || atf_fail "nice: $(cat out)"
+	# Who is nicer stays so, and may be nicer yet.
+	run 0 nice -n 9 x07-limit -N 3 -- nice
+	[ "$(cat out)" -eq $(($(nice) + 9 > 19 ? 19 : $(nice) + 9)) ] || atf_fail "9 of 3: $(cat out)"
+	run 0 nice -n 9 x07-limit -N 19 -- nice
+	says out 19
 	for _n in 20 -1 x 1.5 ''; do
 		run 125 x07-limit -N "$_n" -- echo ran
 		says err '--nice'
@@ -1196,6 +1234,12 @@ report_run()
 	[ "$(wc -l <err)" -eq 1 ] || atf_fail "lines: $(cat err)"
 	run 124 x07-limit -i -t 300ms -- sleep 60
 	says err 'status 124 (wall time limit)'
+	run 0 x07-limit -i -b 9 -- sh -c 'echo 123; echo 5678 >&2'
+	says err 'status 0, '
+	says err ', output 9 of 9'
+	run 0 x07-limit -q -i -b 8 --on-cap drop -- sh -c 'echo 123; echo 5678 >&2'
+	says err 'status 0 (output limit), '
+	says err ', output 8 of 8'
 	rm -f report.json
 }
 
