@@ -167,13 +167,22 @@ leaks_once()
 	free_policy
 	# The program sees its three descriptors and nothing of the chain.
 	show='import os; print(sorted(int(fd) for fd in os.listdir("/proc/self/fd"))[:-1])'
-	for gate in $GATES; do
+	for gate in "x07-limit -o 1M" x07-netgate x07-fsgate x07-execgate; do
 		atf_check -o inline:"[0, 1, 2]\n" sh -c \
 		    "$AS $gate -l fd:8 -- python3 -c '$show' 7</dev/null 8>log 9</etc/passwd"
 	done
 	atf_check -o inline:"[0, 1, 2]\n" sh -c "$AS x07-policy seal $policy -- \
 	    x07-limit -P 3 -- x07-netgate -P 3 -- x07-fsgate -P 3 -- \
 	    x07-execgate -P 3 -- python3 -c '$show' 7</dev/null 9</etc/passwd"
+	# Of the caller's it sees what no gate is about, and never what they write to.
+	show='for n in 7 8 9; do [ ! -e /proc/self/fd/$n ] || echo $n; done'
+	atf_check -o inline:"7\n8\n9\n" sh -c "sh -c '$show' 7</dev/null 8>log 9</etc/passwd"
+	atf_check -o inline:"7\n9\n" sh -c \
+	    "$AS x07-limit -t 1m -l fd:8 -- sh -c '$show' 7</dev/null 8>log 9</etc/passwd"
+	for gate in x07-netgate x07-fsgate 'x07-execgate -x /bin/sh'; do
+		atf_check sh -c "$AS x07-limit -t 1m -l fd:8 -- $gate -l fd:8 -- \
+		    sh -c '$show' 7</dev/null 8>log 9</etc/passwd"
+	done
 	# No capability, nothing new by exec, a filter in force.
 	for gate in $GATES; do
 		$AS $gate -- cat /proc/self/status >status || atf_fail "$gate"
@@ -184,7 +193,7 @@ leaks_once()
 }
 
 atf_test_case leaks
-leaks_head() { atf_set descr "no descriptor of the chain or its caller reaches the program; no new privileges"; }
+leaks_head() { atf_set descr "no descriptor of the chain reaches the program, nor of its caller but through x07-limit alone; no new privileges"; }
 leaks_body() { both leaks_once; }
 
 # Every way to a file that is set-user-ID; prints how many of them there are.
