@@ -45,10 +45,25 @@ options of run:
 END
 }
 
+# plain TEXT: writes it as printable ASCII, the rest of it as \ooo: names in it may come
+# from a project, and are not to talk to the terminal.
+plain()
+{
+	printf '%s' "$1" | od -A n -v -t o1 | while read -r _octets; do
+		for _o in $_octets; do
+			case $_o in
+			134) printf '\\134' ;;
+			0[4567]?|1[0123456]?|17[0123456]) printf '%b' "\\0$_o" ;;
+			*) printf '\\%s' "$_o" ;;
+			esac
+		done
+	done
+}
+
 # One line on stderr; exit status 2 (usage, policy) unless another is given.
 die()
 {
-	printf '%s\n' "x07${command:+ $command}: $1" >&2
+	printf '%s\n' "$(plain "x07${command:+ $command}: $1")" >&2
 	exit "${2-2}"
 }
 

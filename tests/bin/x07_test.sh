@@ -783,6 +783,32 @@ shell_words()
 	esac
 }
 
+atf_test_case hostile_names
+hostile_names_head()
+{
+	atf_set descr "what a project's names would do to a terminal is spelt out"
+}
+hostile_names_body()
+{
+	python3 -c '
+import json
+name = "p\x1b]0;x\x07\nx07 run: all is well\\\xe4.json"
+json.dump({"schema_version": "x07.project@0.5.0", "world": "run-os-sandboxed",
+    "entry": "e", "module_roots": ["src"], "default_profile": "s", "profiles": {
+    "s": {"world": "run-os-sandboxed", "policy": name, "program": ["true"]}}},
+    open("x07.json", "w"))'
+	for sh in sh bash 'busybox sh'; do
+		atf_check -s exit:2 -e save:err $sh "$(command -v x07)" run $accept
+		grep -qF 'p\033]0;x\007\012x07 run: all is well\134\303\244.json' err ||
+		    atf_fail "$(cat err)"
+		[ "$(wc -l <err)" -eq 1 ] || atf_fail "more than one line: $(cat err)"
+	done
+	# Plain names stay as they are.
+	name="it's [a] \$plain~%name;"
+	atf_check -s exit:2 -e save:err x07 run $accept --profile s --policy "$name"
+	grep -qF "$name" err || atf_fail "$(cat err)"
+}
+
 atf_test_case hostile_environment
 hostile_environment_head() { atf_set descr "no variable of the caller changes what is enforced, or which tools are used"; }
 hostile_environment_body()
@@ -967,6 +993,7 @@ atf_init_test_cases()
 	atf_add_test_case walkthrough
 	atf_add_test_case shells
 	atf_add_test_case hostile_environment
+	atf_add_test_case hostile_names
 	atf_add_test_case odd_words
 	atf_add_test_case killed
 	atf_add_test_case completions
