@@ -246,6 +246,29 @@ closure_program(struct view *v, const char *path, enum closure closure)
 	}
 }
 
+/*
+ * A listed program that lies in a writable root, by the name that the kernel has for it:
+ * what may be started, in this run or the next, is not the program's to write. Takes fd
+ * over when it says so.
+ */
+static bool
+keep_exec(struct view *v, int fd)
+{
+	char link[64], path[PATH_MAX];
+	const struct entry *e;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	e = n > 0 ? view_cover(v, path) : NULL;
+	if (e == NULL || e->item.kind != OS_VIEW_WRITE || e->mapped ||
+	    strcmp(e->item.path, path) == 0)
+		return false;
+	view_add(v, RANK_CLOSURE, OS_VIEW_READ, path, NULL, fd);
+	return true;
+}
+
 /* A file or a directory of programs; what is not there cannot be started. */
 static void
 add_exec(struct view *v, const char *path, const char *project,
@@ -256,13 +279,17 @@ add_exec(struct view *v, const char *path, const char *project,
 
 	if (fd == -1)
 		return;
-	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+	if (fstat(fd, &st) == -1)
+		refuse_errno("%s", path);
+	if (S_ISDIR(st.st_mode)) {
 		if (place_of(v, path) == PLACE_FREE) {
 			view_add(v, RANK_CLOSURE, OS_VIEW_READ, path, NULL, fd);
 			return;
 		}
 	} else {
 		closure_program(v, path, closure);
+		if (S_ISREG(st.st_mode) && keep_exec(v, fd))
+			return;
 	}
 	close(fd);
 }

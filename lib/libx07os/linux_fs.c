@@ -43,6 +43,7 @@ struct build {
 	bool			root_mapped;	/* uid 0 of the machine is one of ours */
 	const struct os_view_item *pinned;	/* whose directories are held, */
 	int			pins;		/* in this copy of its tree */
+	const char		*under;		/* where those lie; NULL: below our /dev */
 	const char		*what;
 };
 
@@ -612,8 +613,8 @@ is_tree(const struct os_view_item *it)
  * it could be renamed and another made in its place, for those who come by that
  * path later. A directory that something is mounted on cannot be renamed or removed,
  * by whatever mount it is reached. So these are mounted on in a second copy of the
- * tree, which lies below our /dev, where no path leads: in the tree itself a mount would
- * be a border for rename(2).
+ * tree, which lies below our /dev, or below the whole, where no path leads: in the tree
+ * itself a mount would be a border for rename(2).
  */
 
 /* What decides what path is: the deepest item at or above it. */
@@ -646,10 +647,12 @@ dev_path(const struct os_view *view)
 	return NULL;
 }
 
-/* The copy of the tree. What is mounted there next, our /dev at last, covers it. */
+/* The copy of the tree. What is mounted there next covers it. */
 static int
-pin_copy(struct build *b, const struct os_view_item *tree, const char *at)
+pin_copy(struct build *b, const struct os_view_item *tree)
 {
+	const char *dev = dev_path(b->view);
+
 	if (b->pinned == tree)
 		return 0;
 	if (b->pins != -1)
@@ -658,7 +661,8 @@ pin_copy(struct build *b, const struct os_view_item *tree, const char *at)
 	b->pins = clone_item(tree);
 	if (b->pins == -1 ||
 	    set_attr_private(b->pins, ATTR_READ | MOUNT_ATTR_NOEXEC) == -1 ||
-	    attach(b, b->pins, at, true) == -1)
+	    (b->under != NULL ? move_to(b->pins, AT_FDCWD, b->under) :
+	    attach(b, b->pins, dev, true)) == -1)
 		return -1;
 	b->pinned = tree;
 	return 0;
@@ -685,7 +689,7 @@ pin(struct build *b, const struct os_view_item *tree, const char *dir)
 
 /* All directories above path but those that are above last, too, which is done. */
 static int
-pin_above(struct build *b, const char *path, const char *last, const char *at)
+pin_above(struct build *b, const char *path, const char *last)
 {
 	const struct os_view_item *tree;
 	char *dir = strdup(path);
@@ -698,8 +702,7 @@ pin_above(struct build *b, const char *path, const char *last, const char *at)
 		tree = item_above(b->view, dir);
 		if (tree != NULL && tree->kind == OS_VIEW_WRITE &&
 		    strcmp(tree->path, dir) != 0 &&
-		    ((ret = pin_copy(b, tree, at)) == -1 ||
-		    pin(b, tree, dir) == -1))
+		    (pin_copy(b, tree) == -1 || pin(b, tree, dir) == -1))
 			ret = -1;
 		dir[i] = '/';
 	}
@@ -711,15 +714,17 @@ pin_above(struct build *b, const char *path, const char *last, const char *at)
 static int
 pin_all(struct build *b)
 {
-	const char *at = dev_path(b->view), *last = "";
+	const char *last = "";
 
-	for (size_t i = 0; at != NULL && i < b->view->n; i++) {
+	if (b->under == NULL && dev_path(b->view) == NULL)
+		return 0;
+	for (size_t i = 0; i < b->view->n; i++) {
 		const struct os_view_item *it = &b->view->items[i];
 
 		if (it->kind != OS_VIEW_READ)
 			continue;
 		b->what = it->path;
-		if (pin_above(b, it->path, last, at) == -1)
+		if (pin_above(b, it->path, last) == -1)
 			return -1;
 		last = it->path;
 	}
@@ -800,7 +805,8 @@ os_view_enter(const struct os_view *view, const char **what)
 int
 os_view_at(const struct os_view *view, const char *dir, const char **what)
 {
-	struct build b = { .view = view, .root = -1, .stock = -1, .pins = -1 };
+	struct build b = { .view = view, .root = -1, .stock = -1, .pins = -1,
+	    .under = dir };
 	mode_t mask = umask(022);
 	int ret = assemble(&b);
 

@@ -259,6 +259,54 @@ do_writing()
 }
 writing_body() { both do_writing; }
 
+atf_test_case replaced
+replaced_head()
+{
+	atf_set descr "16: a listed file in a writable root is replaced for the next run"
+}
+# replace WHAT-BECOMES GATE...: of writing, removing, and renaming two directories.
+replace()
+{
+	_want=$1
+	shift
+	$AS mkdir -p out/bin out/z
+	$AS cp /bin/true out/bin/listed
+	atf_check -o inline:"$_want\n" $AS x07-fsgate -q -p p.json -r p.json -- "$@" $PY -c '
+import errno, os
+def attempt(f, *args):
+    try:
+        f(*args)
+        return "done"
+    except OSError as e:
+        return errno.errorcode[e.errno]
+print(attempt(os.open, "out/bin/listed", os.O_WRONLY), attempt(os.unlink, "out/bin/listed"),
+    attempt(os.rename, "out/bin", "out/b"), attempt(os.rename, "out/z", "out/y"))'
+	rm -rf out
+}
+# writable: the policy that was made lets the program write out.
+writable()
+{
+	$AS $PY -c '
+import json
+p = json.load(open("p.json"))
+p["fs"].update(enabled=True, write_roots=["out"], allow_rename=True,
+    allow_remove=True, allow_mkdir=True)
+json.dump(p, open("p.json", "w"))' || atf_fail "policy"
+}
+do_replaced()
+{
+	setup
+	rules p.json 'allow_execs=["out/bin/listed"]' max_live=9
+	writable
+	replace "EROFS EBUSY EBUSY done"
+	replace "EROFS EBUSY EBUSY done" x07-execgate -q -p p.json --
+	rules p.json 'allow_execs=["/bin/true"]' max_live=9
+	writable
+	replace "done done done done"
+	replace "done done done done" x07-execgate -q -p p.json --
+}
+replaced_body() { both do_replaced; }
+
 atf_test_case nameless
 nameless_head()
 {
@@ -645,8 +693,8 @@ reader_body() { both do_reader; }
 
 atf_init_test_cases()
 {
-	for t in loaders memory own_memory kernels names writing nameless scripts helpers races \
-	    directory number privileges terminal watcher surface killed reader; do
+	for t in loaders memory own_memory kernels names writing replaced nameless scripts \
+	    helpers races directory number privileges terminal watcher surface killed reader; do
 		atf_add_test_case $t
 	done
 }

@@ -19,18 +19,22 @@ try_links()
 	$AS mkdir jobs cache rw ro secret
 	$AS x07-policy init --template cli >/dev/null || atf_fail "cannot make the base policy"
 	$AS python3 "$X07_TESTS/bin/x07-vmrun_policy.py" policy.json \
-	    "fs.read_roots=[\"$PWD/ro\"]" fs.allow_symlinks=true fs.allow_rename=true
+	    "fs.read_roots=[\"$PWD/ro\",\"$PWD/rw/a/keep\"]" fs.allow_symlinks=true \
+	    fs.allow_rename=true fs.allow_remove=true fs.allow_mkdir=true
+	$AS mkdir -p rw/a/keep rw/b
 	$AS sh -c 'echo hidden >secret/f; echo shown >ro/f; echo mine >rw/f
 	    ln -s "$PWD/secret/f" rw/absolute; ln -s ../secret/f rw/relative
 	    ln -s "$PWD/secret" rw/dir; ln -s /proc/1/root rw/root; ln -s f rw/inside'
 	$AS timeout 300 x07-vmrun -p policy.json -r "$PWD/l.sh" -- /bin/sh l.sh "$PWD" >out 2>err ||
 	    atf_fail "failed: $(cat out err)"
-	atf_check -o inline:"mine\nmine\nshown\nend\n" cat out
+	atf_check -o inline:"mine\nmine\nshown\nfree\nend\n" cat out
 	# What the guest left is a link here too, and went nowhere.
 	atf_check -o inline:"hidden\n" cat secret/f
 	atf_check -o inline:"shown\n" cat ro/f
 	atf_check -o inline:"f\n" ls secret
 	atf_check test -L rw/made
+	# Nothing else came where a root is that can only be read.
+	atf_check test -d rw/a/keep -a -d rw/c
 }
 links_body()
 {
@@ -51,6 +55,8 @@ cat $w/inside
 ln -s inside $w/again
 cat $w/again
 cat "$1/ro/f"
+mv $w/a $w/elsewhere && echo moved
+mv $w/b $w/c && echo free
 echo end
 END
 	chmod 644 l.sh
