@@ -377,6 +377,17 @@ make_pair(struct part *p, const char *name)
 	return p->procs == -1 ? -1 : 0;
 }
 
+/*
+ * What sockets hold version 1 counts apart from all else, and only in groups that have
+ * such a limit themselves. A kernel without the file has no such sockets.
+ */
+static bool
+cap_sockets(int dir, int64_t bytes)
+{
+	return put_number(dir, INNER "/memory.kmem.tcp.limit_in_bytes",
+	    bytes) == 0 || errno == ENOENT;
+}
+
 static bool
 cap_memory(int dir, bool v2, int64_t bytes)
 {
@@ -384,7 +395,8 @@ cap_memory(int dir, bool v2, int64_t bytes)
 		return put_number(dir, "memory.max", bytes) == 0 &&
 		    (put_number(dir, "memory.swap.max", 0) == 0 ||
 		    errno == ENOENT);
-	if (put_number(dir, "memory.limit_in_bytes", bytes) == -1)
+	if (put_number(dir, "memory.limit_in_bytes", bytes) == -1 ||
+	    !cap_sockets(dir, bytes))
 		return false;
 	/* This one counts memory and swap together, where swap is counted. */
 	if (put_number(dir, "memory.memsw.limit_in_bytes", bytes) == 0)

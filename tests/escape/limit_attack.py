@@ -5,6 +5,7 @@ import mmap
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 import time
@@ -250,6 +251,29 @@ def pipes(megabytes):
     got("%d MB" % (have // MB))
 
 
+def sockets(megabytes):
+    """Bytes that wait in sockets."""
+    have = 0
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    listener = socket.create_server(("127.0.0.1", 0))
+    # Each holds some MB, unless there is too much in all.
+    for _ in range(400):
+        one = socket.create_connection(listener.getsockname())
+        other = listener.accept()[0]
+        held.append((one, other))
+        for end in one, other:
+            end.setblocking(False)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * MB)
+            try:
+                while True:
+                    have += end.send(b"x" * 65536)
+            except BlockingIOError:
+                pass
+        if have >= int(megabytes) * MB:
+            got("%d MB" % (have // MB))
+    denied("%d MB" % (have // MB))
+
+
 def raised(userns=""):
     """Takes hard limits back."""
     if userns:
@@ -381,6 +405,6 @@ def talk(how, n, *more):
 
 
 ATTACKS = {f.__name__: f for f in (
-    outlive, hold, threads, processes, bomb, sum_of, memfd, shm, tmpfs, sysv, pipes,
+    outlive, hold, threads, processes, bomb, sum_of, memfd, shm, tmpfs, sysv, pipes, sockets,
     raised, leave_and, into_group, talk)}
 ATTACKS[sys.argv[1]](*sys.argv[2:])

@@ -116,7 +116,7 @@ memory()
 }
 
 atf_test_case class29
-class29_head() { atf_set descr "29: memory of files, pipes and System V; limits raised again"; }
+class29_head() { atf_set descr "29: memory of files, pipes, sockets and System V; limits raised again"; }
 class29_body() { both class29; }
 class29()
 {
@@ -125,6 +125,7 @@ class29()
 		memory shm "/dev/shm/x07-limit.$$"
 		memory tmpfs
 		memory sysv
+		memory sockets
 		# Pipes hold little more than 64 MB of one user's, unless he is root.
 		if [ -z "$AS" ] && [ "$(id -u)" -eq 0 ]; then
 			stopped -m 60M -f 20000 -- pipes 100
