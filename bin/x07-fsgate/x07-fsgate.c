@@ -613,8 +613,7 @@ dry_run(struct gate *g, char **argv)
 	struct view v = { NULL, 0, 0 };
 
 	roots_resolve(&g->roots, g->cwd, &v, &g->chain);
-	execvp(argv[0], argv);
-	chain_exec_failed(argv[0]);
+	chain_exec(argv);
 }
 
 /* Instead of running: what would be seen, for a server that shows it to a guest. */

@@ -164,6 +164,5 @@ program_run(const struct plan *p, const struct os_tree *t)
 		refuse_errno("confining the program");
 	if (!p->chain.dry_run)
 		set_limits(p);
-	execvp(p->argv[0], p->argv);
-	chain_exec_failed(p->argv[0]);
+	chain_exec(p->argv);
 }

@@ -308,6 +308,5 @@ main(int argc, char *argv[])
 	nkeep = chain_keep_fds(&chain, keep);
 	if (os_keep_fds(keep, nkeep) == -1)
 		refuse_errno("closing descriptors");
-	execvp(argv[0], argv);
-	chain_exec_failed(argv[0]);
+	chain_exec(argv);
 }

@@ -247,6 +247,34 @@ chain_lookup(const char *name)
 	return NULL;
 }
 
+static void
+read_by_sh(char *const argv[])
+{
+	static char sh[] = "/bin/sh";
+	char *path = chain_lookup(argv[0]), **words;
+	size_t n = 0;
+
+	while (argv[n] != NULL)
+		n++;
+	words = calloc(n + 2, sizeof(*words));
+	if (path != NULL && words != NULL) {
+		words[0] = sh;
+		words[1] = path;
+		memcpy(words + 2, argv + 1, (n - 1) * sizeof(*words));
+		execv(sh, words);
+	}
+	errno = ENOEXEC;
+}
+
+void
+chain_exec(char *const argv[])
+{
+	execvp(argv[0], argv);
+	if (errno == ENOEXEC)
+		read_by_sh(argv);
+	chain_exec_failed(argv[0]);
+}
+
 void
 chain_exec_failed(const char *name)
 {

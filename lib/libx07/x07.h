@@ -244,6 +244,12 @@ size_t	chain_keep_fds(const struct chain *, int keep[2]);
 char	*chain_sibling(const char *name);
 
 /*
+ * Becomes the program argv[0], searched for in PATH. A file without #! is read by sh, as
+ * POSIX wants of execvp(3), which musl's does not. When that fails, as below.
+ */
+_Noreturn void	chain_exec(char *const argv[]);
+
+/*
  * Called when exec of name failed with errno: one line, then exit 127 when
  * there is no such file, else 126.
  */

@@ -789,7 +789,7 @@ do_descriptors_few()
 	atf_check -o match:"^curl" $AS prlimit --nofile=24:24 $GATE -- curl --version
 	atf_check -o match:"^curl" $AS prlimit --nofile=24:24 $GATE \
 	    --closure minimal -r . -- curl --version
-	atf_check -s exit:125 -e match:"Too many open files" \
+	atf_check -s exit:125 -e match:"too few descriptors may be open" \
 	    $AS prlimit --nofile=6:6 $GATE -r . -- curl --version
 }
 descriptors_few_body()

@@ -170,6 +170,5 @@ main(int argc, char *argv[])
 	if (fd == STDIN_FILENO ? fcntl(fd, F_SETFD, 0) == -1 :
 	    dup2(fd, STDIN_FILENO) == -1)
 		refuse_errno("input");
-	execvp(*argv, argv);
-	chain_exec_failed(*argv);
+	chain_exec(argv);
 }
