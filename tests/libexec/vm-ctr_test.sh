@@ -791,7 +791,7 @@ check_status()
 	for n in $ALL; do
 		for s in 0 1 7 124 125 126 127 137 255; do
 			each "$n"
-			echo "exit $s" >>"$FAKE/run"
+			echo ">job/out/started; exit $s" >>"$FAKE/run"
 			drive "$n" $s --weaker -- true
 			# Whatever its end was, its remains are asked for.
 			asked '^hard '
@@ -803,6 +803,14 @@ check_status()
 		drive "$n" 125 --weaker -- true
 		says "was killed by signal 9"
 		asked '^remove '
+		# Where no gate was run the status is the runtime's own.
+		for s in 126 127; do
+			each "$n"
+			echo "exit $s" >>"$FAKE/run"
+			drive "$n" 125 --weaker -- true
+			says "could not start the container (status $s)"
+			asked '^remove '
+		done
 		# Its streams are the program's.
 		each "$n"
 		echo 'echo to-out; echo to-err >&2' >>"$FAKE/run"

@@ -31,6 +31,7 @@
 #define NETMUX		GATES "netmux"
 #define CHANNEL		"/x07/net/channel"
 #define USAGE		"/x07/out/usage"
+#define STARTED		"/x07/out/started"
 
 /* Where the first gate finds these, and where it hands them on. */
 enum { POLICY_FD = 3, AUDIT_FD, USAGE_FD };
@@ -312,6 +313,8 @@ open_descriptors(const struct request *r, const char *dir)
 	size_t len, n = 1;
 	char *text = vm_load_fd(open_in(dir, "policy"), &len);
 
+	/* From here on the status is that of the gates or the program. */
+	close(open(STARTED, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
 	if (r->audit != NULL &&
 	    (audit = open(AUDIT, O_WRONLY | O_APPEND | O_CLOEXEC)) == -1)
 		refuse_errno(AUDIT);

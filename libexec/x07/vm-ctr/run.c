@@ -233,6 +233,24 @@ end_early(struct child *c, const struct job *j)
 	(void)copy_log(j->run);
 }
 
+/* Whether guestrun came to run the gates in it. */
+static bool
+gates_were_run(const struct job *j)
+{
+	char *path = path_in(j->run->dir, "out/started");
+	bool were = access(path, F_OK) == 0;
+
+	free(path);
+	return were;
+}
+
+/* Statuses of the gates that runtimes have too, when they could start nothing. */
+static bool
+is_doubtful(int status)
+{
+	return status == EXIT_DENIED || status == EXIT_NOTFOUND;
+}
+
 /* What its exit says about the program's. */
 static int
 understand(const struct job *j, int wstatus)
@@ -244,6 +262,11 @@ understand(const struct job *j, int wstatus)
 	}
 	if (j->rt->late_eof && access(j->started, F_OK) == -1) {
 		note("%s could not start the container", j->rt->what);
+		return EXIT_REFUSED;
+	}
+	if (is_doubtful(WEXITSTATUS(wstatus)) && !gates_were_run(j)) {
+		note("%s could not start the container (status %d)", j->rt->what,
+		    WEXITSTATUS(wstatus));
 		return EXIT_REFUSED;
 	}
 	return WEXITSTATUS(wstatus);
