@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -23,6 +24,8 @@ static const char *const gates[] = { "x07-limit", "x07-netgate", "x07-fsgate",
     "x07-execgate" };
 
 static pid_t parent;
+static struct termios terminal;
+static bool has_terminal;
 
 /* ---- what the policy says about the machine ---- */
 
@@ -276,6 +279,17 @@ struck(const struct job *j, bool asked, int wstatus)
 	    clock_ms(CLOCK_REALTIME) >= j->deadline_ms);
 }
 
+/* The driver makes it raw for the guest's own, and cannot undo that when it is killed. */
+static void
+restore_terminal(void)
+{
+	if (!has_terminal)
+		return;
+	/* Also from the background. */
+	signal(SIGTTOU, SIG_IGN);
+	tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
+}
+
 /* Waits for the driver; at the deadline first asks, then ends it. */
 static int
 supervise(struct child *c, struct job *j)
@@ -310,6 +324,8 @@ supervise(struct child *c, struct job *j)
 		if (p[0].revents != 0 && child_event(c, &wstatus))
 			break;
 	}
+	if (WIFSIGNALED(wstatus))
+		restore_terminal();
 	if (ended || struck(j, asked, wstatus)) {
 		note("time limit");
 		return EXIT_TIMELIMIT;
@@ -346,6 +362,7 @@ job_run(struct job *j)
 	dir_make(j);
 	if (j->net)
 		j->net_fd = prepare_network(j);
+	has_terminal = on_terminal() && tcgetattr(STDIN_FILENO, &terminal) == 0;
 	if (child_start(&c, command(j), become_driver, j) == -1)
 		refuse_errno("vm-%s", j->backend.name);
 	if (j->net_fd != -1)
