@@ -187,20 +187,23 @@ struct image {
 	char		digest[8 + DIGEST_HEX];
 };
 
+#define PARTS	4
+
+static const char *const part_names[PARTS] = { "manifest", "kernel", "initramfs",
+    "cmdline" };
+
 /* As the driver computes it: names and contents, in this order. */
 static void
 take_digest(struct image *im)
 {
-	static const char *const names[] = { "manifest", "kernel", "initramfs",
-	    "cmdline" };
-	const struct file *files[] = { &im->manifest, &im->kernel, &im->initramfs,
-	    &im->cmdline };
+	const struct file *files[PARTS] = { &im->manifest, &im->kernel,
+	    &im->initramfs, &im->cmdline };
 	char hex[DIGEST_HEX];
 	struct digest c;
 
 	digest_start(&c);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		digest_add(&c, names[i], strlen(names[i]) + 1);
+	for (size_t i = 0; i < PARTS; i++) {
+		digest_add(&c, part_names[i], strlen(part_names[i]) + 1);
 		digest_add(&c, files[i]->data, files[i]->len);
 	}
 	digest_end_hex(&c, hex);
@@ -438,6 +441,87 @@ make_key(const struct kernel *k, char hex[DIGEST_HEX])
 	digest_end_hex(&c, hex);
 }
 
+static char *
+part_path(const char *dir, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", dir, name) == -1)
+		refuse_errno("memory");
+	return path;
+}
+
+static bool
+has_part(const char *dir, const char *name)
+{
+	char *path = part_path(dir, name);
+	struct stat st;
+	bool has = lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+
+	free(path);
+	return has;
+}
+
+static bool
+has_all_parts(const char *dir)
+{
+	for (size_t i = 0; i < PARTS; i++)
+		if (!has_part(dir, part_names[i]))
+			return false;
+	return has_part(dir, "digest");
+}
+
+static void
+load_part(struct file *f, const char *dir, const char *name)
+{
+	char *path = part_path(dir, name);
+
+	file_load(f, path);
+	free(path);
+}
+
+/*
+ * False when it is not there, or not what was written: a machine that lost its power, or
+ * a full or failing disk, leaves files that are short, empty or missing. Who starts
+ * from a kept guest reads none of it, and does not look into it here either.
+ */
+static bool
+is_whole(const char *dir, bool look_into)
+{
+	struct image im = { .digest = "" };
+	struct file *files[PARTS] = { &im.manifest, &im.kernel, &im.initramfs,
+	    &im.cmdline }, said;
+	bool whole;
+
+	if (!has_all_parts(dir))
+		return false;
+	if (!look_into)
+		return true;
+	load_part(&said, dir, "digest");
+	for (size_t i = 0; i < PARTS; i++)
+		load_part(files[i], dir, part_names[i]);
+	take_digest(&im);
+	whole = strncmp(said.data, im.digest, strlen(im.digest)) == 0 &&
+	    strcmp(said.data + strlen(im.digest), "\n") == 0;
+	for (size_t i = 0; i < PARTS; i++)
+		free(files[i]->data);
+	free(said.data);
+	return whole;
+}
+
+/* With a lock: what another run has made anew meanwhile is to stay. */
+static void
+remove_damaged(const char *cache, const char *dir)
+{
+	int fd = open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1 || flock(fd, LOCK_EX) == -1)
+		refuse_errno("%s", cache);
+	if (!is_whole(dir, true))
+		remove_image(dir);
+	close(fd);
+}
+
 const char *
 image_cache(void)
 {
@@ -448,21 +532,23 @@ image_cache(void)
 }
 
 char *
-image_get(bool progress)
+image_get(bool progress, bool look_into)
 {
-	char hex[DIGEST_HEX], *cache, *dir, *file;
+	char hex[DIGEST_HEX], *cache, *dir;
 	struct kernel k;
 	struct image im;
 
 	kernel_find(&k);
 	cache = own_dir(&cache_dir);
 	make_key(&k, hex);
-	if (asprintf(&dir, "%s/%.32s", cache, hex) == -1 ||
-	    asprintf(&file, "%s/digest", dir) == -1)
+	if (asprintf(&dir, "%s/%.32s", cache, hex) == -1)
 		refuse_errno("memory");
-	if (access(file, R_OK) == -1) {
+	if (!is_whole(dir, look_into)) {
 		if (progress)
-			note("making the guest image (once)");
+			note(access(dir, F_OK) == 0 ? "the guest image in the cache "
+			    "is damaged; making it again" :
+			    "making the guest image (once)");
+		remove_damaged(cache, dir);
 		remove_left(cache, "");
 		remove_left(cache, ".snap");
 		prune(cache, "");
@@ -473,7 +559,6 @@ image_get(bool progress)
 	own_dir_check(dir, cache_dir.variable);
 	(void)utimensat(AT_FDCWD, dir, NULL, AT_SYMLINK_NOFOLLOW);
 	free(cache);
-	free(file);
 	return dir;
 }
 
@@ -526,7 +611,7 @@ image_main(int argc, char *argv[])
 	if (optind != argc)
 		usage(stderr, EXIT_REFUSED);
 	if (out == NULL) {
-		dir = image_get(false);
+		dir = image_get(false, true);
 		if (asprintf(&path, "%s/digest", dir) == -1)
 			refuse_errno("memory");
 		file_load(&f, path);

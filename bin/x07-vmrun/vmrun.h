@@ -73,9 +73,10 @@ void	cpio_end(struct cpio *);
 
 /*
  * The directory of an image of this machine's kernel and this suite, in malloced memory;
- * made when it is not in the cache. Refuses.
+ * made when it is not in the cache, or is damaged there, for which look_into reads
+ * all of it. Refuses.
  */
-char	*image_get(bool progress);
+char	*image_get(bool progress, bool look_into);
 /* True when its guest gets its files as an image of a disk, which holds all of them. */
 bool	image_has_disk(const char *dir);
 /*

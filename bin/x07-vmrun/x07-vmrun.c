@@ -7,6 +7,7 @@
  */
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -124,11 +125,11 @@ choose_image(struct job *j)
 	if (j->image != NULL && j->backend.takes_directory && *j->image != '/' &&
 	    (j->image = path_normalise(getcwd(NULL, 0), j->image)) == NULL)
 		refuse_errno("--image");
+	j->snapshot = is_yes("X07_VM_SNAPSHOT") || j->snapshot;
 	if (j->image == NULL && j->backend.takes_directory)
-		j->image = image_get(!j->chain.quiet);
+		j->image = image_get(!j->chain.quiet, !j->snapshot);
 	if (j->backend.takes_directory && image_has_disk(j->image))
 		show_little(j);
-	j->snapshot = is_yes("X07_VM_SNAPSHOT") || j->snapshot;
 	if (j->backend.takes_directory && j->snapshot)
 		j->cache = image_cache();
 }
@@ -213,6 +214,8 @@ main(int argc, char *argv[])
 
 	setprogname("x07-vmrun");
 	chain_hold_stdio(true);
+	/* Where no file may be that large (ulimit -f), a line says which. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (argc > 1 && strcmp(argv[1], "image") == 0)
 		return image_main(argc - 1, argv + 1);
 	while ((opt = getopt_long(argc, argv, "+b:r:u:w:" CHAIN_SHORTOPTS, longopts,

@@ -92,6 +92,13 @@ END
 	# Another kernel than this machine's.
 	[ "$(sed -n 4p out)" != "$(uname -r)" ] || atf_fail "no kernel of its own"
 	atf_check -o match:'^a b:$' cat err
+	# The jobs' directory may have any name.
+	odd="$PWD/rw/j, o=b
+s%"
+	X07_VM_STATE_DIR="$odd/jobs" vmrun policy.json /bin/cat p.sh >out 2>err ||
+	    fail_with odd err
+	atf_check -o file:p.sh cat out
+	atf_check rmdir "$odd/jobs"
 	check_nothing_left
 }
 program_body() { both try_program; }
@@ -741,6 +748,64 @@ END
 }
 snapshot_body() { both try_snapshot; }
 
+atf_test_case damaged
+damaged_head()
+{
+	atf_set descr "an image in the cache that is damaged is made again, a whole one is not"
+	atf_set timeout 1200
+}
+# damage HOW: the image that lies in $image.
+damage()
+{
+	case $1 in
+	gone:*) rm "$image/${1#*:}" ;;
+	empty:*) : >"$image/${1#*:}" ;;
+	short:*) truncate -s -1 "$image/${1#*:}" ;;
+	other:*) printf x | dd of="$image/${1#*:}" bs=1 seek=30 conv=notrunc status=none ;;
+	esac
+}
+damaged_body()
+{
+	prepare
+	atf_check -o save:one x07-vmrun image
+	image=$(tail -n 1 one)
+	for how in gone empty short other; do
+		for part in manifest kernel initramfs cmdline digest; do
+			damage $how:$part
+			atf_check -o file:one x07-vmrun image
+			atf_check_equal "$(head -n 1 one)" "$(cat "$image/digest")"
+		done
+	done
+	# A run does that by itself, also one of a kept guest when a file is missing.
+	for how in other:kernel gone:manifest; do
+		damage $how
+		OPTIONS=
+		[ $how = other:kernel ] || OPTIONS=--snapshot
+		vmrun policy.json /bin/echo ran >out 2>err || fail_with "$how" err
+		atf_check -o inline:"ran\n" cat out
+		atf_check -o match:"image in the cache is damaged; making it again" cat err
+	done
+	OPTIONS=
+	# What is whole stays, and nothing is told.
+	ls -di "$image" >first
+	vmrun policy.json /bin/echo ran >out 2>err || fail_with failed err
+	atf_check -o inline:"ran\n" cat out
+	atf_check cat err
+	atf_check -o file:first ls -di "$image"
+	# Two that find it so make one, which stays.
+	damage short:kernel
+	x07-vmrun image >two &
+	x07-vmrun image >three
+	wait $!
+	atf_check -o file:one cat two
+	atf_check -o file:one cat three
+	ls -di "$image" >first
+	atf_check -o file:one x07-vmrun image
+	atf_check -o file:first ls -di "$image"
+	atf_check -o inline:"1\n" sh -c 'ls cache | grep -vc snap'
+	check_nothing_left
+}
+
 atf_test_case prune
 prune_head()
 {
@@ -838,6 +903,33 @@ END
 	    -o match:"typed: hello" cat out
 	# Nothing was started yet: a line tells that it is under way.
 	atf_check -o match:"starting the machine" cat out
+	# The terminal is the caller's again, also when the driver could not say so.
+	cat >raw.py <<'END'
+import os, pty, signal, subprocess, sys, termios
+main, sub = pty.openpty()
+before = termios.tcgetattr(sub)
+run = subprocess.Popen(sys.argv[2:], stdin=sub, stdout=sub, stderr=sub,
+    start_new_session=True)
+text = b""
+while b"ready" not in text:
+    text += os.read(main, 4096)
+if termios.tcgetattr(sub) == before:
+    sys.exit("it was never another")
+if sys.argv[1] == "driver":
+    driver = subprocess.check_output(["pgrep", "-P", str(run.pid), "-x", "vm-qemu"])
+    os.kill(int(driver), signal.SIGKILL)
+else:
+    run.terminate()
+print(run.wait())
+if termios.tcgetattr(sub) != before:
+    sys.exit("the terminal is not what it was")
+END
+	for who in driver:125 run:143; do
+		atf_check -o inline:"${who#*:}\n" timeout "$BOOT" python3 raw.py \
+		    "${who%:*}" x07-vmrun -q -p policy.json -- \
+		    /bin/sh -c 'echo ready; exec sleep 600'
+	done
+	check_nothing_left
 }
 
 atf_test_case refused
@@ -1149,6 +1241,16 @@ full_body()
 		[ $? -eq 125 ] && grep -q "No space left on device" err &&
 		[ -z "$(ls full/cache)" ]'
 	[ ! -e rw/ran ] || atf_fail "something was run"
+	# Where no file may be large it is told which cannot be.
+	for limit in 10 2000000; do
+		(ulimit -f $limit && exec timeout "$BOOT" x07-vmrun -p policy.json -- \
+		    touch rw/ran) >out 2>err
+		echo $? >>statuses
+	done
+	atf_check -o inline:"125\n0\n" cat statuses
+	rm rw/ran
+	(ulimit -f 10 && exec x07-vmrun -p policy.json -- touch rw/ran) >out 2>err
+	atf_check -o match:"^vm-qemu: .*: File too large$" cat err
 	# A guest that cannot be kept runs all the same.
 	atf_check -o inline:"ran\n" -e match:"could not be kept" unshare -m sh -c '
 		mount -t tmpfs -o size=40m tmpfs full &&
@@ -1219,6 +1321,7 @@ atf_init_test_cases()
 	atf_add_test_case labels
 	atf_add_test_case usage
 	atf_add_test_case snapshot
+	atf_add_test_case damaged
 	atf_add_test_case prune
 	atf_add_test_case terminal
 	atf_add_test_case refused

@@ -220,8 +220,11 @@ start_virtiofsd(const struct vm_run *r, const struct ends *e, const char *root)
 {
 	struct line w = { .nkeep = 0 };
 	char *path = find_virtiofsd();
+	int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	pid_t pid;
 
+	if (dir == -1)
+		refuse_errno("%s", root);
 	if (path == NULL)
 		refuse("virtiofsd is not installed (Debian 12: it comes with "
 		    "qemu-system-common; later: apt-get install virtiofsd)");
@@ -229,15 +232,20 @@ start_virtiofsd(const struct vm_run *r, const struct ends *e, const char *root)
 	add(&w, "--fd=%d", hand(&w, e->files[0]));
 	hand(&w, e->server);
 	add(&w, "-o");
-	/* Only we write while the guest runs, and others' changes show in a second. */
-	add(&w, "source=%s,sandbox=chroot,cache=auto,log_level=err,"
-	    "no_posix_lock,no_flock", root);
+	/*
+	 * Only we write while the guest runs, and others' changes show in a second. A
+	 * comma in the name of a directory would end it there.
+	 */
+	add(&w, "source=/proc/self/fd/%d/.,sandbox=chroot,cache=auto,log_level=err,"
+	    "no_posix_lock,no_flock", hand(&w, dir));
 	add(&w, "-f");
 	pid = fork();
 	if (pid == -1)
 		refuse_errno("fork");
-	if (pid != 0)
+	if (pid != 0) {
+		close(dir);
 		return;
+	}
 	if (serve_small(r) == -1 || os_vm_serve(serve_less(r)) == -1 ||
 	    os_keep_fds(w.keep, w.nkeep) == -1)
 		refuse_errno("cannot start the server of files");
@@ -280,6 +288,21 @@ add_ports(struct line *w, const struct ends *e)
 	}
 }
 
+/* In a value of QEMU's a comma is written twice. */
+static void
+add_directory(struct line *w, const char *root)
+{
+	char *twice = calloc(2, strlen(root) + 1), *to = twice;
+
+	if (twice == NULL)
+		refuse_errno("memory");
+	for (; *root != '\0'; *to++ = *root++)
+		if (*root == ',')
+			*to++ = ',';
+	add(w, "local,id=files,path=%s,security_model=none,multidevs=remap", twice);
+	free(twice);
+}
+
 static void
 add_files(struct line *w, const struct ends *e, const char *root)
 {
@@ -299,8 +322,7 @@ add_files(struct line *w, const struct ends *e, const char *root)
 		add(w, "virtio-blk-pci,drive=files");
 	} else {
 		add(w, "-fsdev");
-		add(w, "local,id=files,path=%s,security_model=none,"
-		    "multidevs=remap", root);
+		add_directory(w, root);
 		add(w, "-device");
 		add(w, "virtio-9p-pci,fsdev=files,mount_tag=root");
 	}

@@ -2,6 +2,7 @@
  * vm-qemu - a virtual machine for one program, by QEMU: with the processor's help
  * or by emulation. See x07-vm-qemu(8).
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@ run(const struct vm_run *r)
 	if (r->image == NULL)
 		refuse("--image is needed: a directory made by x07-vmrun image");
 	image_open(&im, r);
+	/* Where no file may be that large (ulimit -f), it is for us to say what for. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (strcmp(im.share, "blk") == 0)
 		disk_check(r);
 	machine_start(&m, r, &im);
