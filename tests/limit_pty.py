@@ -8,6 +8,7 @@ foreground job:
   stopped    until the shell sees the job stop    cont      continue it (fg)
   alive:MS   the job must not end for MS          kill:SIG  kill(2) its group
   sup:SIG    kill(2) the job's leader alone       end       until it has ended
+  tree:SIG   kill(2) the leader's children
 Prints what the job wrote, then "status N" as $? would be.
 """
 import os
@@ -109,6 +110,10 @@ class Terminal:
             os.killpg(self.job(), getattr(signal, "SIG" + arg))
         elif name == "sup":
             os.kill(self.job(), getattr(signal, "SIG" + arg))
+        elif name == "tree":
+            with open("/proc/%d/task/%d/children" % (self.job(), self.job())) as f:
+                for child in f.read().split():
+                    os.kill(int(child), getattr(signal, "SIG" + arg))
         elif name == "alive":
             end = time.monotonic() + int(arg) / 1000
             while time.monotonic() < end:

@@ -174,6 +174,39 @@ end_tree(struct init *in)
 	_exit(0);
 }
 
+static bool
+is_stop(int sig)
+{
+	return sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
+}
+
+/*
+ * SIGCONT and the signals that stop take each other back, where they were not read
+ * yet: of those to the group the last counts, whichever the supervisor heard of.
+ */
+static void
+take_back(struct init *in, int sig)
+{
+	if (is_stop(sig))
+		in->direct_at[SIGCONT] = 0;
+	else if (sig == SIGCONT)
+		in->direct_at[SIGTSTP] = in->direct_at[SIGTTIN] =
+		    in->direct_at[SIGTTOU] = 0;
+}
+
+/* The supervisor was sent sig, and then the whole group the contrary. */
+static bool
+taken_back(const struct init *in, int sig)
+{
+	for (int other = 1; other < NSIG; other++)
+		if (in->direct_at[other] != 0 &&
+		    now_ms() - in->direct_at[other] <= SAME_SIGNAL_MS &&
+		    ((is_stop(sig) && other == SIGCONT) ||
+		    (sig == SIGCONT && is_stop(other))))
+			return true;
+	return false;
+}
+
 static void
 drain_signals(struct init *in)
 {
@@ -185,8 +218,10 @@ drain_signals(struct init *in)
 		 * meant the process group. The program may not speak here; where we
 		 * have no namespace, it cannot.
 		 */
-		if (si.ssi_signo < NSIG && (si.ssi_pid == 0 || in->reaper != 0))
+		if (si.ssi_signo < NSIG && (si.ssi_pid == 0 || in->reaper != 0)) {
+			take_back(in, (int)si.ssi_signo);
 			in->direct_at[si.ssi_signo] = now_ms();
+		}
 }
 
 /* The supervisor was sent a signal. */
@@ -204,6 +239,8 @@ pass_on(struct init *in, int message)
 	/* One signal of a group reaches its members one after the other. */
 	nanosleep(&settle, NULL);
 	drain_signals(in);
+	if (taken_back(in, sig))
+		return;
 	group = getpgid(in->program);
 	age = now_ms() - in->direct_at[sig];
 	one = in->direct_at[sig] == 0 ||

@@ -1532,6 +1532,11 @@ terminal_run()
 	run 0 $_pty wait:ready,key:z,stopped,kill:INT,cont,wait:hit1,end \
 	    x07-limit -t 1m -- "$PYTHON" count.py 1
 	says out total1
+	# So they do where the tree's init comes to it when all is over.
+	run 0 $_pty wait:ready,tree:STOP,key:z,stopped,kill:INT,cont,wait:hit1,end \
+	    x07-limit -t 20s -- "$PYTHON" count.py 1
+	says out total1
+	says out 'status 0'
 	# The terminal is the program's.
 	run 0 $_pty wait:ready,key:d,end x07-limit -t 1m -- sh -c 'tty; echo ready; cat'
 	says out /dev/pts/
