@@ -346,36 +346,6 @@ clone_items(struct os_exec_plan *plan)
 	return clone_copies(plan);
 }
 
-/* Outer ones first: the items are sorted. */
-static int
-attach_items(const struct os_exec_plan *plan)
-{
-	for (size_t i = 0; i < plan->n; i++) {
-		const struct os_exec_item *it = &plan->items[i];
-
-		if (!it->mounted)
-			continue;
-		if (attach(it->clone, it) == -1)
-			return -1;
-		close(it->clone);
-	}
-	return 0;
-}
-
-/*
- * The working directory still is on the mount below the clone, which can be
- * written: step onto the clone, or out of the way.
- */
-static int
-step_over(void)
-{
-	char cwd[OS_PATH_BYTES];
-
-	if (getcwd(cwd, sizeof(cwd)) != NULL && cwd[0] == '/' && chdir(cwd) == 0)
-		return 0;
-	return chdir("/");
-}
-
 /* Some may be where nobody here gets. */
 static int
 protect(const char *point, void *arg)
@@ -395,6 +365,51 @@ static int
 protect_kernel(void)
 {
 	return os_kernel_mounts(protect, NULL);
+}
+
+/* A mount over / is nobody's root by itself, and has the files of the kernel once more. */
+static int
+enter_root(int mount)
+{
+	char cwd[OS_PATH_BYTES];
+
+	if (getcwd(cwd, sizeof(cwd)) == NULL || *cwd != '/')
+		strlcpy(cwd, "/", sizeof(cwd));
+	if (fchdir(mount) == -1 || chroot(".") == -1 ||
+	    (chdir(cwd) == -1 && chdir("/") == -1))
+		return -1;
+	return protect_kernel();
+}
+
+/* Outer ones first: the items are sorted. */
+static int
+attach_items(const struct os_exec_plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct os_exec_item *it = &plan->items[i];
+
+		if (!it->mounted)
+			continue;
+		if (attach(it->clone, it) == -1 ||
+		    (strcmp(it->path, "/") == 0 && enter_root(it->clone) == -1))
+			return -1;
+		close(it->clone);
+	}
+	return 0;
+}
+
+/*
+ * The working directory still is on the mount below the clone, which can be
+ * written: step onto the clone, or out of the way.
+ */
+static int
+step_over(void)
+{
+	char cwd[OS_PATH_BYTES];
+
+	if (getcwd(cwd, sizeof(cwd)) != NULL && cwd[0] == '/' && chdir(cwd) == 0)
+		return 0;
+	return chdir("/");
 }
 
 static int

@@ -93,6 +93,18 @@ prefix_run()
 	run 126 x07-execgate -X tools/ -- sh -c './toolsmith/say hello'
 	run 126 x07-execgate -X tools/ -- sh -c './tools/../toolsmith/say hello'
 	run 126 x07-execgate -X tools/ -- sh -c './tools/../../../../../../bin/echo hello'
+	# All there is, which nobody can then change; or can, where the caller wants that.
+	run 0 x07-execgate -X / -- sh -c 'pwd; ./toolsmith/say hello'
+	[ "$(cat out)" = "$PWD
+hello" ] || atf_fail "-X /: $(cat out)"
+	run 2 x07-execgate -X / -- sh -c 'echo new >written'
+	says err 'Read-only file system'
+	$AS rm -f written
+	run 0 x07-execgate -W / -- sh -c 'echo new >written'
+	run 2 x07-execgate -W / -- sh -c 'echo new >/proc/self/comm'
+	[ "$(cat written)" = new ] || atf_fail "-W /: $(cat written)"
+	policy all.json 'allow_exec_prefixes=["/"]'
+	run 0 x07-execgate -p all.json -- ./toolsmith/say hello
 	run 126 x07-execgate -- sh -c './tools/say hello'
 }
 
