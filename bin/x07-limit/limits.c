@@ -173,32 +173,56 @@ limits_text(enum unit unit, int64_t v, char buf[32])
  * relays and watchers, and the helpers of their start. The arguments are the
  * caller's, never the program's, so a name found there can be believed.
  */
+static const struct gate {
+	const char	*name;
+	int64_t		 tasks, lasting;
+} gates[] = {
+	{ "x07-limit", 3, 2 }, { "x07-netgate", 3, 1 },
+	{ "x07-fsgate", 3, 2 }, { "x07-execgate", 2, 1 },
+};
+
+/* The gate that word names, NULL: none. */
+static const struct gate *
+gate_of(const char *word)
+{
+	const char *base = strrchr(word, '/');
+
+	base = base != NULL ? base + 1 : word;
+	for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++)
+		if (strcmp(base, gates[i].name) == 0)
+			return &gates[i];
+	return NULL;
+}
+
 int64_t
 limits_chain_tasks(char *const argv[], bool lasting)
 {
-	static const struct {
-		const char	*gate;
-		int64_t		 tasks, lasting;
-	} own[] = {
-		{ "x07-limit", 3, 2 }, { "x07-netgate", 3, 1 },
-		{ "x07-fsgate", 3, 2 }, { "x07-execgate", 2, 1 },
-	};
-	int64_t sum = 0, n;
+	const struct gate *g;
+	int64_t sum = 0;
 
-	for (char *const *arg = argv; *arg != NULL; arg++) {
-		const char *base = strrchr(*arg, '/');
-
-		base = base != NULL ? base + 1 : *arg;
-		n = 0;
-		for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-			if (strcmp(base, own[i].gate) == 0)
-				n = lasting ? own[i].lasting : own[i].tasks;
-		/* Behind a program they are only words. */
-		if (arg == argv && n == 0)
-			break;
-		sum += n;
-	}
+	/* Behind a program they are only words. */
+	if (gate_of(argv[0]) == NULL)
+		return 0;
+	for (char *const *arg = argv; *arg != NULL; arg++)
+		if ((g = gate_of(*arg)) != NULL)
+			sum += lasting ? g->lasting : g->tasks;
 	return sum;
+}
+
+const char *
+limits_program(char *const argv[])
+{
+	char *const *arg;
+
+	while (gate_of(argv[0]) != NULL) {
+		for (arg = argv + 1; *arg != NULL && strcmp(*arg, "--") != 0; arg++)
+			continue;
+		/* Where its options end only the gate itself could tell. */
+		if (*arg == NULL || arg[1] == NULL)
+			break;
+		argv = arg + 1;
+	}
+	return argv[0];
 }
 
 int64_t

@@ -88,7 +88,7 @@ put_report(FILE *f, const struct plan *p, const struct used *u)
 
 	fprintf(f, "{\n  \"schema_version\": \"x07.limit.report@0.1.0\",\n"
 	    "  \"program\": ");
-	put_string(f, p->argv[0]);
+	put_string(f, limits_program(p->argv));
 	put_member(f, "status", u->status);
 	put_member(f, "exit", WIFEXITED(ws) ? WEXITSTATUS(ws) : -1);
 	put_member(f, "signal", WIFSIGNALED(ws) ? WTERMSIG(ws) : -1);

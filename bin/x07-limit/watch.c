@@ -72,7 +72,7 @@ static void
 tell(struct watch *w, enum limit l)
 {
 	if (!w->told[l])
-		deny(w, l, w->plan->argv[0]);
+		deny(w, l, limits_program(w->plan->argv));
 	w->told[l] = true;
 }
 

@@ -1222,6 +1222,13 @@ report_run()
 	chmod 755 'a"b\c'
 	run 0 x07-limit -r report.json -- './a"b\c'
 	report_says 'r["program"] == "./a\"b\\c"'
+	# The program's name, not that of a gate.
+	run 124 x07-limit -t 300ms -r report.json -- x07-netgate -a 127.0.0.1:9 -- \
+	    x07-execgate -x sleep -- sleep 60
+	says err 'deny wall time sleep '
+	report_says 'r["program"] == "sleep"'
+	run 0 x07-limit -r report.json -- x07-netgate true
+	report_says 'r["program"] == "x07-netgate"'
 	rm -f 'a"b\c'
 	run 125 x07-limit -r /nonexistent/r -- echo ran
 	says err 'x07-limit: -r /nonexistent/r'
