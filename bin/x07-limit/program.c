@@ -95,6 +95,8 @@ denied(const struct plan *p, const struct os_tree *t)
 		return deny;
 	if (p->group != NULL)
 		deny |= OS_DENY_CLONE3;
+	if (p->limit[LIM_MEM] >= 0)
+		deny |= OS_DENY_RINGS;
 	if (p->limit[LIM_THREADS] == 0)
 		deny |= OS_DENY_THREADS;
 	if (p->limit[LIM_FSIZE] >= 0)

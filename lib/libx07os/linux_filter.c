@@ -353,6 +353,15 @@ static const struct filter_row deny_group[] = {
 	{ SYS_ioprio_set, { { 0, ALL32, IOPRIO_WHO_PGRP }, { 1, ALL32, 0 } }, EPERM },
 };
 
+/*
+ * Who makes a network namespace has the right to these in it, and each may have
+ * gigabytes of the kernel's memory.
+ */
+static const struct filter_row deny_rings[] = {
+	ARG(socket, 0, ALL32, AF_PACKET, EAFNOSUPPORT),
+	ARG(socket, 0, ALL32, AF_XDP, EAFNOSUPPORT),
+};
+
 /* Families that a network namespace does not hold (AF_VSOCK) or nobody needs. */
 static const struct filter_row deny_families[] = {
 	ARG(socket, 0, ALL32, AF_UNIX, 0),
@@ -469,6 +478,7 @@ static const struct {
 	SET(OS_DENY_CLONE3, deny_clone3),
 	/* Before OS_DENY_FORK's clone row, which allows threads. */
 	SET(OS_DENY_THREADS, deny_threads),
+	SET(OS_DENY_RINGS, deny_rings),
 	SET(OS_DENY_FAMILIES, deny_families),
 	/* Before OS_DENY_USERNS's clone row: the first match decides. */
 	SET(OS_DENY_USERNS, deny_userns),

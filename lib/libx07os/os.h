@@ -115,6 +115,8 @@ enum {
 	OS_DENY_THREADS = 1 << 15,	/* clone with CLONE_THREAD, clone3 (ENOSYS) */
 	OS_DENY_CLONE3 = 1 << 18,	/* clone3 (ENOSYS): with a descriptor of another control
 					 * group a child starts in that */
+	OS_DENY_RINGS = 1 << 19,	/* sockets whose buffers are memory that no control
+					 * group counts: packets, XDP */
 	OS_DENY_GROUP = 1 << 12,	/* kill(0, ...) and the group's priorities, see
 					 * os_tree.shares_group */
 };

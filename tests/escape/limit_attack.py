@@ -6,12 +6,14 @@ import os
 import resource
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUSER = 0x20000, 0x2000000, 0x10000000
+CLONE_NEWNET = 0x40000000
 MB = 1 << 20
 # Seconds in which whoever only looks has to see what we have.
 STAY = float(os.environ.get("STAY", "0.1"))
@@ -274,6 +276,20 @@ def sockets(megabytes):
     denied("%d MB" % (have // MB))
 
 
+def rings(megabytes):
+    """Buffers of packet sockets, in a network namespace of our own."""
+    try:
+        syscall("unshare", CLONE_NEWUSER | CLONE_NEWNET)
+        for _ in range(0, int(megabytes), 32):
+            one = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            # PACKET_RX_RING: blocks of a megabyte, in which are frames of 2048 bytes.
+            one.setsockopt(263, 5, struct.pack("IIII", MB, 32, 2048, 32 * MB // 2048))
+            held.append(one)
+    except OSError as err:
+        denied(str(err))
+    got("%s MB" % megabytes)
+
+
 def raised(userns=""):
     """Takes hard limits back."""
     if userns:
@@ -406,5 +422,5 @@ def talk(how, n, *more):
 
 ATTACKS = {f.__name__: f for f in (
     outlive, hold, threads, processes, bomb, sum_of, memfd, shm, tmpfs, sysv, pipes, sockets,
-    raised, leave_and, into_group, talk)}
+    rings, raised, leave_and, into_group, talk)}
 ATTACKS[sys.argv[1]](*sys.argv[2:])

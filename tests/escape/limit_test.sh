@@ -132,6 +132,8 @@ class29()
 			works -m 400M -f 20000 -- pipes 100
 		fi
 	fi
+	stopped -m 900M -- rings 64
+	works -u 20 -- rings 64
 	stopped -f 30 -c 50s -F 1M -- raised
 	stopped -f 30 -c 50s -F 1M -- raised userns
 	# The twin: below the hard limit all may be raised.
