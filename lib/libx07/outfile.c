@@ -1,8 +1,8 @@
 /*
  * Files that are replaced as a whole.
  *
- * Nothing is left beside one when we are killed: the new file has a name of its own
- * only from when all of its text is known until it is written.
+ * A kill leaves nothing beside one but in one moment: the new file has a name of its
+ * own only from when all of its text is known until it is written.
  */
 #include <sys/stat.h>
 
@@ -66,12 +66,30 @@ close_fd(int *fd)
 	errno = err;
 }
 
+/* Can a file be made there? Where that goes it never has a name, or a kill would leave it. */
+static int
+try_place(const struct outfile *o)
+{
+	char temp[TEMP_MAX];
+	int fd = -1;
+
+#ifdef O_TMPFILE
+	fd = openat(o->dir, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, o->mode);
+	if (fd != -1)
+		return close(fd);
+#endif
+	fd = make_new(o, temp);
+	if (fd == -1)
+		return -1;
+	close(fd);
+	return unlinkat(o->dir, temp, 0);
+}
+
 /* Finds out whether a file can be made beside that path; -1 with errno: not. */
 static int
 open_place(struct outfile *o, const char *path)
 {
-	char copy[PATH_MAX], temp[TEMP_MAX];
-	int fd;
+	char copy[PATH_MAX];
 
 	if (strlen(path) >= sizeof(copy)) {
 		errno = ENAMETOOLONG;
@@ -86,13 +104,11 @@ open_place(struct outfile *o, const char *path)
 	o->dir = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (o->dir == -1)
 		return -1;
-	fd = make_new(o, temp);
-	if (fd == -1) {
+	if (try_place(o) == -1) {
 		close_fd(&o->dir);
 		return -1;
 	}
-	close(fd);
-	return unlinkat(o->dir, temp, 0);
+	return 0;
 }
 
 /* What is there already, where a link leads to unless that is replaced itself. */
