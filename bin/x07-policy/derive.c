@@ -158,8 +158,7 @@ write_derived(const struct derive *d, const char *base_id,
 	char *dir, *path;
 
 	dir = rooted(d, ".x07/policies/_generated");
-	if (make_dirs(dir) == -1)
-		die_errno("cannot make directory %s", dir);
+	make_own_dirs(d->root, dir);
 	if (asprintf(&path, "%s/%s.g%s.policy.json", dir, base_id,
 	    d->digest) == -1)
 		die_errno("policy");

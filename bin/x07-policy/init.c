@@ -160,7 +160,9 @@ make_parent(const struct init *in)
 	if (in->out != NULL && !in->mkdir_out && stat(dir, &st) == -1)
 		die("refusing to create output dir %s (pass --mkdir-out to allow)",
 		    dir);
-	if (make_dirs(dir) == -1)
+	if (in->out == NULL)
+		make_own_dirs(in->root, dir);
+	else if (make_dirs(dir) == -1)
 		die_errno("cannot make directory %s", dir);
 	free(copy);
 }

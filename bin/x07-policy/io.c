@@ -108,6 +108,26 @@ make_dirs(const char *path)
 }
 
 void
+make_own_dirs(const char *root, char *dir)
+{
+	char *p = dir + strlen(root), end;
+	struct stat st;
+
+	do {
+		p += strspn(p, "/");
+		p += strcspn(p, "/");
+		end = *p;
+		*p = '\0';
+		if (mkdir(dir, 0777) == -1 && errno != EEXIST)
+			die_errno("cannot make directory %s", dir);
+		if (lstat(dir, &st) == -1 || !S_ISDIR(st.st_mode))
+			die("%s: not a directory; a link would lead what is written "
+			    "there out of the project", dir);
+		*p = end;
+	} while (end != '\0');
+}
+
+void
 print_errors(FILE *fp, const char *file, const struct policy_errors *es)
 {
 	char vis[PATH_MAX];

@@ -74,6 +74,11 @@ int		 try_read_file(const char *, struct bytes *);
 void		 replace_file(const char *path, const char *data, size_t len);
 /* Makes a directory and those above it. */
 int		 make_dirs(const char *path);
+/*
+ * The same for a directory below the project's root. None of them may be a link, which a
+ * project can come with. Dies when it cannot. dir is as it was afterwards.
+ */
+void		 make_own_dirs(const char *root, char *dir);
 /* Prints errors as FILE:LINE:COL: path: message. */
 void		 print_errors(FILE *, const char *file, const struct policy_errors *);
 /* A valid policy; else prints what is wrong and exits. */

@@ -662,6 +662,10 @@ put_report()
 	if [ "$trace" = yes ]; then
 		_name=${policy##*/}
 		_dir=${root%/}/.x07/policies/_generated
+		# A link, which a project can come with, would lead out of it.
+		for _d in "${_dir%/*/*}" "${_dir%/*}" "$_dir"; do
+			[ ! -h "$_d" ] || die "$_d: a link, which leads what is traced out of the project" 1
+		done
 		mkdir -p "$_dir" 2>/dev/null
 		put -t "$_dir/${_name%.policy.json}.traced.policy.json"
 		put -x "$x07_policy" -C "$root"

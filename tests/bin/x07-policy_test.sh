@@ -803,6 +803,24 @@ derive_refuses_body()
 	atf_check -s exit:3 -o empty -e match:'bad.json:1:1: policy.fs: missing' \
 	    x07-policy derive --allow-read-root a bad.json
 	atf_check test ! -e .x07/policies/_generated
+	# Directories that a project brings as links, to where they lead.
+	rm -r .x07
+	base http-client
+	mv "$policy" base.json
+	mkdir elsewhere
+	for _dir in .x07/policies/_generated .x07/policies .x07; do
+		rm -rf "$_dir"
+		ln -s "$PWD/elsewhere" "$_dir"
+		atf_check -s exit:2 -o empty -e match:"$_dir: not a directory; a link" \
+		    x07-policy derive --allow-host example.com:1 base.json
+		[ "$_dir" = .x07/policies/_generated ] ||
+		    atf_check -s exit:2 -e match:"$_dir: not a directory; a link" \
+		    x07-policy init --template cli
+		rm "$_dir"
+	done
+	atf_check -o empty ls elsewhere
+	atf_check -o match:_generated -e ignore \
+	    x07-policy derive --allow-host example.com:1 base.json
 }
 
 atf_test_case diff

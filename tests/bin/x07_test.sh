@@ -670,8 +670,16 @@ trace_once()
 	atf_check -s exit:3 -e match:"nothing would have been denied" $AS x07 run -q \
 	    $sandbox $accept --trace -- python3 -c 'raise SystemExit(3)'
 	[ ! -e "$traced" ] || atf_fail "a policy was suggested for nothing"
+	# A project may bring a link for it.
+	rm -rf .x07/policies/_generated
+	mkdir -p elsewhere
+	ln -s ../../elsewhere .x07/policies/_generated
+	atf_check -s exit:1 -e match:"_generated: a link" $AS x07 run -q $sandbox $accept \
+	    --trace -- touch out/ran
+	[ ! -e out/ran ] || atf_fail "the program was run"
+	atf_check -o empty ls elsewhere
 	stop_servers
-	rm -rf out .x07 page
+	rm -rf out .x07 page elsewhere
 }
 trace_body() { both trace_once; }
 trace_cleanup() { stop_servers; }
