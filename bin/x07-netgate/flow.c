@@ -240,6 +240,36 @@ admit(struct relay *r, struct flow *f)
 	    f->syn.flow.dst, f->syn.flow.dport));
 }
 
+/*
+ * Where nobody listens a connection to this machine can meet itself, when the kernel
+ * happens to give it that port as its own: TCP's simultaneous open, RFC 9293 3.5.
+ */
+static bool
+met_itself(int fd, const struct os_flow *f)
+{
+	struct sockaddr_in6 to, own;
+	socklen_t len = address_fill(&to, f->family, f->dst, f->dport);
+	socklen_t ownlen = sizeof(own);
+
+	if (getsockname(fd, (struct sockaddr *)&own, &ownlen) == -1 ||
+	    ownlen != len || own.sin6_port != to.sin6_port)
+		return false;
+	return f->family == AF_INET6 ?
+	    memcmp(&own.sin6_addr, &to.sin6_addr, sizeof(to.sin6_addr)) == 0 :
+	    memcmp(&((struct sockaddr_in *)&own)->sin_addr,
+	    &((struct sockaddr_in *)&to)->sin_addr, 4) == 0;
+}
+
+/* The connection outside is made. */
+static void
+dialled(struct relay *r, struct flow *f)
+{
+	if (!r->rules->channel && met_itself(f->out.fd, &f->syn.flow))
+		rejected(r, f, ECONNREFUSED);
+	else
+		admit(r, f);
+}
+
 static void
 on_out(struct relay *r, struct watch *w, unsigned what)
 {
@@ -260,7 +290,7 @@ on_out(struct relay *r, struct watch *w, unsigned what)
 	if (err > 0)
 		rejected(r, f, err);
 	else if (err == 0)
-		admit(r, f);
+		dialled(r, f);
 }
 
 static int
@@ -299,7 +329,7 @@ dial(struct relay *r, struct flow *f)
 	if (err == EINPROGRESS)
 		err = connect_to(fd, &f->syn.flow) == 0 ? 0 : errno;
 	if (err == 0)
-		admit(r, f);
+		dialled(r, f);
 	else if (err != EALREADY && err != EINPROGRESS)
 		rejected(r, f, err);
 	else if (ms > 0)

@@ -194,6 +194,40 @@ refused_outside_as()
 	unsaid deny
 }
 
+atf_test_case itself
+itself_head() { atf_set descr "a connection that nobody takes does not meet itself"; }
+itself_body()
+{
+	cat >itself.py <<-'EOF'
+	import socket, sys
+	family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+	got = set()
+	for _ in range(200):
+	    with socket.socket(family) as s:
+	        got.add(s.connect_ex((sys.argv[1], 40000)))
+	print(sorted(got))
+	EOF
+	cat >itself.sh <<-'EOF'
+	ip link set lo up
+	echo 40000 40003 >/proc/sys/net/ipv4/ip_local_port_range
+	# Of a range, or the relay would see first whether it is ours to listen there.
+	x07-netgate -q -a 127.0.0.0/24:40000 -- python3 itself.py 127.0.0.1
+	python3 itself.py 127.0.0.1
+	x07-netgate -q -a "[::/120]:40000" -- python3 itself.py ::1
+	python3 itself.py ::1
+	EOF
+	chmod a+r itself.*
+	both itself_as
+}
+itself_as()
+{
+	_map=
+	[ -z "$AS" ] && [ "$(id -u)" -eq 0 ] || _map=-Ur
+	# Without the gate some do. In this order: what met itself is remembered a while.
+	atf_check -o inline:"[111]\n[0, 111]\n[111]\n[0, 111]\n" \
+	    $AS unshare $_map -n sh itself.sh
+}
+
 # Errors of the network outside are those of the program, for both families.
 atf_test_case errors
 errors_body()
@@ -1777,6 +1811,7 @@ atf_init_test_cases()
 	atf_add_test_case range
 	atf_add_test_case deny_wins
 	atf_add_test_case refused_outside
+	atf_add_test_case itself
 	atf_add_test_case errors
 	atf_add_test_case name
 	atf_add_test_case rebinding
