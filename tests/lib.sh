@@ -103,35 +103,77 @@ s.bind(("127.0.0.1", 0))
 print(s.getsockname()[1])'
 }
 
+# completions_ask TOOL: makes ask.bash WORD..., which tells what the last word may become;
+# with PACKAGE= as in a shell without the package bash-completion.
+completions_ask()
+{
+	cat >ask.bash <<-EOF
+	. "\$X07_SRC/share/completions/bash/$1"
+	compopt() { :; }
+	_command_offset() { COMPREPLY=("a program at \$1"); }
+	[ "\${PACKAGE-yes}" ] || unset -f _command_offset
+	COMP_WORDS=($1 "\$@") COMP_CWORD=\$#
+	_$(printf %s "$1" | tr - _)
+	[ \${#COMPREPLY[@]} -eq 0 ] || printf '%s\n' "\${COMPREPLY[@]}" | LC_ALL=C sort
+	EOF
+}
+
+# completions_break TOOL [COMMAND]: bash breaks words at "=" and ":", so that "--log=l" is
+# three; behind the options a program follows, and without the package names do.
+completions_break()
+{
+	_dir=$X07_SRC/share/completions/bash
+	sed -n '/^_x07_program()/,/^}/p' "$_dir/x07-limit" >expected
+	atf_check -s exit:0 test -s expected
+	atf_check -o file:expected sed -n '/^_x07_program()/,/^}/p' "$_dir/$1"
+	shift
+	: >some.json
+	atf_check -o inline:'some.json\n' bash ask.bash "$@" --policy some
+	atf_check -o inline:'some.json\n' bash ask.bash "$@" --policy = some
+	atf_check -o match:'^some.json$' bash ask.bash "$@" -q --policy =
+	atf_check -o empty bash ask.bash "$@" --log = l : s
+	atf_check -o match:'^--policy$' bash ask.bash "$@" --log = l --pol
+	atf_check -o match:'^bash$' bash ask.bash "$@" --log = l bas
+	atf_check -o inline:"a program at $(($# + 2))\\n" bash ask.bash "$@" -- x
+	atf_check -o inline:"a program at $(($# + 3))\\n" bash ask.bash "$@" --log l prog x
+	atf_check -o inline:"a program at $(($# + 4))\\n" bash ask.bash "$@" --log = l prog x
+	atf_check -o inline:"a program at $(($# + 6))\\n" bash ask.bash "$@" --log = l : 1 prog x
+	completions_alone "$@" -q
+	completions_alone "$@" --
+}
+
+# completions_alone WORD...: where a program may follow, without the package, commands do,
+# and files behind one.
+completions_alone()
+{
+	: >some.json
+	export PACKAGE=
+	atf_check -o match:'^bash$' bash ask.bash "$@" bas
+	atf_check -o inline:'some.json\n' bash ask.bash "$@" prog some
+	atf_check -o match:'^some.json$' bash ask.bash "$@" prog --opt =
+	unset PACKAGE
+}
+
 # completions_hold TOOL: every long option that its page has is one of the tool, and is
 # completed by bash, zsh and fish; words behind the options are the program's.
 completions_hold()
 {
-	cat >ask.bash <<-'EOF'
-	# ask.bash TOOL WORD...: what the last word may become.
-	. "$X07_SRC/share/completions/bash/$1"
-	compopt() { :; }
-	_command_offset() { echo "a program at $1"; }
-	COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-	"_${1//-/_}"
-	[ ${#COMPREPLY[@]} -eq 0 ] || printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
-	EOF
+	completions_ask "$1"
 	_n=0
-	sed -nE 's/^\.It Fl (. , )?-([a-z-]+).*/\2/p' "$X07_SRC/man/$1.1" >options
+	sed -nE 's/^\.It Fl (. , )?-([a-z0-9-]+).*/\2/p' "$X07_SRC/man/$1.1" >options
 	while read -r _o; do
 		_n=$((_n + 1))
 		atf_check -s ignore -o ignore -e not-match:'unrecognized|unknown' \
 		    "$1" "--$_o"
 		[ "$_o" != landlock-fd ] || continue	# from gate to gate
-		atf_check -o match:"^--$_o\$" bash ask.bash "$1" "--$_o"
-		atf_check -o ignore grep -e "[{,'*]--${_o}[]}'[]" \
+		atf_check -o match:"^--$_o\$" bash ask.bash "--$_o"
+		atf_check -o ignore grep -e "[{,'*]--${_o}=\\?[]}'[]" \
 		    "$X07_SRC/share/completions/zsh/_$1"
 		atf_check -o ignore grep -e "-l $_o " \
 		    "$X07_SRC/share/completions/fish/$1.fish"
 	done <options
 	[ "$_n" -gt 5 ] || atf_fail "no options in the page"
-	atf_check -o inline:'a program at 2\n' bash ask.bash "$1" -- x
-	atf_check -o inline:'a program at 3\n' bash ask.bash "$1" -p policy prog x
+	completions_break "$1"
 	command -v zsh >/dev/null || return 0
 	# shellcheck disable=SC2016 # for zsh
 	atf_check -o inline:"_$1\\n" zsh -fc 'fpath=("$X07_SRC/share/completions/zsh" $fpath)

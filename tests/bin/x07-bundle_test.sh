@@ -774,16 +774,11 @@ atf_test_case completions
 completions_head() { atf_set descr "completions and page know every option"; }
 completions_body()
 {
-	cat >ask.bash <<-'END'
-	# ask.bash WORD...: what the last word may become.
-	. "$X07_SRC/share/completions/bash/x07-bundle"
-	compopt() { :; }
-	COMP_WORDS=(x07-bundle "$@") COMP_CWORD=$#
-	_x07_bundle
-	[ ${#COMPREPLY[@]} -eq 0 ] || printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
-	END
+	completions_ask x07-bundle
 	atf_check -o inline:'--vm-backend\n--vm-image\n--vm-image-digest\n' bash ask.bash --vm
 	atf_check -o inline:'os\nsandbox\n' bash ask.bash --profile ''
+	atf_check -o inline:'os\nsandbox\n' bash ask.bash --profile =
+	atf_check -o inline:'qemu\n' bash ask.bash --profile = os --vm-backend = q
 	atf_check -o inline:'ask.bash\n' bash ask.bash verify ask
 	atf_check -o inline:'-j\n' bash ask.bash inspect -
 	atf_check -o match:'^verify$' bash ask.bash ver

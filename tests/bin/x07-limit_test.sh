@@ -1712,14 +1712,8 @@ manual_head()
 }
 manual_body()
 {
-	cat >ask.bash <<'EOF'
-# ask.bash WORD...: what the last word may become.
-. "$X07_SRC/share/completions/bash/x07-limit"
-_command_offset() { COMPREPLY=("a program at $1"); }
-COMP_WORDS=(x07-limit "$@") COMP_CWORD=$#
-_x07_limit
-printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
-EOF
+	completions_ask x07-limit
+	completions_break x07-limit
 	_share=$X07_SRC/share/completions
 	_n=0
 	for _o in $(x07-limit -h | sed 1,2d | grep -oE -- '(^|[ ,])--[a-z-]{2,}' | sort -u); do
@@ -1744,8 +1738,6 @@ EOF
 	# bash breaks words at "=" too.
 	atf_check -o inline:'kill\n' bash ask.bash --on-cap = k
 	atf_check -o inline:'drop\nkill\nstop\n' bash ask.bash -t 5 --on-cap =
-	atf_check -o inline:'a program at 4\n' bash ask.bash --time = 5 prog x
-	atf_check -o inline:'a program at 3\n' bash ask.bash --time 5 prog x
 	command -v zsh >/dev/null || atf_skip "no zsh: only bash was tested"
 	# shellcheck disable=SC2016 # for zsh
 	atf_check -o inline:'_x07-limit\n' zsh -fc 'fpath=("$X07_SRC/share/completions/zsh" $fpath)

@@ -1617,21 +1617,16 @@ clients_as()
 atf_test_case completions
 completions_body()
 {
-	cat >ask.bash <<-'EOF'
-	# ask.bash WORD...: what the last word may become.
-	. "$X07_SRC/share/completions/bash/x07-netgate"
-	compopt() { :; }
-	_command_offset() { echo "a program at $1"; }
-	COMP_WORDS=(x07-netgate "$@") COMP_CWORD=$#
-	_x07_netgate
-	[ ${#COMPREPLY[@]} -eq 0 ] || printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
-	EOF
+	completions_ask x07-netgate
 	atf_check -o inline:'--deny\n--deny-file\n' bash ask.bash --den
 	atf_check -o inline:'ask.bash\n' bash ask.bash -u -A ask
 	atf_check -o inline:'a program at 5\n' bash ask.bash -a h:1 -u -- cur
 	atf_check -o inline:'a program at 4\n' bash ask.bash -c 3 -u curl h
 	atf_check -o inline:'a program at 6\n' bash ask.bash -a h : 1 -u curl h
+	atf_check -o inline:'a program at 7\n' bash ask.bash --allow = h : 1 -u curl h
+	atf_check -o empty bash ask.bash -a h : 4
 	atf_check -o empty bash ask.bash -c ''
+	completions_break x07-netgate
 	for o in $(x07-netgate -h | grep -oE -- '--[a-z-]+' | sort -u); do
 		atf_check -o inline:"$o\\n" -x "bash ask.bash $o | grep -x -- $o"
 		atf_check -o ignore grep -e "[{,']$o" \

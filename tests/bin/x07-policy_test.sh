@@ -1380,13 +1380,7 @@ completions_head() { atf_set descr "completions: bash completes commands, option
 completions_body()
 {
 	base cli
-	cat >ask.bash <<'EOF'
-# ask.bash WORD...: what the last word may become.
-. "$X07_SRC/share/completions/bash/x07-policy"
-COMP_WORDS=(x07-policy "$@") COMP_CWORD=$#
-_x07_policy
-printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
-EOF
+	completions_ask x07-policy
 	atf_check -o inline:'derive\ndiff\n' bash ask.bash d
 	atf_check -o inline:'seal\nsuggest\n' bash ask.bash s
 	atf_check -o inline:'worker\nworker-parallel\n' bash ask.bash init --template work
@@ -1395,6 +1389,11 @@ EOF
 	atf_check -o inline:'limits.wall_ms\n' bash ask.bash get "$policy" limits.w
 	atf_check -o inline:"$policy\\n" bash ask.bash check .x07/policies/base/
 	atf_check -o inline:'os\nvm\n' bash ask.bash explain -b ''
+	# bash breaks words at "=" too.
+	atf_check -o inline:'os\nvm\n' bash ask.bash explain --backend =
+	atf_check -o inline:'worker\nworker-parallel\n' bash ask.bash init --template = work
+	atf_check -o inline:'a program at 4\n' bash ask.bash seal "$policy" -- prog x
+	completions_alone seal "$policy" --
 	# Every command and every option that usage shows is there.
 	for c in $(x07-policy -h | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 		atf_check -o inline:"$c\\n" -x "bash ask.bash $c | grep -x $c"

@@ -1310,6 +1310,20 @@ default_body()
 	[ "$(cat out)" != "$(uname -r)" ] || atf_fail "no kernel of its own"
 }
 
+atf_test_case completions
+completions_head()
+{
+	atf_set descr "bash, zsh and fish complete the options of the page"
+}
+completions_body()
+{
+	completions_hold x07-vmrun
+	mkdir directory
+	atf_check -o inline:'directory\n' bash ask.bash image -o dir
+	atf_check -o inline:'-h\n' bash ask.bash image -o directory -h
+	atf_check -o match:'^image$' bash ask.bash im
+}
+
 atf_init_test_cases()
 {
 	atf_add_test_case program
@@ -1340,4 +1354,5 @@ atf_init_test_cases()
 	atf_add_test_case full
 	atf_add_test_case killed
 	atf_add_test_case default
+	atf_add_test_case completions
 }

@@ -936,20 +936,16 @@ atf_test_case completions
 completions_head() { atf_set descr "bash, zsh and fish know every command and option, and what may follow"; }
 completions_body()
 {
-	cat >ask.bash <<'EOF'
-# ask.bash WORD...: what the last word may become.
-. "$X07_SRC/share/completions/bash/x07"
-compopt() { :; }
-_command_offset() { echo "a program at $1"; }
-COMP_WORDS=(x07 "$@") COMP_CWORD=$#
-_x07
-[ ${#COMPREPLY[@]} -eq 0 ] || printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
-EOF
+	completions_ask x07
+	completions_break x07 run
 	atf_check -o inline:'bundle\ndoctor\nhelp\ninit\npolicy\nrun\nversion\n' bash ask.bash ''
 	atf_check -o inline:'worker\nworker-parallel\n' bash ask.bash init --template wo
 	atf_check -o inline:'worker\nworker-parallel\n' bash ask.bash policy init --template wo
+	atf_check -o inline:'worker\nworker-parallel\n' bash ask.bash init --template = wo
+	atf_check -o inline:'worker\nworker-parallel\n' bash ask.bash policy init --template = wo
 	atf_check -o inline:'os\nvm\n' bash ask.bash policy explain -b ''
 	atf_check -o inline:'os\nsandbox\n' bash ask.bash run --profile ''
+	atf_check -o inline:'os\nsandbox\n' bash ask.bash run -q --profile =
 	x07 init >/dev/null
 	sed -i 's/"os": {/"mine": {/' x07.json
 	atf_check -o inline:'mine\nsandbox\n' bash ask.bash run -q --profile ''
@@ -960,7 +956,7 @@ EOF
 	# Every option of the help, of every spelling.
 	for o in $(x07 help | sed -n '/^options/,$p' | grep -oE -- '--[a-z0-9-]+' | sort -u); do
 		atf_check -o inline:"$o\\n" -x "bash ask.bash run $o | grep -x -- $o"
-		atf_check -o ignore grep -e "[{,'*)]$o\\[" -e "[{,]$o}" "$X07_SRC/share/completions/zsh/_x07"
+		atf_check -o ignore grep -e "[{,'*)]$o=\\?\\[" -e "[{,]$o}" "$X07_SRC/share/completions/zsh/_x07"
 		atf_check -o ignore grep -e "-l ${o#--} " "$X07_SRC/share/completions/fish/x07.fish"
 		atf_check -o ignore grep -E "Fl (. , )?-${o#--}" "$X07_SRC/man/x07.1"
 	done
