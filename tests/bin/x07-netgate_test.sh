@@ -1417,6 +1417,12 @@ load_body()
 	f=$(cat flow.port)
 	both load_as
 }
+# load_step N: waits for the program to get there.
+load_step()
+{
+	wait_for 200 sh -c "test -f step.$1 || ! kill -0 $prog"
+	[ -f "step.$1" ] || atf_fail "before step $1: $(cat out err | tr '\n' '|')"
+}
 load_as()
 {
 	rm -f step.*
@@ -1434,13 +1440,13 @@ load_as()
 	$AS x07-netgate -a 127.0.0.1:"$p,$f" -- sh load.sh >out 2>err &
 	prog=$!
 	echo "$prog" >>server.pids
-	wait_for 200 test -f step.1
+	load_step 1
 	first=$(rss "-a 127.0.0.1:$p,$f --")
 	touch step.1.go
-	wait_for 200 test -f step.2
+	load_step 2
 	second=$(rss "-a 127.0.0.1:$p,$f --")
 	touch step.2.go
-	wait_for 200 test -f step.3
+	load_step 3
 	touch step.3.go
 	sleep 1
 	last=$(rss "-a 127.0.0.1:$p,$f --")
