@@ -47,9 +47,12 @@ san='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
 variant sanitize "$MAKE" -s -C "$work/sanitize" build-tests CC=clang COPT="$san" HARDEN=-fPIE LINK=-pie GUEST_LINK=-pie
 for t in "$work"/sanitize/tests/lib/libx07/*_test; do
 	[ -x "$t" ] || continue
-	for c in $(ASAN_OPTIONS=detect_leaks=0 "$t" -l | sed -n 's/^ident: //p'); do
-		ASAN_OPTIONS=detect_leaks=0 "$t" -r /dev/null -s "${t%/*}" "$c" \
-		    >"$work/case.log" 2>&1 || {
+	cases=$(ASAN_OPTIONS=detect_leaks=0 "$t" -l | sed -n 's/^ident: //p')
+	[ -n "$cases" ] || fail "sanitize: ${t##*/} names no case"
+	for c in $cases; do
+		# Each in a directory of its own, as Kyua does.
+		(cd "$(mktemp -d "$work/case.XXXXXX")" && ASAN_OPTIONS=detect_leaks=0 \
+		    "$t" -r /dev/null -s "${t%/*}" "$c") >"$work/case.log" 2>&1 || {
 			cat "$work/case.log"
 			fail "sanitize: ${t##*/}:$c"
 		}

@@ -247,7 +247,7 @@ admit(struct relay *r, struct flow *f)
 static bool
 met_itself(int fd, const struct os_flow *f)
 {
-	struct sockaddr_in6 to, own;
+	struct sockaddr_in6 to, own = { 0 };
 	socklen_t len = address_fill(&to, f->family, f->dst, f->dport);
 	socklen_t ownlen = sizeof(own);
 
