@@ -441,20 +441,10 @@ make_key(const struct kernel *k, char hex[DIGEST_HEX])
 	digest_end_hex(&c, hex);
 }
 
-static char *
-part_path(const char *dir, const char *name)
-{
-	char *path;
-
-	if (asprintf(&path, "%s/%s", dir, name) == -1)
-		refuse_errno("memory");
-	return path;
-}
-
 static bool
 has_part(const char *dir, const char *name)
 {
-	char *path = part_path(dir, name);
+	char *path = path_in(dir, name);
 	struct stat st;
 	bool has = lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
 
@@ -474,7 +464,7 @@ has_all_parts(const char *dir)
 static void
 load_part(struct file *f, const char *dir, const char *name)
 {
-	char *path = part_path(dir, name);
+	char *path = path_in(dir, name);
 
 	file_load(f, path);
 	free(path);

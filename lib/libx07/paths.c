@@ -1,6 +1,7 @@
 /* Paths as text: nothing here asks the file system. */
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,16 @@ append(char *out, size_t len, const char *path)
 		path += strspn(path, "/");
 	}
 	return len;
+}
+
+char *
+path_in(const char *dir, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", dir, name) == -1)
+		refuse_errno("memory");
+	return path;
 }
 
 char *

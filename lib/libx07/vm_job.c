@@ -24,16 +24,6 @@
 
 #define NEW_S		60	/* a directory this young may still be in the making */
 
-static char *
-path_in(const char *dir, const char *name)
-{
-	char *path;
-
-	if (asprintf(&path, "%s/%s", dir, name) == -1)
-		refuse_errno("memory");
-	return path;
-}
-
 /* The name of the job's driver, "qemu"; NULL when it is not to be had. */
 static char *
 driver_of(const char *dir)

@@ -264,6 +264,8 @@ _Noreturn void	chain_exec_failed(const char *name);
  * absolute), ENAMETOOLONG or ENOMEM.
  */
 char	*path_normalise(const char *base, const char *path);
+/* dir/name in malloced memory. Refuses. */
+char	*path_in(const char *dir, const char *name);
 /* True when path is dir or below it; both as path_normalise makes them. */
 bool	path_within(const char *path, const char *dir);
 

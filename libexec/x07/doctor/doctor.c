@@ -53,16 +53,6 @@ tell_finding(void *arg, const struct os_finding *f)
 	tell(f->name, (int)f->state, f->detail, f->fix);
 }
 
-static char *
-path_in(const char *dir, const char *name)
-{
-	char *path;
-
-	if (asprintf(&path, "%s/%s", dir, name) == -1)
-		refuse_errno("%s", name);
-	return path;
-}
-
 /* ---- the two backends, by trying ---- */
 
 /* Runs true(1) behind all gates, as x07 would. */

@@ -24,16 +24,6 @@ static pid_t parent;
 static int input = -1;		/* what the runtime's program reads instead of ours */
 static pid_t feeder;
 
-static char *
-path_in(const char *dir, const char *name)
-{
-	char *path;
-
-	if (asprintf(&path, "%s/%s", dir, name) == -1)
-		refuse_errno("memory");
-	return path;
-}
-
 /* ---- the audit log of the gates ---- */
 
 static int log_fd = -1;

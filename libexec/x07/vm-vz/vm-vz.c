@@ -23,16 +23,6 @@
 #define SHARES_MAX	66		/* the guest knows no more: in, out and 64 */
 #define COPY_BYTES	(1 << 20)
 
-static char *
-path_in(const char *dir, const char *name)
-{
-	char *path;
-
-	if (asprintf(&path, "%s/%s", dir, name) == -1)
-		refuse_errno("memory");
-	return path;
-}
-
 static void
 make_dir(const char *path)
 {
