@@ -254,14 +254,9 @@ closure_program(struct view *v, const char *path, enum closure closure)
 static bool
 keep_exec(struct view *v, int fd)
 {
-	char link[64], path[PATH_MAX];
-	const struct entry *e;
-	ssize_t n;
+	char path[PATH_MAX];
+	const struct entry *e = real_path(fd, path) ? view_cover(v, path) : NULL;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path) - 1);
-	path[n > 0 ? n : 0] = '\0';
-	e = n > 0 ? view_cover(v, path) : NULL;
 	if (e == NULL || e->item.kind != OS_VIEW_WRITE || e->mapped ||
 	    strcmp(e->item.path, path) == 0)
 		return false;

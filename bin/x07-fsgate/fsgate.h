@@ -4,6 +4,8 @@
 #ifndef FSGATE_H
 #define FSGATE_H
 
+#include <limits.h>
+
 #include "os.h"
 #include "x07.h"
 
@@ -91,6 +93,8 @@ void	roots_cover_kernel(struct view *, bool found);
  * a symbolic link; -1 with errno as os_path_open.
  */
 int	roots_open(const char *base, const char *path);
+/* Where the kernel says that the handle is; false when that is nowhere. */
+bool	real_path(int fd, char path[PATH_MAX]);
 
 /* ---- hidden.c: fs.deny_hidden ---- */
 

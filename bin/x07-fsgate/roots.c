@@ -206,8 +206,7 @@ why_not(const char *path, int err, const struct root *root, const char **hint)
 	}
 }
 
-/* Where the kernel says that the handle is. */
-static bool
+bool
 real_path(int fd, char path[PATH_MAX])
 {
 	char link[64];
