@@ -108,16 +108,6 @@ set_mount(int fd, const char *path, uint64_t set, uint64_t propagation)
 	    AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr));
 }
 
-static bool
-beneath(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	if (n == 1)
-		return true;
-	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
-
 static int
 by_path(const void *a, const void *b)
 {
@@ -140,7 +130,7 @@ tree_above(const struct os_exec_plan *plan, size_t i)
 {
 	for (size_t k = i; k-- > 0;)
 		if (plan->items[k].mounted && is_tree(&plan->items[k]) &&
-		    beneath(plan->items[i].path, plan->items[k].path))
+		    path_beneath(plan->items[i].path, plan->items[k].path))
 			return &plan->items[k];
 	return NULL;
 }

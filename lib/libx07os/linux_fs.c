@@ -626,11 +626,7 @@ item_above(const struct os_view *view, const char *path)
 
 	for (size_t i = 0; i < view->n; i++) {
 		len = strlen(view->items[i].path);
-		if (len == 1)
-			len = 0;	/* "/" */
-		if (strncmp(view->items[i].path, path, len) == 0 &&
-		    (path[len] == '/' || path[len] == '\0') &&
-		    (best == NULL || len > most)) {
+		if (path_beneath(path, view->items[i].path) && len > most) {
 			best = &view->items[i];
 			most = len;
 		}
