@@ -194,17 +194,22 @@ take_back(struct init *in, int sig)
 		    in->direct_at[SIGTTOU] = 0;
 }
 
+/* The whole group was sent sig just now. */
+static bool
+group_got(const struct init *in, int sig)
+{
+	return in->direct_at[sig] != 0 &&
+	    now_ms() - in->direct_at[sig] <= SAME_SIGNAL_MS;
+}
+
 /* The supervisor was sent sig, and then the whole group the contrary. */
 static bool
 taken_back(const struct init *in, int sig)
 {
-	for (int other = 1; other < NSIG; other++)
-		if (in->direct_at[other] != 0 &&
-		    now_ms() - in->direct_at[other] <= SAME_SIGNAL_MS &&
-		    ((is_stop(sig) && other == SIGCONT) ||
-		    (sig == SIGCONT && is_stop(other))))
-			return true;
-	return false;
+	if (sig == SIGCONT)
+		return group_got(in, SIGTSTP) || group_got(in, SIGTTIN) ||
+		    group_got(in, SIGTTOU);
+	return is_stop(sig) && group_got(in, SIGCONT);
 }
 
 static void
