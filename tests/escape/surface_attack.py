@@ -12,22 +12,22 @@ def unshare(flags):
     check(libc.unshare(int(flags, 0)))
 
 
-def clone3_newuser():
-    """clone_args with CLONE_NEWUSER, which no filter can read."""
-    args = struct.pack("QQQQQQQQ", 0x10000000, 0, 0, 0, signal.SIGCHLD, 0, 0, 0)
+def clone3(flags):
+    """Its flags are in memory, where no filter can read them."""
+    args = struct.pack("QQQQQQQQ", flags, 0, 0, 0, signal.SIGCHLD, 0, 0, 0)
     pid = syscall("clone3", args, len(args))
     if pid == 0:
         os._exit(0)
     os.waitpid(pid, 0)
+
+
+def clone3_newuser():
+    clone3(0x10000000)
 
 
 def clone3_plain():
     """Programs must get ENOSYS, on which they take clone(2)."""
-    args = struct.pack("QQQQQQQQ", 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0)
-    pid = syscall("clone3", args, len(args))
-    if pid == 0:
-        os._exit(0)
-    os.waitpid(pid, 0)
+    clone3(0)
 
 
 def thread():
