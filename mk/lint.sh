@@ -42,6 +42,22 @@ variant()
 }
 
 variant gcc "$MAKE" -s -C "$work/gcc" build-tests CC=gcc
+# A program's function of the same name takes the place of a library's without a word.
+say "symbols"
+symbols()
+{
+	nm -g --defined-only "$@" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u
+}
+symbols "$work"/gcc/lib/*/*.a >"$work/symbols"
+[ -s "$work/symbols" ] || fail "symbols: none found"
+for d in "$work"/gcc/bin/*/ "$work"/gcc/libexec/x07/*/; do
+	symbols "$d"*.o | comm -12 - "$work/symbols" | sed "s|^|${d#"$work"/gcc/} |"
+done >"$work/twice"
+[ ! -s "$work/twice" ] || {
+	cat "$work/twice"
+	fail "symbols: also in a library"
+}
+
 variant clang "$MAKE" -s -C "$work/clang" build-tests CC=clang
 san='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
 variant sanitize "$MAKE" -s -C "$work/sanitize" build-tests CC=clang COPT="$san" HARDEN=-fPIE LINK=-pie GUEST_LINK=-pie

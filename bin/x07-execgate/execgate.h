@@ -65,8 +65,6 @@ bool	is_listed(const struct os_exec_item *);
 /* True when it is in a tree that the program may write. */
 bool	is_writable(const struct os_exec_item *);
 
-/* True when path is dir or beneath it; both resolved. */
-bool	path_beneath(const char *path, const char *dir);
 /* A path of the policy: relative ones start at its project root. */
 const char	*from_root(const char *path);
 

@@ -127,15 +127,6 @@ add_item(const struct os_exec_item *it)
 }
 
 bool
-path_beneath(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return n == 1 || (strncmp(path, dir, n) == 0 &&
-	    (path[n] == '/' || path[n] == '\0'));
-}
-
-bool
 is_listed(const struct os_exec_item *it)
 {
 	if (find_item(it, OS_EXEC_FILE) != NULL)
@@ -143,7 +134,7 @@ is_listed(const struct os_exec_item *it)
 	for (size_t i = 0; i < plan.n; i++)
 		if ((plan.items[i].kind == OS_EXEC_TREE ||
 		    plan.items[i].kind == OS_EXEC_TREE_RW) &&
-		    path_beneath(it->path, plan.items[i].path))
+		    path_within(it->path, plan.items[i].path))
 			return true;
 	return false;
 }
@@ -153,7 +144,7 @@ is_writable(const struct os_exec_item *it)
 {
 	for (size_t i = 0; i < plan.n; i++)
 		if (plan.items[i].kind == OS_EXEC_TREE_RW &&
-		    path_beneath(it->path, plan.items[i].path))
+		    path_within(it->path, plan.items[i].path))
 			return true;
 	return false;
 }
@@ -166,7 +157,7 @@ has_libs(const char *path)
 {
 	for (size_t i = 0; i < plan.n; i++)
 		if (plan.items[i].kind == OS_EXEC_LIBS &&
-		    path_beneath(path, plan.items[i].path))
+		    path_within(path, plan.items[i].path))
 			return true;
 	return false;
 }
@@ -395,9 +386,9 @@ keep_write_roots(void)
 
 			if (it->kind != OS_EXEC_TREE)
 				continue;
-			if (path_beneath(it->path, root.path))
+			if (path_within(it->path, root.path))
 				it->kind = OS_EXEC_TREE_RW;
-			else if (root.is_dir && path_beneath(root.path, it->path))
+			else if (root.is_dir && path_within(root.path, it->path))
 				add_item(&root);
 		}
 	}

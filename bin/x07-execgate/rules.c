@@ -284,7 +284,7 @@ judge_place(const struct os_event *ev, struct verdict *v)
 	if (strcmp(ev->cwd, rules.start_dir) == 0)
 		return NULL;
 	for (size_t i = 0; i < rules.ncwd_roots; i++)
-		if (path_beneath(ev->cwd, rules.cwd_roots[i].path))
+		if (path_within(ev->cwd, rules.cwd_roots[i].path))
 			return NULL;
 	if (!rules.allow_cwd)
 		return fault(v, "process.allow_cwd", "process.allow_cwd is false "

@@ -147,8 +147,6 @@ int	confine(unsigned deny, const struct filter_row *more, size_t n);
  * device. Works the same where the filter refuses openat2.
  */
 int	path_resolve(int base, const char *path, bool nofollow, uint64_t how);
-/* True when path is dir or below it, by the text of both, which are absolute. */
-bool	path_beneath(const char *path, const char *dir);
 
 /* ---- linux_landlock.c ---- */
 

@@ -29,6 +29,7 @@
 #include "linux.h"
 #include "linux_compat.h"
 #include "os.h"
+#include "x07.h"
 
 int
 os_exec_begin(void)
@@ -130,7 +131,7 @@ tree_above(const struct os_exec_plan *plan, size_t i)
 {
 	for (size_t k = i; k-- > 0;)
 		if (plan->items[k].mounted && is_tree(&plan->items[k]) &&
-		    path_beneath(plan->items[i].path, plan->items[k].path))
+		    path_within(plan->items[i].path, plan->items[k].path))
 			return &plan->items[k];
 	return NULL;
 }

@@ -24,6 +24,7 @@
 #include "linux.h"
 #include "linux_compat.h"
 #include "os.h"
+#include "x07.h"
 
 #define OWN_MAX		320	/* file systems of our own: one for each root and some */
 #define SCRATCH_INODES	"nr_inodes=65536"	/* an inode costs memory too */
@@ -626,7 +627,7 @@ item_above(const struct os_view *view, const char *path)
 
 	for (size_t i = 0; i < view->n; i++) {
 		len = strlen(view->items[i].path);
-		if (path_beneath(path, view->items[i].path) && len > most) {
+		if (path_within(path, view->items[i].path) && len > most) {
 			best = &view->items[i];
 			most = len;
 		}

@@ -204,13 +204,3 @@ path_resolve(int base, const char *path, bool nofollow, uint64_t how)
 	return fd == -1 && errno == ENOSYS ?
 	    walk(base, path, nofollow, how) : fd;
 }
-
-bool
-path_beneath(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	if (n == 1)
-		return true;
-	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
