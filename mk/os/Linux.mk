@@ -21,4 +21,4 @@ OS_SRCS+=	linux_net.c linux_packet.c linux_poll.c
 OS_NL_CFLAGS=	-isystem /usr/include/libnl3
 OS_NL_LIBS=	-lnl-route-3 -lnl-3 -lpthread
 # x07-vmrun's
-OS_SRCS+=	linux_vm.c
+OS_SRCS+=	linux_kvm.c linux_vm.c
