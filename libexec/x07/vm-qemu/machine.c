@@ -362,7 +362,7 @@ add_machine(struct line *w, const struct machine *m, const struct vm_run *r,
 	add(w, "%s,accel=%s,memory-backend=memory,usb=off,dump-guest-core=off",
 	    a->type, kvm ? "kvm" : "tcg");
 	add(w, "-cpu");
-	add(w, "%s", kvm ? "host" : "max");
+	add(w, "%s", kvm ? "host" : a->cpu);
 	add(w, "-smp");
 	add(w, "%" PRId64, cpus_of(r));
 	add(w, "-m");
@@ -387,7 +387,7 @@ add_machine(struct line *w, const struct machine *m, const struct vm_run *r,
 	/* Between programs in one guest an emulated processor leaks nothing. */
 	add(w, "console=%s %s%s%s", a->console, im->cmdline,
 	    kvm ? "" : " mitigations=off",
-	    kvm || cpus_of(r) > 1 ? "" : " acpi=noirq");
+	    kvm || cpus_of(r) > 1 ? "" : a->alone);
 }
 
 /* What a machine needs that is saved, or was. */
@@ -491,11 +491,12 @@ make_memory(struct machine *m, const struct vm_run *r)
  */
 static void
 find_snapshot(struct machine *m, const struct vm_run *r, const struct image *im,
-    const char *emulator, bool cold)
+    const struct arch *a, const char *emulator, bool cold)
 {
 	m->snapshot = (struct snapshot){ .memory = -1, .state = -1 };
 	m->restored = false;
-	if (r->cache == NULL || strcmp(im->share, "virtiofs") != 0 || probe_kvm())
+	if (r->cache == NULL || strcmp(im->share, "virtiofs") != 0 || !a->plugs ||
+	    probe_kvm())
 		return;
 	snapshot_name(&m->snapshot, r->cache, emulator, im, memory_of(r),
 	    cpus_of(r));
@@ -511,9 +512,9 @@ start(struct machine *m, const struct vm_run *r, struct image *im, bool cold)
 	int err;
 
 	if (path == NULL)
-		refuse("QEMU is not installed (Debian: apt-get install "
-		    "qemu-system-x86)");
-	find_snapshot(m, r, im, path, cold);
+		refuse("QEMU is not installed (Debian: apt-get install %s)",
+		    a != NULL ? a->package : "qemu-system");
+	find_snapshot(m, r, im, a, path, cold);
 	if (!m->restored)
 		image_take(im);
 	make_memory(m, r);

@@ -16,8 +16,11 @@
 #define BOOT_MS_TCG	120000
 
 static const struct arch arches[] = {
-	{ "x86_64", "qemu-system-x86_64", "pc", "ttyS0" },
-	{ "aarch64", "qemu-system-aarch64", "virt", "ttyAMA0" },
+	{ "x86_64", "qemu-system-x86_64", "qemu-system-x86", "pc", "max", "ttyS0",
+	    " acpi=noirq", true },
+	/* The signatures of pointers by an algorithm that is quick to emulate. */
+	{ "aarch64", "qemu-system-aarch64", "qemu-system-arm", "virt",
+	    "max,pauth-impdef=on", "ttyAMA0", "", false },
 };
 
 const struct arch *
@@ -124,8 +127,8 @@ probe(bool verbose)
 	if (a == NULL)
 		note("no machine is known for this processor");
 	else if (emulator == NULL)
-		note("%s is not installed (Debian: apt-get install "
-		    "qemu-system-x86)", a->emulator);
+		note("%s is not installed (Debian: apt-get install %s)",
+		    a->emulator, a->package);
 	if (emulator == NULL)
 		return 1;
 	kvm = probe_kvm();

@@ -63,8 +63,12 @@ int	disk_make(const struct vm_run *, const char *root);
 struct arch {
 	const char	*machine;	/* as uname(1) says it */
 	const char	*emulator;	/* program */
+	const char	*package;	/* of Debian, that has it */
 	const char	*type;		/* QEMU's machine */
+	const char	*cpu;		/* QEMU's processor, when it is emulated */
 	const char	*console;	/* kernel's name of its serial line */
+	const char	*alone;		/* words for the kernel when that is the only one */
+	bool		plugs;		/* a running machine can get a device */
 };
 
 /* This machine's; NULL when there is none that we know. */
