@@ -71,6 +71,13 @@ check   cmd:dbus-daemon              dbus                 dbus                 d
 check   cmd:zsh                      zsh                  zsh                zsh             its completions are loaded in tests
 '
 
+# The emulator is that of this processor.
+case $(uname -m) in
+aarch64)
+	table=$(echo "$table" | sed 's/qemu-system-x86_64/qemu-system-aarch64/g
+	    s/qemu-system-x86 /qemu-system-arm /') ;;
+esac
+
 list=false want=build
 case ${1-} in
 '') ;;

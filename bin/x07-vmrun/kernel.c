@@ -1,5 +1,6 @@
 /* The kernel of the guest, and the modules it needs. */
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -177,6 +178,8 @@ kernel_find(struct kernel *k)
 {
 	const char *given = getenv("X07_VM_KERNEL");
 	glob_t g = { .gl_pathc = 0 };
+	struct utsname u;
+	bool arm = uname(&u) == 0 && strcmp(u.machine, "aarch64") == 0;
 
 	if (given != NULL && *given != '\0') {
 		if (access(given, R_OK) == -1)
@@ -198,7 +201,8 @@ kernel_find(struct kernel *k)
 	}
 	refuse("no kernel for the guest: none in /boot that can be read, with "
 	    "virtio_console and " SHARES "; install one (Debian: apt-get "
-	    "install linux-image-cloud-amd64), or name one: X07_VM_KERNEL=FILE");
+	    "install linux-image-cloud-%s), or name one: X07_VM_KERNEL=FILE",
+	    arm ? "arm64" : "amd64");
 }
 
 /* ---- its modules ---- */

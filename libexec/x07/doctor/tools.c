@@ -35,33 +35,43 @@ static const struct {
 /* Each is looked for in PATH, or at an absolute place; the first found counts. */
 static const struct program {
 	const char	*name;
+	const char	*machine;		/* as uname(1) says it; NULL: any */
 	const char	*places[4];
 	const char	*what;			/* it is for */
 	const char	*package[NMANAGERS];	/* NULL: there is none */
 	const char	*try;			/* its argument that needs its daemon */
 	const char	*elsewhere;		/* when there is no package */
 } programs[] = {
-	{ "QEMU", { "qemu-system-x86_64", "qemu-system-aarch64", NULL },
-	    "virtual machines",
+	{ "QEMU", "x86_64", { "qemu-system-x86_64", NULL }, "virtual machines",
 	    { "qemu-system-x86", "qemu-system-x86_64", "qemu" }, NULL, NULL },
-	{ "virtiofsd", { "/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd",
+	{ "QEMU", "aarch64", { "qemu-system-aarch64", NULL }, "virtual machines",
+	    { "qemu-system-arm", "qemu-system-aarch64", "qemu" }, NULL, NULL },
+	{ "virtiofsd", NULL, { "/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd",
 	    "virtiofsd", NULL }, "directories in virtual machines",
 	    { "qemu-system-common", "virtiofsd", NULL }, NULL, NULL },
-	{ "podman", { "podman", NULL }, "virtual machines and containers",
+	{ "podman", NULL, { "podman", NULL }, "virtual machines and containers",
 	    { "podman", "podman", "podman" }, "info", NULL },
-	{ "docker", { "docker", NULL }, "containers",
+	{ "docker", NULL, { "docker", NULL }, "containers",
 	    { "docker.io", "docker", NULL }, "info", NULL },
-	{ "containerd", { "containerd", NULL }, "the firecracker-ctr backend",
+	{ "containerd", NULL, { "containerd", NULL }, "the firecracker-ctr backend",
 	    { "containerd", "containerd", NULL }, NULL, NULL },
-	{ "firecracker", { "firecracker-ctr", "firecracker", NULL },
+	{ "firecracker", NULL, { "firecracker-ctr", "firecracker", NULL },
 	    "the firecracker-ctr backend", { NULL, "firecracker", NULL }, NULL,
 	    "build it: https://github.com/firecracker-microvm/firecracker-containerd" },
-	{ "C compiler", { "cc", NULL }, "entries that end in .c",
+	{ "C compiler", NULL, { "cc", NULL }, "entries that end in .c",
 	    { "gcc", "gcc", NULL }, NULL, NULL },
-	{ "X07 toolchain", { "x07-os-runner", NULL },
+	{ "X07 toolchain", NULL, { "x07-os-runner", NULL },
 	    "entries that end in .x07.json", { NULL, NULL, NULL }, NULL,
 	    "put the x07-os-runner of an X07 toolchain on PATH" },
 };
+
+static bool
+machine_is(const char *name)
+{
+	struct utsname u;
+
+	return uname(&u) == 0 && strcmp(u.machine, name) == 0;
+}
 
 static const char *
 find(const char *const *places)
@@ -100,9 +110,9 @@ install_command(const char *const package[NMANAGERS], bool root,
 static void
 examine_guest_kernel(bool root)
 {
-	static const char *const package[NMANAGERS] = {
-		"linux-image-cloud-amd64", "linux-virt", NULL,
-	};
+	const char *const package[NMANAGERS] = { machine_is("aarch64") ?
+	    "linux-image-cloud-arm64" : "linux-image-cloud-amd64",
+	    "linux-virt", NULL };
 	/* Where x07-vmrun looks. */
 	static const char *const places[] = {
 		"/boot/vmlinuz*", "/usr/lib/modules/*/vmlinuz",
@@ -199,6 +209,8 @@ examine_programs(bool root)
 		const struct program *p = &programs[i];
 		const char *found = find(p->places), *command;
 
+		if (p->machine != NULL && !machine_is(p->machine))
+			continue;
 		if (found != NULL) {
 			try_program(p, found, root);
 			continue;
