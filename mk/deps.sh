@@ -36,6 +36,8 @@ check   cmd:bmake                    bmake                bmake              -  
 check   cmd:clang                    clang                clang              -               second compiler, sanitizers, fuzzers
 check   lib:clang-rt                 libclang-rt-14-dev   compiler-rt        -               sanitizer and fuzzer run-time of clang
 check   cmd:musl-gcc                 musl-tools           -                  -               the C library of Alpine: all must compile with its headers
+check   cmd:aarch64-linux-gnu-gcc    gcc-aarch64-linux-gnu -                 -               the other processor that all must compile for
+check   /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross - -             the headers of it
 check   cmd:clang-tidy               clang-tidy           clang-extra-tools  -               lint
 check   cmd:shellcheck               shellcheck           shellcheck         hs-ShellCheck   lint of sh
 check   cmd:mandoc                   mandoc               mandoc             -               lint of manual pages
@@ -97,6 +99,7 @@ fi
 present()
 {
 	case $1 in
+	/*) [ -e "$1" ] ;;
 	cmd:*) command -v "${1#cmd:}" >/dev/null 2>&1 ;;
 	inc:*)
 		for d in /usr/include /usr/include/*-linux-* /usr/local/include; do

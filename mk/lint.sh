@@ -1,6 +1,6 @@
 #!/bin/sh
-# Static checks: warnings as errors on both compilers and with the headers of musl,
-# clang-tidy, shellcheck, mandoc, the include law, and the parsers under ASan and UBSan.
+# Static checks: warnings as errors on both compilers, with the headers of musl and of
+# aarch64, clang-tidy, shellcheck, mandoc, the include law, and the parsers under ASan and UBSan.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -75,18 +75,27 @@ for t in "$work"/sanitize/tests/lib/libx07/*_test; do
 	done
 done
 
-# Alpine's C library. The others' headers lie among glibc's, where they must not be seen.
-say "musl"
-mkdir "$work/musl"
-for h in bsd cjson libnl3 nettle linux asm-generic ares.h ares_build.h ares_version.h; do
-	ln -s "/usr/include/$h" "$work/musl/$h"
-done
-ln -s "/usr/include/$(cc -print-multiarch)/asm" "$work/musl/asm"
-git ls-files 'lib/**/*.c' 'bin/**/*.c' 'libexec/**/*.c' |
-    xargs -P 2 -n 8 musl-gcc -fsyntax-only -std=c11 -Wall -Wextra -Wpedantic -Wshadow \
-	-Wconversion -Werror -Ilib/libx07 -Ilib/libx07os -D_GNU_SOURCE -DLIBBSD_OVERLAY \
-	-isystem "$work/musl/bsd" -isystem "$work/musl" -isystem "$work/musl/libnl3" ||
-    fail "musl"
+# elsewhere NAME COMPILER HEADER...: all must compile with the headers of another C library
+# or processor. The other libraries' lie among ours, where those must not be seen.
+elsewhere()
+{
+	_name=$1 _cc=$2
+	shift 2
+	say "$_name"
+	mkdir "$work/$_name"
+	for h in bsd cjson libnl3 nettle ares.h ares_build.h ares_version.h "$@"; do
+		ln -s "/usr/include/$h" "$work/$_name/${h##*/}"
+	done
+	git ls-files 'lib/**/*.c' 'bin/**/*.c' 'libexec/**/*.c' |
+	    xargs -P 2 -n 8 "$_cc" -fsyntax-only -std=c11 -Wall -Wextra -Wpedantic \
+		-Wshadow -Wconversion -Werror -Ilib/libx07 -Ilib/libx07os \
+		-D_GNU_SOURCE -DLIBBSD_OVERLAY -isystem "$work/$_name/bsd" \
+		-isystem "$work/$_name" -isystem "$work/$_name/libnl3" ||
+	    fail "$_name"
+}
+
+elsewhere musl musl-gcc linux asm-generic "$(cc -print-multiarch)/asm"
+elsewhere aarch64 aarch64-linux-gnu-gcc
 
 say "fuzz"
 sh tests/fuzz/run.sh -r 20000 || fail "fuzz"
