@@ -21,13 +21,23 @@ machine_kernel()
 	done
 }
 
+# machine_qemu: sets $QEMU, the words of its machine, and $CONSOLE as the kernel calls it.
+machine_qemu()
+{
+	case $(uname -m) in
+	aarch64) QEMU='qemu-system-aarch64 -cpu max,pauth-impdef=on -M virt' CONSOLE=ttyAMA0 ;;
+	*) QEMU='qemu-system-x86_64 -cpu max -M pc' CONSOLE=ttyS0 ;;
+	esac
+}
+
 # machine_new: an empty root with the programs of busybox; skips where there is none to
 # boot it.
 machine_new()
 {
 	[ -n "$(machine_kernel)" ] ||
-	    atf_skip "no kernel for a guest: apt-get install linux-image-cloud-amd64"
-	for _p in qemu-system-x86_64 busybox; do
+	    atf_skip "no kernel for a guest: apt-get install a linux-image-cloud"
+	machine_qemu
+	for _p in ${QEMU%% *} busybox; do
 		command -v $_p >/dev/null || atf_skip "$_p is missing"
 	done
 	for _d in usr/bin usr/sbin usr/lib usr/lib64 proc sys dev tmp run etc; do
@@ -133,14 +143,14 @@ machine_systemd()
 	DefaultDependencies=no
 	Wants=checks.service
 	EOT
-	cat >$_units/checks.service <<-'EOT'
+	cat >$_units/checks.service <<-EOT
 	[Unit]
 	DefaultDependencies=no
 	Wants=dbus.service
 	After=dbus.service
 	[Service]
 	ExecStart=/checks
-	StandardOutput=file:/dev/ttyS0
+	StandardOutput=file:/dev/$CONSOLE
 	StandardError=inherit
 	EOT
 	cat >$_units/dbus.socket <<-'EOT'
@@ -179,9 +189,9 @@ machine_run()
 	shift
 	(cd root && find . | busybox cpio -o -H newc -R 0:0 2>/dev/null) >initrd
 	# Not KVM, which some machines have only in name.
-	timeout 300 qemu-system-x86_64 -M pc,accel=tcg -cpu max -m 768 -nographic \
+	timeout 300 $QEMU,accel=tcg -m 768 -nographic \
 	    -no-reboot -nic none -kernel "$(machine_kernel)" -initrd initrd \
-	    -append "console=ttyS0 quiet loglevel=1 panic=-1 $*" </dev/null >console 2>&1
+	    -append "console=$CONSOLE quiet loglevel=1 panic=-1 $*" </dev/null >console 2>&1
 	tr -d '\r' <console >lines
 	rm -rf root initrd
 	grep -q '^end$' lines || atf_fail "the guest did not end: $(tail -5 lines)"

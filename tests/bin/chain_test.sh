@@ -238,7 +238,9 @@ setid_program()
 			creat("f", 0755), syscall(SYS_fchmodat, AT_FDCWD, "f", m), look("f");
 			creat("f", 0755), syscall(452, AT_FDCWD, "f", m, 0), look("f");
 			creat("f", m), look("f");
+	#ifdef SYS_open
 			syscall(SYS_open, "f", O_CREAT | O_WRONLY, m), look("f");
+	#endif
 			syscall(SYS_openat, AT_FDCWD, "f", O_CREAT | O_WRONLY, m), look("f");
 			fd = open(".", O_TMPFILE | O_RDWR, m);
 			if (fd != -1 && linkat(fd, "", AT_FDCWD, "f", AT_EMPTY_PATH) == -1) {

@@ -1,6 +1,6 @@
 """Attempts to signal the supervisor, the subreaper and init of x07-limit's tree, by every
 road, and its own child by the same ones. Prints "kept" when all of the former were
-refused and all of the latter worked. For x86-64.
+refused and all of the latter worked.
 
 usage: x07-limit_signals.py [group]	(group: the terminal's group is shared)
 """
@@ -14,7 +14,10 @@ import struct
 import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-KILL, TKILL, TGKILL, QUEUE, TGQUEUE, PIDFD_SEND, PIDFD_OPEN = 62, 200, 234, 129, 297, 424, 434
+KILL, TKILL, TGKILL, QUEUE, TGQUEUE, PRLIMIT = {
+    "x86_64": (62, 200, 234, 129, 297, 302),
+    "aarch64": (129, 130, 131, 138, 240, 261)}[os.uname().machine]
+PIDFD_SEND, PIDFD_OPEN = 424, 434
 # What does no harm, where it arrives.
 SIG = int(signal.SIGCONT)
 # By ourselves, with a value: SI_QUEUE.
@@ -92,7 +95,7 @@ def main():
         for road, send in {**BY_NUMBER, **IN_MEMORY}.items():
             expect("%s of the %s" % (road, who), send(pid), refused)
         expect("setrlimit of the %s" % who,
-               syscall(302, pid, 6, struct.pack("QQ", 1, 1), None), refused)
+               syscall(PRLIMIT, pid, 6, struct.pack("QQ", 1, 1), None), refused)
     expect("kill of all", syscall(KILL, -1, SIG), refused)
     # 0: that group is not in this pid namespace.
     for pid in {reaper, os.getpgid(supervisor)} - {0}:

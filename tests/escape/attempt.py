@@ -13,15 +13,19 @@ libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 AT_FDCWD = -100
 
-# x86_64 and the numbers that all newer architectures share
-NR = {"open_by_handle_at": 304, "name_to_handle_at": 303, "bpf": 321,
-      "userfaultfd": 323, "perf_event_open": 298, "add_key": 248,
-      "process_vm_writev": 311, "clone3": 435, "io_uring_setup": 425,
-      "open_tree": 428, "move_mount": 429, "fsopen": 430, "pivot_root": 155,
-      "pidfd_open": 434, "pidfd_getfd": 438, "ptrace": 101, "kcmp": 312,
-      "mount_setattr": 442}
-if platform.machine() != "x86_64":
-    NR = {}
+# The numbers that all architectures share, and the others.
+NR = {"clone3": 435, "io_uring_setup": 425, "open_tree": 428, "move_mount": 429,
+      "fsopen": 430, "pidfd_open": 434, "pidfd_getfd": 438, "mount_setattr": 442}
+NR.update({
+    "x86_64": {"open_by_handle_at": 304, "name_to_handle_at": 303, "bpf": 321,
+               "userfaultfd": 323, "perf_event_open": 298, "add_key": 248,
+               "process_vm_writev": 311, "pivot_root": 155, "ptrace": 101,
+               "kcmp": 312, "ioctl": 16},
+    "aarch64": {"open_by_handle_at": 265, "name_to_handle_at": 264, "bpf": 280,
+                "userfaultfd": 282, "perf_event_open": 241, "add_key": 217,
+                "process_vm_writev": 271, "pivot_root": 41, "ptrace": 117,
+                "kcmp": 272, "ioctl": 29},
+}.get(platform.machine(), {}))
 
 
 def check(ret):

@@ -23,8 +23,9 @@ libc.sbrk.restype = ctypes.c_void_p
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 READ_IMPLIES_EXEC = 0x0400000
-# x86_64: mov eax, 42; ret
-CODE = bytes.fromhex("b82a000000c3")
+# return 42;
+CODE = bytes.fromhex({"x86_64": "b82a000000c3", "aarch64": "40058052c0035fd6"}.get(
+    platform.machine(), ""))
 
 
 def check(ret):
@@ -41,9 +42,12 @@ def run(path, *args):
 
 def jump(address):
     """In a child, because what is not executable kills."""
+    # There are processors that do not see at once what was written as code.
+    flush = ctypes.CDLL("libgcc_s.so.1")["__clear_cache"]
     pid = os.fork()
     if pid == 0:
         signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+        flush(ctypes.c_void_p(address), ctypes.c_void_p(address + len(CODE)))
         os._exit(ctypes.CFUNCTYPE(ctypes.c_int)(address)())
     _, status = os.waitpid(pid, 0)
     if not os.WIFEXITED(status) or os.WEXITSTATUS(status) != 42:

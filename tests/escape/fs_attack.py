@@ -168,11 +168,11 @@ def child(what):
 def tiocsti(high="0"):
     """Types into the terminal; high puts bits above what the kernel looks at."""
     cmd = termios.TIOCSTI | (int(high) << 32)
-    check(libc.syscall(16, 0, ctypes.c_ulong(cmd), b"x"))
+    syscall("ioctl", 0, ctypes.c_ulong(cmd), b"x")
 
 
 def tioclinux():
-    check(libc.syscall(16, 0, ctypes.c_ulong(0x541C), b"\x02"))
+    syscall("ioctl", 0, ctypes.c_ulong(0x541C), b"\x02")
 
 
 def kill(pid, sig):

@@ -23,6 +23,11 @@ surface_of_all()
 		stopped -- x32
 		stopped -- i386
 	fi
+	# Not every one can run such programs.
+	if [ "$(uname -m)" = aarch64 ] &&
+	    $AS /usr/bin/python3 "$X07_TESTS/escape/surface_attack.py" arm; then
+		stopped -- arm
+	fi
 	if as_root; then
 		for call in bpf perf_event_open; do
 			ungated surface $call
