@@ -7,6 +7,7 @@
  * What may be executed or mapped as code cannot be written, and what can
  * be written can be neither executed nor mapped as code.
  */
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -500,21 +501,34 @@ os_exec_is_memory(int fd)
 /* ---- one exec and no more ---- */
 
 /*
+ * The addresses of this process are below its stack, which lies at their end: on x86_64
+ * it leaves 46 bits, on other processors from 38 to 47, as their kernel was made.
+ */
+static uint64_t
+address_mask(void)
+{
+	uint64_t stack = getauxval(AT_RANDOM), mask = 1;
+
+	while (mask << 1 <= stack)
+		mask <<= 1;
+	return mask - 1;
+}
+
+/*
  * A place for len bytes that nobody who has not seen it can name: a random
- * page of the 46 bit address space, a random offset (of 16) in the page.
+ * page of the address space, a random offset (of 16) in the page.
  */
 static void *
 hidden_place(size_t len)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uint64_t r[2];
+	uint64_t mask = address_mask(), r[2];
 	char *at, *p;
 
 	for (int tries = 0; tries < 64; tries++) {
 		if (getrandom(r, sizeof(r), 0) != sizeof(r))
 			return NULL;
-		at = (char *)(uintptr_t)((r[0] & ((UINT64_C(1) << 46) - 1)) &
-		    ~(uint64_t)(page - 1));
+		at = (char *)(uintptr_t)(r[0] & mask & ~(uint64_t)(page - 1));
 		p = mmap(at, len + page, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 		    MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 		if (p == at)

@@ -339,7 +339,7 @@ static int
 read_stack(pid_t pid, struct stack *st)
 {
 	struct __ptrace_syscall_info info;
-	size_t cap = 1 << 14, page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), cap = 4 * page;
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) <= 0)
 		return -1;

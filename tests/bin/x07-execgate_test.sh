@@ -437,6 +437,7 @@ rules_body()
 	    "allow_execs=[$ls,\"/bin/sh\",\"job\",\"own-sh\",\"own-job\"]" \
 	    'allow_args_regex_lite=["-d","/","a.c\\.*","word","x*y"]'
 	policy few.json "allow_execs=[$ls]" max_args=2 max_arg_bytes=5
+	policy long.json "allow_execs=[$ls]" max_arg_bytes=90000
 	policy env.json "allow_execs=[$ls]" 'allow_env_keys=["WANTED"]'
 	policy nenv.json "allow_execs=[$ls]" 'allow_env_keys=["A","B","A2345678"]' \
 	    max_env=40 max_env_key_bytes=8 max_env_val_bytes=400
@@ -507,6 +508,11 @@ rules_run()
 	passes 'ls / /' few.json
 	killed 'ls / / /' few.json 'more arguments than process.max_args'
 	killed 'ls /usr/bin' few.json 'longer than process.max_arg_bytes'
+	# The program's stack, as many pages of it as there are, whatever their size.
+	for _n in 1000 6000 11000 16000 40000 89998; do
+		passes "env A=$(printf "%0${_n}d" 0)" long.json
+	done
+	killed "env A=$(printf '%089999d' 0)" long.json 'longer than process.max_arg_bytes'
 
 	passes 'WANTED=1 env' env.json
 	passes 'env' env.json
