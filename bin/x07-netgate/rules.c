@@ -6,7 +6,7 @@
 
 #include "netgate.h"
 
-static struct entry *
+static void
 append(struct entry **list, size_t *n, const struct hostspec *spec,
     enum group group, bool udp)
 {
@@ -15,8 +15,7 @@ append(struct entry **list, size_t *n, const struct hostspec *spec,
 	if (grown == NULL)
 		refuse_errno("list of hosts");
 	*list = grown;
-	grown[*n] = (struct entry){ .spec = *spec, .group = group, .udp = udp };
-	return &grown[(*n)++];
+	grown[(*n)++] = (struct entry){ .spec = *spec, .group = group, .udp = udp };
 }
 
 /*
@@ -24,12 +23,10 @@ append(struct entry **list, size_t *n, const struct hostspec *spec,
  * anyone is asked.
  */
 static void
-append_localhost(struct rules *r, const struct entry *named)
+append_localhost(struct entry **list, size_t *n, struct hostspec spec,
+    enum group group, bool udp)
 {
 	static const char *const addrs[] = { "127.0.0.1", "::1" };
-	struct hostspec spec = named->spec;
-	enum group group = named->group;
-	bool udp = named->udp;
 
 	for (int i = 0; i < 2; i++) {
 		memset(spec.lo, 0, sizeof(spec.lo));
@@ -37,7 +34,7 @@ append_localhost(struct rules *r, const struct entry *named)
 		spec.family = i == 0 ? AF_INET : AF_INET6;
 		inet_pton(spec.family, addrs[i], spec.lo);
 		memcpy(spec.hi, spec.lo, sizeof(spec.hi));
-		append(&r->allow, &r->nallow, &spec, group, udp);
+		append(list, n, &spec, group, udp);
 	}
 }
 
@@ -45,15 +42,12 @@ static void
 add(struct rules *r, const struct hostspec *spec, bool deny, enum group group,
     bool udp)
 {
-	struct entry *e;
+	struct entry **list = deny ? &r->deny : &r->allow;
+	size_t *n = deny ? &r->ndeny : &r->nallow;
 
-	if (deny) {
-		append(&r->deny, &r->ndeny, spec, group, udp);
-		return;
-	}
-	e = append(&r->allow, &r->nallow, spec, group, udp);
+	append(list, n, spec, group, udp);
 	if (spec->kind == HOST_NAME && strcmp(spec->name, "localhost") == 0)
-		append_localhost(r, e);
+		append_localhost(list, n, *spec, group, udp);
 }
 
 void

@@ -168,6 +168,18 @@ deny_wins_as()
 		said "x07-netgate: deny connect 127.0.0.1:$p \(denied by --deny-host\)$"
 		said '^status 7$'
 	done
+	# The name stands for the addresses here as it does behind -a.
+	for a in localhost 127.0.0.1; do
+		merged $AS x07-netgate -a "$a:$p" -d localhost:1 -- \
+		    curl -sS "http://127.0.0.1:$p/"
+		said '^content$'
+		for d in "$p" '*'; do
+			merged $AS x07-netgate -a "$a:$p" -d "localhost:$d" -- \
+			    curl -sS "http://127.0.0.1:$p/"
+			said 'denied by --deny-host'
+			said '^status 7$'
+		done
+	done
 }
 deny_wins_cleanup()
 {
