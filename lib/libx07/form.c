@@ -28,9 +28,8 @@ struct form_writer {
 	size_t	  n, cap;
 };
 
-/* Bytes that stand for themselves in a value. */
-static bool
-is_plain(unsigned char c)
+bool
+form_plain(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 	    (c >= '0' && c <= '9') ||
@@ -58,7 +57,7 @@ decode(char *dst, const char *src, size_t len)
 		return "empty value";
 	for (i = 0; i < len; i++) {
 		if (src[i] != '%') {
-			if (!is_plain((unsigned char)src[i]))
+			if (!form_plain((unsigned char)src[i]))
 				return "byte that must be encoded";
 			*dst++ = src[i];
 			continue;
@@ -67,7 +66,7 @@ decode(char *dst, const char *src, size_t len)
 		    (lo = hex_value(src[i + 2])) == -1)
 			return "bad %XX";
 		*dst = (char)(hi << 4 | lo);
-		if (*dst == '\0' || is_plain((unsigned char)*dst))
+		if (*dst == '\0' || form_plain((unsigned char)*dst))
 			return "%XX of a byte that must not be encoded";
 		dst++;
 		i += 2;
@@ -431,7 +430,7 @@ form_writer_add(struct form_writer *w, const char *key, const char *value)
 	for (; *value != '\0'; value++) {
 		unsigned char c = (unsigned char)*value;
 
-		if (is_plain(c)) {
+		if (form_plain(c)) {
 			*p++ = (char)c;
 			continue;
 		}

@@ -4,12 +4,16 @@
 #ifndef FORM_H
 #define FORM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "x07.h"
 
 #define FORM_HEADER	"x07-policy 1\n"
 #define FORM_MAX	(64 << 20)	/* bytes of a form; more is refused */
+
+/* True for a byte that stands for itself in a value; every other is %XX. */
+bool	form_plain(unsigned char);
 
 struct form_writer;
 

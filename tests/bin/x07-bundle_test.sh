@@ -281,6 +281,15 @@ do_files()
 	atf_check $AS ../wide write other/g new
 	atf_check -s exit:1 -o match:denied $AS ../wide read /etc/passwd-
 	cd ..
+	# Whatever the directory is called that they are relative to.
+	for d in "a(b='c'&#!" 'a b%c' '-a;$"b' 'été'; do
+		$AS mkdir -p "w/$d"
+		$AS cp -R w/data w/other "w/$d"
+		cd "w/$d" || atf_fail "cd"
+		atf_check -o inline:"content\n" $AS ../../app read data/f
+		atf_check -s exit:1 -o match:denied $AS ../../app read other/f
+		cd ../..
+	done
 }
 files_body()
 {

@@ -14,6 +14,7 @@
 
 #include "bundle.h"
 #include "child.h"
+#include "form.h"
 #include "os.h"
 #include "stub.h"
 #include "x07.h"
@@ -201,17 +202,16 @@ put_words(struct words *w, const char *const *s)
 		put(w, join(*s, "", ""));
 }
 
-/* The normal form encodes these as %XX; see form.c. */
 static void
 put_encoded(FILE *f, const char *s)
 {
 	for (; *s != '\0'; s++) {
 		unsigned char c = (unsigned char)*s;
 
-		if (c <= ' ' || c >= 0x7f || c == '%')
-			fprintf(f, "%%%02X", c);
-		else
+		if (form_plain(c))
 			putc(c, f);
+		else
+			fprintf(f, "%%%02X", c);
 	}
 }
 
