@@ -101,7 +101,7 @@ chain_option(struct chain *c, int opt, const char *arg)
 }
 
 /*
- * Becomes "x07-policy seal -f FD FILE -- SELF -P FD OPTIONS...": the policy is
+ * Becomes "x07-policy seal -f FD -- FILE -- SELF -P FD OPTIONS...": the policy is
  * compiled by the one program that reads JSON. The -p option stays in the
  * argument list behind -P and is then ignored.
  */
@@ -120,13 +120,14 @@ reexec_sealed(const struct chain *c, char *const orig_argv[])
 	snprintf(fd, sizeof(fd), "%d", spare);
 	while (orig_argv[argc] != NULL)
 		argc++;
-	argv = calloc(argc + 9, sizeof(*argv));
+	argv = calloc(argc + 10, sizeof(*argv));
 	if (argv == NULL)
 		refuse_errno("policy %s", c->policy_file);
 	argv[n++] = name;
 	argv[n++] = seal;
 	argv[n++] = f;
 	argv[n++] = fd;
+	argv[n++] = dashes;
 	argv[n] = strdup(c->policy_file);
 	if (argv[n++] == NULL)
 		refuse_errno("policy %s", c->policy_file);

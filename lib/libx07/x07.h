@@ -213,7 +213,7 @@ bool	chain_option(struct chain *, int opt, const char *arg);
  * is a program, that -n comes with acceptance, that the next gate may stand
  * inside this one (order: x07-limit, x07-netgate, x07-fsgate, x07-execgate),
  * and loads the policy: -P by form_load; -p by executing
- * "x07-policy seal FILE -- SELF -P FD ...", so no gate links a JSON parser.
+ * "x07-policy seal -- FILE -- SELF -P FD ...", so no gate links a JSON parser.
  * orig_argv is main's argv. Refuses on any fault.
  */
 void	chain_program(struct chain *, char *const orig_argv[], char *const argv[]);

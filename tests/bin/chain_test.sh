@@ -102,8 +102,13 @@ chains_body() { both chains_once; }
 policy_once()
 {
 	free_policy
+	cp "$policy" ./-p.json
 	for gate in $GATES; do
 		atf_check -o inline:"ran\n" $AS $gate -p "$policy" -- echo ran
+		# One whose name begins with a dash is a policy like another, or none.
+		atf_check -o inline:"ran\n" $AS $gate -p -p.json -- echo ran
+		atf_check -s exit:125 -e match:'cannot read -q.json: No such file' \
+		    $AS $gate -p -q.json -- echo ran
 		atf_check -o inline:"ran\n" \
 		    $AS x07-policy seal "$policy" -- $gate -P 3 -- echo ran
 	done
