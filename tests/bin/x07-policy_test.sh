@@ -1373,6 +1373,9 @@ PY
 	# shellcheck disable=SC2046 # words
 	atf_check python3 compare.py "$X07_SRC" $(x07-policy -h | sed -n 's/^  \([a-z]*\) .*/\1/p')
 	atf_check x07-policy check example.json
+	# and a program runs under it
+	atf_check -o inline:"ran\n" x07 run -q --profile sandbox --policy example.json \
+	    --sandbox-backend os --i-accept-weaker-isolation -- echo ran
 }
 
 atf_test_case completions
