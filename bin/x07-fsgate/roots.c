@@ -268,6 +268,12 @@ resolve(const struct root *root, const char *base, struct view *v,
 	    (dst = path_normalise("/", root->dst)) == NULL))
 		refuse_errno("%s %s", root->label, root->src);
 	fd = open_root(root, base, path, !c->dry_run);
+	if (fd == -1 && errno == ENOENT && c->dry_run && root->write &&
+	    base != NULL && path_within(path, base)) {
+		/* It would be made; a dry run makes nothing. */
+		decide(c, root, path, NULL, NULL);
+		return;
+	}
 	if (fd == -1) {
 		why = why_not(path, errno, root, &hint);
 		decide(c, root, path, why, hint);

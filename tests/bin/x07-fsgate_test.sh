@@ -599,6 +599,15 @@ do_policy_refused()
 	    -o match:'"verdict":"deny","verb":"write root".*"key":"fs.write_roots"' cat log
 	atf_check -o inline:"ran\n" -e match:"would refuse fs.write_roots" \
 	    $AS $GATE -n --i-accept-weaker-isolation -p p.json -- echo ran
+	# a run would make a write root below the project, and none elsewhere
+	policy p.json '"read_roots": [], "write_roots": ["made/of", "/nonexistent/w"]'
+	atf_check -o inline:"ran\n" -e match:"would refuse fs.write_roots /nonexistent/w" \
+	    -e not-match:"made/of" \
+	    $AS $GATE -n --i-accept-weaker-isolation -p p.json -- echo ran
+	atf_check test ! -e made
+	policy p.json '"read_roots": ["made/of"], "write_roots": []'
+	atf_check -o inline:"ran\n" -e match:"would refuse fs.read_roots .*made/of" \
+	    $AS $GATE -n --i-accept-weaker-isolation -p p.json -- echo ran
 	enter ..
 }
 policy_refused_body()
