@@ -482,18 +482,21 @@ os_recv_fds(int sock, int fds[OS_FDS_MAX])
 		errno = EPIPE;
 	if (got != 1)
 		return -1;
+	c = CMSG_FIRSTHDR(&msg);
+	len = c != NULL ? c->cmsg_len - CMSG_LEN(0) : 0;
+	if (len > 0)
+		memcpy(fds, CMSG_DATA(c), len);
 	if ((msg.msg_flags & MSG_CTRUNC) != 0) {
+		/* Those that there was room for have arrived. */
+		for (size_t i = 0; i < len / sizeof(int); i++)
+			close(fds[i]);
 		errno = EMFILE;
 		return -1;
 	}
-	c = CMSG_FIRSTHDR(&msg);
-	if (c == NULL)
-		return 0;
-	len = c->cmsg_len - CMSG_LEN(0);
-	memcpy(fds, CMSG_DATA(c), len);
 	return (int)(len / sizeof(int));
 }
 
+/* Ends with 0, or with the errno of what failed. */
 static _Noreturn void
 make_sockets(const struct os_net *net, int family, int type, int sock, size_t n)
 {
@@ -501,19 +504,19 @@ make_sockets(const struct os_net *net, int family, int type, int sock, size_t n)
 
 	if (setns(net->userns, CLONE_NEWUSER) == -1 || os_hide() == -1 ||
 	    setns(net->netns, CLONE_NEWNET) == -1)
-		_exit(1);
+		_exit(errno);
 	for (size_t i = 0; i < n; i++) {
 		fds[i] = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		if (fds[i] == -1)
-			_exit(1);
+			_exit(errno);
 	}
-	_exit(os_send_fds(sock, fds, n) == -1);
+	_exit(os_send_fds(sock, fds, n) == -1 ? errno : 0);
 }
 
 static int
 make_batch(const struct os_net *net, int family, int type, int *fds, size_t n)
 {
-	int pair[2], got[OS_FDS_MAX], ret = -1, err;
+	int pair[2], got[OS_FDS_MAX], ret = -1, status = 0, err;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
@@ -528,12 +531,14 @@ make_batch(const struct os_net *net, int family, int type, int *fds, size_t n)
 		err = errno;
 	}
 	close(pair[0]);
-	while (pid != -1 && waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+	while (pid != -1 && waitpid(pid, &status, 0) == -1 && errno == EINTR)
 		continue;
 	if (ret == (int)n) {
 		memcpy(fds, got, sizeof(int) * n);
 		return 0;
 	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
+		err = WEXITSTATUS(status);
 	while (ret > 0)
 		close(got[--ret]);
 	errno = err;

@@ -1002,6 +1002,31 @@ udp_range_as()
 	[ "$(grep -c '^evil.example/A REFUSED$' said)" -eq 2 ] || atf_fail "stub"
 }
 
+# A relay without descriptors for the addresses of a name says so; what is listed by its
+# address is still reached.
+atf_test_case few_descriptors
+few_descriptors_body()
+{
+	echo "$NAMES" >w.names
+	both few_descriptors_as
+}
+few_descriptors_as()
+{
+	mkdir -p w; cp w.names w/names
+	world 'web 203.0.113.5 80; web 203.0.113.6 80
+	for n in 28 30 32 48; do
+		sh -c "ulimit -n $n; exec x07-netgate -a evil.example:80 \
+		    -a 203.0.113.5:80 -- sh -c \"curl -s -m 2 http://evil.example/
+		    curl -sS -m 2 http://203.0.113.5/\"" && echo "reached with $n"
+	done'
+	for n in 28 30 32 48; do
+		said "^reached with $n\$"
+	done
+	said 'no more listeners for the addresses of evil.example: Too many open files$'
+	[ "$(grep -c '^page 203.0.113.5$' said)" -eq 4 ] || atf_fail "not reached"
+	[ "$(grep -c '^page 203.0.113.6$' said)" -eq 1 ] || atf_fail "with 48, too"
+}
+
 # ---- listening ----
 
 atf_test_case serve cleanup
@@ -1824,6 +1849,7 @@ atf_init_test_cases()
 	atf_add_test_case range
 	atf_add_test_case deny_wins
 	atf_add_test_case refused_outside
+	atf_add_test_case few_descriptors
 	atf_add_test_case itself
 	atf_add_test_case errors
 	atf_add_test_case name
