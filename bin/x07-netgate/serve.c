@@ -146,13 +146,14 @@ static void
 serve(struct relay *r, struct served *s)
 {
 	char text[ADDR_TEXT];
-	int fd = bind_outside(r->rules, s->at);
+	int fd = bind_outside(r->rules, s->at), err;
 
 	addr_text(text, s->at->family, s->at->addr, s->at->port);
 	if (fd == -1 || listen(fd, 1024) == -1) {
-		if (s->error != errno)
-			report_deny(r, "listen", text, strerror(errno), "-", NULL);
-		s->error = errno;
+		err = errno;
+		if (s->error != err)
+			report_deny(r, "listen", text, strerror(err), "-", NULL);
+		s->error = err;
 		if (fd != -1)
 			close(fd);
 		return;
