@@ -378,6 +378,7 @@ keep_write_roots(void)
 	nroots = form_list(chain.form, "fs.write_roots", &roots);
 	for (n = 0; n < nroots; n++) {
 		struct os_exec_item root = { .kind = OS_EXEC_TREE_RW };
+		bool below = false;
 
 		if (os_exec_open(&root, from_root(roots[n])) == -1)
 			continue;
@@ -389,7 +390,11 @@ keep_write_roots(void)
 			if (path_within(it->path, root.path))
 				it->kind = OS_EXEC_TREE_RW;
 			else if (root.is_dir && path_within(root.path, it->path))
-				add_item(&root);
+				below = true;
 		}
+		if (below)
+			add_item(&root);
+		else
+			close(root.fd);
 	}
 }

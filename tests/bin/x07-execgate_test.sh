@@ -388,6 +388,12 @@ write_roots_body()
 	policy rw.json 'allow_exec_prefixes=["tools"]' 'allow_execs=["/bin/cp"]' \
 	    'fs.write_roots=["tools"]'
 	policy ro.json 'allow_exec_prefixes=["tools"]' 'allow_execs=["/bin/cp"]'
+	# More write roots than descriptors; the last one is of programs.
+	for i in $(seq 100); do
+		mkdir -p "roots/$i"
+	done
+	policy many.json 'allow_exec_prefixes=["tools"]' 'allow_execs=["/bin/cp"]' \
+	    "fs.write_roots=[$(seq -s, -f '"roots/%g"' 100),\"tools\"]"
 	both write_roots_run
 }
 write_roots_run()
@@ -407,6 +413,9 @@ write_roots_run()
 	run 0 sh -c 'exec rm tools/new'
 	# The policy's write roots stay writable, and it says so.
 	run 0 x07-execgate -p rw.json -- sh -c "$put; exit"
+	says err 'can be written and executed'
+	run 0 sh -c 'exec rm tools/new'
+	run 0 sh -c "ulimit -n 64; exec x07-execgate -p many.json -- sh -c '$put; exit'"
 	says err 'can be written and executed'
 	run 0 sh -c 'exec rm tools/new'
 	run 1 x07-execgate -p ro.json -- sh -c "$put; exit 1"
