@@ -496,19 +496,19 @@ closure_root(struct view *v)
 static char *
 line_of_id(const char *file, unsigned long id)
 {
-	char *line = NULL, *found = NULL, *end;
+	char *line = NULL, *found = NULL, *third, *end;
 	size_t space = 0;
 	FILE *f = fopen(file, "re");
-	int skip;
 
 	while (f != NULL && found == NULL && getline(&line, &space, f) > 0) {
 		line[strcspn(line, "\n")] = '\0';
-		skip = -1;
-		sscanf(line, "%*[^:]:%*[^:]:%n", &skip);
-		if (skip != -1 && strtoul(line + skip, &end, 10) == id &&
-		    end != line + skip && *end == ':' &&
-		    asprintf(&found, "%.*s:x:%s", (int)strcspn(line, ":"), line,
-		    line + skip) == -1)
+		third = strchr(line, ':');
+		if (third == NULL || (third = strchr(third + 1, ':')) == NULL)
+			continue;
+		third++;
+		if (strtoul(third, &end, 10) == id && end != third &&
+		    *end == ':' && asprintf(&found, "%.*s:x:%s",
+		    (int)strcspn(line, ":"), line, third) == -1)
 			found = NULL;
 	}
 	free(line);

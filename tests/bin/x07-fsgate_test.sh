@@ -166,6 +166,28 @@ nothing_else_body()
 	both do_nothing_else
 }
 
+atf_test_case accounts
+accounts_head()
+{
+	atf_set descr "names of the user and the group, however their lines look"
+}
+accounts_body()
+{
+	need_root
+	# No password, and lines that are none.
+	printf '+::::\n\nnone\nroot::0:\nemployed::1234:\n' >group
+	printf '+::::::\nroot:x:0:0::/root:/bin/sh\nclerk::4321:1234::/:/bin/sh\n' >passwd
+	atf_check -o inline:"clerk employed\n" unshare -m sh -c '
+	    mount --bind group /etc/group; mount --bind passwd /etc/passwd
+	    exec setpriv --reuid 4321 --regid 1234 --clear-groups \
+	    x07-fsgate -- sh -c "echo \$(id -un) \$(id -gn)"'
+	# an id of which there is no line
+	atf_check -o inline:"user group1235\n" unshare -m sh -c '
+	    mount --bind group /etc/group; mount --bind passwd /etc/passwd
+	    exec setpriv --reuid 4322 --regid 1235 --clear-groups \
+	    x07-fsgate -- sh -c "echo \$(id -un) \$(id -gn)"'
+}
+
 atf_test_case programs
 programs_head()
 {
@@ -1022,7 +1044,7 @@ completions_body()
 
 atf_init_test_cases()
 {
-	for t in read_root var_tmp write_root overlap nothing_else programs git_work \
+	for t in read_root var_tmp write_root overlap nothing_else accounts programs git_work \
 	    refusals made mapped rights hidden max_write status cwd policy_roots \
 	    policy_refused policy_execs listing closures hostile_elf slash \
 	    descriptors_few masked_proc chain network hidden_program \
