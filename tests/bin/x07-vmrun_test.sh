@@ -471,6 +471,43 @@ END
 }
 host_decides_cleanup() { stop_servers; }
 
+atf_test_case unread
+unread_head()
+{
+	atf_set descr "a guest that asks and does not read fills no memory of the host"
+}
+unread_body()
+{
+	cat >guest.py <<'END'
+import select, socket, struct, subprocess, sys
+ours, theirs = socket.socketpair()
+relay = subprocess.Popen([sys.argv[1], "host"], stdin=theirs)
+theirs.close()
+ours.setblocking(False)
+place = struct.pack("=BBH16s", 2, 0, 1, socket.inet_aton("192.0.2.1"))
+asked = b"".join(struct.pack("=IHH", n, 1, len(place)) + place
+    for n in range(2, 400002, 2))
+sent = 0
+while sent < len(asked) and select.select([], [ours], [], 3)[1]:
+    sent += ours.send(asked[sent:sent + 65536])
+print("all" if sent == len(asked) else "held up")
+# Nothing is lost for one that reads.
+answers, size = 0, len(asked) // len(place + b"12345678") * 12
+while answers < size:
+    can_read, can_write, _ = select.select([ours], [ours] if sent < len(asked) else [], [])
+    if can_read:
+        answers += len(ours.recv(65536))
+    if can_write:
+        sent += ours.send(asked[sent:sent + 65536])
+print("answered", answers // 12)
+ours.close()
+print(relay.wait())
+END
+	netmux=$(dirname "$(command -v x07-vmrun)")/../libexec/x07/netmux
+	atf_check -o inline:"held up\nanswered 200000\n0\n" \
+	    timeout 120 python3 guest.py "$netmux"
+}
+
 atf_test_case flood
 flood_head()
 {
@@ -1336,6 +1373,7 @@ atf_init_test_cases()
 	atf_add_test_case service
 	atf_add_test_case datagrams
 	atf_add_test_case host_decides
+	atf_add_test_case unread
 	atf_add_test_case flood
 	atf_add_test_case bounds
 	atf_add_test_case labels

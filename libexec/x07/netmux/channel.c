@@ -8,6 +8,11 @@
 #include "netmux.h"
 
 #define FULL		(512 * 1024)
+/*
+ * Answers come on top of that. A side that asks and does not read is not read either;
+ * those that are ours do not get here.
+ */
+#define UNREAD_MAX	(4 * FULL)
 
 static void	on_event(struct watch *, unsigned);
 
@@ -110,7 +115,7 @@ fill(void)
 {
 	ssize_t n;
 
-	while (readable) {
+	while (readable && out.len <= UNREAD_MAX) {
 		n = read(from.fd, in + in_len, sizeof(in) - in_len);
 		if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
 			gone();
