@@ -51,6 +51,7 @@ usage(void)
 "  -P, --policy-fd FD         the same, compiled, on a descriptor\n"
 "  -l, --log FILE|fd:N        audit log, JSON lines\n"
 "  -n, --dry-run              say what would be denied, deny nothing\n"
+"  --landlock-fd FD           enter that ruleset as well; x07-fsgate passes it\n"
 "  --i-accept-weaker-isolation  needed by -n\n"
 "  -q, --quiet   -v, --verbose   -h, --help   --version\n", stdout);
 	exit(0);

@@ -37,11 +37,19 @@ options of run:
   --cpu-time-limit-seconds N, --max-memory-bytes N, --max-output-bytes N
                            limits beside those of the policy
   --log FILE               append the gates' decisions, one JSON line each
-  --report FILE            write what became of the run, one JSON document
+  --report FILE, --report-out FILE
+                           write what became of the run, one JSON document
   --strict                 refuse a policy that is not enforced in every key
   --trace                  deny nothing, and tell what would have been denied
   -q, --quiet              do not tell which keys are not enforced
   -v, --verbose            show the chain of gates as a command line
+  --artifact FILE          a program that the X07 compiler made
+  --world run-os|run-os-sandboxed, --os
+                           the world, instead of the profile's
+  --solve-fuel N, --module-root DIR, --compat VERSION,
+  --cc-profile default|size, --max-c-bytes N, --auto-ffi, --no-auto-ffi,
+  --debug-borrow-checks    for the X07 compiler
+  --runner auto|os         accepted: there is no other
 END
 }
 

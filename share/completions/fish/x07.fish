@@ -52,6 +52,7 @@ __x07_run -l cpu-time-limit-seconds -x -d 'CPU time'
 __x07_run -l max-memory-bytes -x -d memory
 __x07_run -l max-output-bytes -x -d output
 __x07_run -l log -r -F -d 'the decisions of the gates'
+__x07_run -l report-out -r -F -d 'what became of the run'
 __x07_run -l report -r -F -d 'what became of the run'
 __x07_run -l strict -d 'refuse what is not enforced in every key'
 __x07_run -l trace -d 'deny nothing, and tell what would have been denied'
