@@ -194,6 +194,12 @@ gate_of(const char *word)
 	return NULL;
 }
 
+bool
+limits_is_gate(const char *name)
+{
+	return gate_of(name) != NULL || strcmp(name, "x07-tree") == 0;
+}
+
 int64_t
 limits_chain_tasks(char *const argv[], bool lasting)
 {

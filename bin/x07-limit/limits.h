@@ -90,6 +90,8 @@ char	*limits_text(enum unit, int64_t value, char buf[32]);
  * them, or only those that are there as long as the program.
  */
 int64_t	limits_chain_tasks(char *const argv[], bool lasting);
+/* Does a process of a gate bear that name? Any other may call itself so. */
+bool	limits_is_gate(const char *name);
 /* The name of the program in argv, behind the gates that precede it. Not owned. */
 const char *limits_program(char *const argv[]);
 /* The grace of a plan in ms: as told, else spec/run-vm-bundle.md 6.2. */

@@ -17,6 +17,12 @@ static struct look {
 
 static int64_t cpu_us;
 
+/*
+ * Something that is no gate's has run. Before that, what bears a gate's name beside those
+ * that last may be a helper of its start.
+ */
+static bool begun;
+
 static int
 by_pid(const void *a, const void *b)
 {
@@ -79,6 +85,21 @@ program_at(const struct plan *p)
 	return 1 + (size_t)limits_chain_tasks(p->argv, true);
 }
 
+/* No more of them than there can be: names are the processes' own. */
+static size_t
+helpers(const struct plan *p)
+{
+	return begun ? 0 : (size_t)(p->chain_tasks -
+	    limits_chain_tasks(p->argv, true));
+}
+
+static void
+see_program(void)
+{
+	for (size_t i = 0; i < now->n && !begun; i++)
+		begun = !now->list[i].zombie && !limits_is_gate(now->list[i].name);
+}
+
 static void
 add_memory(const struct plan *p, struct sums *s)
 {
@@ -98,10 +119,16 @@ add_memory(const struct plan *p, struct sums *s)
 static void
 add_tasks(const struct plan *p, struct sums *s)
 {
+	size_t spare = helpers(p);
+
 	qsort(now->list, now->n, sizeof(*now->list), by_age);
 	for (size_t i = program_at(p); i < now->n; i++) {
 		if (now->list[i].zombie)
 			continue;
+		if (spare > 0 && limits_is_gate(now->list[i].name)) {
+			spare--;
+			continue;
+		}
 		s->procs++;
 		s->threads += now->list[i].threads - 1;
 	}
@@ -117,7 +144,7 @@ enough(const struct plan *p)
 	if ((p->watched & OS_SUM_TASKS) == 0 || p->limit[LIM_PROCS] < 0 ||
 	    p->chain.dry_run)
 		return 0;
-	return program_at(p) + (size_t)p->limit[LIM_PROCS] + 1;
+	return program_at(p) + helpers(p) + (size_t)p->limit[LIM_PROCS] + 1;
 }
 
 int
@@ -132,6 +159,7 @@ sums_look(const struct plan *p, const struct os_tree *t, struct sums *s)
 	if (n == -1)
 		return -1;
 	now->n = (size_t)n;
+	see_program();
 	*s = (struct sums){ 0 };
 	if ((p->watched & OS_SUM_TASKS) != 0)
 		add_tasks(p, s);
@@ -161,6 +189,7 @@ sums_end_children(const struct plan *p, void (*tell)(void *, const char *),
     void *arg)
 {
 	int64_t limit = p->limit[LIM_CHILD], oldest = -1;
+	size_t spare = helpers(p);
 
 	qsort(now->list, now->n, sizeof(*now->list), by_age);
 	for (size_t i = program_at(p) + 1; i < now->n; i++) {
@@ -168,6 +197,10 @@ sums_end_children(const struct plan *p, void (*tell)(void *, const char *),
 
 		if (child->zombie)
 			continue;
+		if (spare > 0 && limits_is_gate(child->name)) {
+			spare--;
+			continue;
+		}
 		if (child->age_ms < limit) {
 			if (child->age_ms > oldest)
 				oldest = child->age_ms;

@@ -718,6 +718,58 @@ from_policy_run()
 	shut out ran
 }
 
+atf_test_case helpers
+helpers_head()
+{
+	atf_set descr "what a gate needs to start is not counted, and no more than that"
+}
+helpers_body()
+{
+	# A gate with so many helpers, which take their time, and one process that lasts.
+	mkdir gate
+	{
+		echo "#!$PYTHON"
+		cat <<-'EOF'
+		import os, sys, time
+		def child(seconds):
+		    pid = os.fork()
+		    if pid == 0:
+		        time.sleep(seconds)
+		        os._exit(0)
+		    return pid
+		child(60)
+		for pid in [child(0.5) for i in range(int(sys.argv[1]))]:
+		    os.waitpid(pid, 0)
+		os.execvp(sys.argv[3], sys.argv[3:])
+		EOF
+	} >gate/x07-execgate
+	# One whose child takes the name of a gate.
+	cat >named.py <<-'EOF'
+	import os, time
+	time.sleep(0.5)
+	if os.fork() == 0:
+	    open("/proc/self/comm", "w").write("x07-execgate")
+	    time.sleep(60)
+	os.wait()
+	EOF
+	chmod -R a+rX .
+	chmod 755 gate/x07-execgate
+	both helpers_run
+}
+helpers_run()
+{
+	run 0 x07-limit -u 1 -T 4 -- gate/x07-execgate 1 -- echo ran
+	says out ran
+	run 137 x07-limit -u 1 -T 4 -- gate/x07-execgate 2 -- echo ran
+	says err 'limits.procs of 1 reached'
+	run 137 x07-limit -u 1 -T 4 -- gate/x07-execgate 0 -- "$PYTHON" named.py
+	says err 'limits.procs of 1 reached'
+	run 0 x07-limit -x 100ms -- gate/x07-execgate 1 -- echo ran
+	shut err deny
+	run 0 x07-limit -x 100ms -- gate/x07-execgate 2 -- echo ran
+	says err 'deny'
+}
+
 atf_test_case nested
 nested_head()
 {
@@ -1771,6 +1823,7 @@ atf_init_test_cases()
 	atf_add_test_case procs
 	atf_add_test_case descriptors
 	atf_add_test_case from_policy
+	atf_add_test_case helpers
 	atf_add_test_case nested
 	atf_add_test_case log
 	atf_add_test_case output_caps
