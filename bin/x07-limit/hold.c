@@ -102,8 +102,11 @@ hold_alone(const struct plan *p)
 	    p->limit[LIM_THREADS] >= 0 && p->chain_tasks == 0;
 }
 
-bool
-hold_by_rlimit(const struct plan *p)
+/*
+ * Is RLIMIT_NPROC what holds the number of tasks? It counts the tree alone, and binds it.
+ */
+static bool
+by_rlimit(const struct plan *p)
 {
 	return (p->held & OS_SUM_TASKS) == 0 && p->way == WAY_NAMESPACES &&
 	    nproc_binds();
@@ -117,7 +120,7 @@ tasks_cap(const struct plan *p)
 		return NULL;
 	if ((p->held & OS_SUM_TASKS) != 0)
 		return by_group(p, OS_SUM_TASKS);
-	return hold_by_rlimit(p) ? "RLIMIT_NPROC in a user namespace" : NULL;
+	return by_rlimit(p) ? "RLIMIT_NPROC in a user namespace" : NULL;
 }
 
 static void

@@ -117,11 +117,6 @@ const char *hold_delegated(void);
  * so that a filter can say so. Threads have a number of their own.
  */
 bool	hold_alone(const struct plan *);
-/*
- * True when RLIMIT_NPROC is what holds the number of tasks: it counts the tree alone,
- * and binds it.
- */
-bool	hold_by_rlimit(const struct plan *);
 
 /* ---- pump.c: byte caps ---- */
 

@@ -432,7 +432,11 @@ tell_scalar(const struct key *key, const struct form *a, const struct form *b,
 	return wider;
 }
 
-bool
+/*
+ * Writes a line per key that differs (fp may be NULL); returns whether b
+ * grants anything beyond a.
+ */
+static bool
 form_diff(const struct form *a, const struct form *b, FILE *fp)
 {
 	const struct key *key;

@@ -106,11 +106,6 @@ const char	*form_unenforced(struct form *, bool vm, bool x07);
 
 /* ---- diff.c ---- */
 
-/*
- * Writes a line per key that differs (fp may be NULL); returns whether b
- * grants anything beyond a.
- */
-bool		 form_diff(const struct form *a, const struct form *b, FILE *fp);
 /* True when net.allow_hosts holds all of a host, on that port. */
 bool		 form_allows(const struct form *, const struct hostspec *,
 		    uint16_t port);

@@ -88,8 +88,9 @@ join_index(char buf[PATH_MAX_LEN], const char *parent, size_t i)
 	strlcat(buf, index, PATH_MAX_LEN);
 }
 
-void
-policy_describe(const struct key *key, char *buf, size_t bufsz)
+/* What a key may hold, for people: "an integer 1..600000". */
+static void
+describe(const struct key *key, char *buf, size_t bufsz)
 {
 	switch (key->type) {
 	case KEY_BOOL:
@@ -131,7 +132,7 @@ complain_kind(struct checker *c, const struct key *key,
 {
 	char what[128], got[SHOWN_MAX];
 
-	policy_describe(key, what, sizeof(what));
+	describe(key, what, sizeof(what));
 	complain(c, v->at, path, "must be %s (got %s)", what, shown(c, v, got));
 }
 
@@ -415,7 +416,7 @@ check_missing(struct checker *c, const struct json_value *object,
 	for (key = policy_keys; key < policy_keys + policy_nkeys; key++)
 		if ((key->flags & KEY_REQUIRED) != 0 && is_in(key->path, path) &&
 		    json_member(object, last_part(key->path)) == NULL) {
-			policy_describe(key, what, sizeof(what));
+			describe(key, what, sizeof(what));
 			complain(c, object->at, key->path, "missing; must be %s",
 			    what);
 		}

@@ -56,9 +56,6 @@ char	*policy_form(const struct policy *, const char *project_root, size_t *len,
 /* True when s is a policy_id: 1..64 of A-Z a-z 0-9 _ . - */
 bool	 policy_id_valid(const char *s);
 
-/* What a key may hold, for people: "an integer 1..600000". */
-void	 policy_describe(const struct key *, char *buf, size_t bufsz);
-
 /*
  * Writes into buf the path that an unknown member of an object was meant to
  * be. Returns false when nothing is near enough.

@@ -52,8 +52,6 @@ int	vm_driver_main(const struct vm_driver *, int argc, char *argv[]);
 
 /* True for a run id. */
 bool	vm_id_valid(const char *);
-/* True for KEY=VALUE of a label. */
-bool	vm_label_valid(const char *);
 /* True for "sha256:" and 64 lower-case hexadecimal digits. */
 bool	vm_digest_valid(const char *);
 

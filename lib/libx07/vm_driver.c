@@ -101,8 +101,9 @@ vm_id_valid(const char *id)
 	    strspn(id, ALNUM "_.-") == len;
 }
 
-bool
-vm_label_valid(const char *label)
+/* KEY=VALUE of a label? */
+static bool
+is_label(const char *label)
 {
 	static const char prefix[] = "io.x07.";
 	size_t plen = sizeof(prefix) - 1, key, value;
@@ -222,7 +223,7 @@ parse(const struct vm_driver *d, struct vm_run *r, int argc, char *argv[])
 	if (r->digest != NULL && !vm_digest_valid(r->digest))
 		bad("digest", "sha256: and 64 hexadecimal digits");
 	for (size_t i = 0; i < r->labels.n; i++)
-		if (!vm_label_valid(r->labels.list[i]))
+		if (!is_label(r->labels.list[i]))
 			bad("not a label", r->labels.list[i]);
 }
 

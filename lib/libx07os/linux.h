@@ -193,8 +193,6 @@ int	exec_item(struct os_exec_item *, int fd);
  * which is closed, and waits until it watches.
  */
 int	watch_hand_over(const struct os_exec_plan *, int listener);
-/* Reads a string of another process. Returns its length. */
-ssize_t	watch_string(pid_t, uint64_t at, char *buf, size_t len);
 
 /* ---- linux_trace.c ---- */
 

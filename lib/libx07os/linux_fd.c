@@ -60,14 +60,6 @@ os_program_exec(int fd, char *const argv[], char *const envp[])
 		fexecve(fd, argv, envp);
 }
 
-bool
-os_is_sealed(int fd)
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	return seals != -1 && (seals & SEALS) == SEALS;
-}
-
 /* Calls close_range(2) on every gap between the descriptors of keep. */
 static int
 each_gap(const int *keep, size_t n, unsigned flags)

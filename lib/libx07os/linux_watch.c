@@ -236,8 +236,8 @@ take_items(int sock, struct os_exec_plan *plan)
 /* ---- what the program names ---- */
 
 /* A string of the program's memory, page by page: it may end before a hole. */
-ssize_t
-watch_string(pid_t pid, uint64_t at, char *buf, size_t len)
+static ssize_t
+read_string(pid_t pid, uint64_t at, char *buf, size_t len)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
 
@@ -317,7 +317,7 @@ judge_exec(const struct watcher *me, pid_t pid, int dir, uint64_t at)
 
 	if (me->plan->trace && (ret = trace_asks(pid, &ev.spawn)) != 0)
 		return ret;
-	if (watch_string(pid, at, path, sizeof(path)) == -1)
+	if (read_string(pid, at, path, sizeof(path)) == -1)
 		return EFAULT;	/* execve(2) would not get further */
 	make_whole(pid, dir, path);
 	fd = open_as(pid, path);

@@ -44,13 +44,6 @@ os_place(void)
 	return NULL;
 }
 
-bool
-os_is_sealed(int fd)
-{
-	(void)fd;
-	return false;
-}
-
 int
 os_keep_fds(const int *keep, size_t n)
 {

@@ -39,9 +39,6 @@ void	os_program_exec(int fd, char *const argv[], char *const envp[]);
  */
 const char	*os_place(void);
 
-/* True when fd is such a sealed copy: its bytes cannot change any more. */
-bool	os_is_sealed(int fd);
-
 /*
  * Marks every descriptor from 3 up close-on-exec, except the n in keep, which
  * are made inheritable. close_range(2).

@@ -95,6 +95,16 @@ open_part(int dir, const char *name)
 	return -1;
 }
 
+static void
+close_parts(struct snapshot *s)
+{
+	if (s->memory != -1)
+		close(s->memory);
+	if (s->state != -1)
+		close(s->state);
+	s->memory = s->state = -1;
+}
+
 bool
 snapshot_open(struct snapshot *s)
 {
@@ -112,18 +122,8 @@ snapshot_open(struct snapshot *s)
 	if (s->memory != -1 && s->state != -1 && fstat(s->memory, &st) == 0 &&
 	    st.st_size == s->bytes)
 		return true;
-	snapshot_close(s);
+	close_parts(s);
 	return false;
-}
-
-void
-snapshot_close(struct snapshot *s)
-{
-	if (s->memory != -1)
-		close(s->memory);
-	if (s->state != -1)
-		close(s->state);
-	s->memory = s->state = -1;
 }
 
 bool

@@ -104,7 +104,6 @@ void	snapshot_name(struct snapshot *, const char *cache, const char *emulator,
 	    const struct image *, int64_t memory, int64_t cpus);
 /* Opens it; false when there is none that we may trust. */
 bool	snapshot_open(struct snapshot *);
-void	snapshot_close(struct snapshot *);
 /* Puts its memory into an empty one of that size. */
 bool	snapshot_fill(const struct snapshot *, int memory);
 /*
