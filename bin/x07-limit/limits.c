@@ -75,10 +75,11 @@ limits_flag(struct plan *p, enum limit l, const char *arg)
 	const struct limit_row *row = &limit_rows[l];
 	char lo[32], hi[32];
 	int64_t v = 0;
+	bool parsed = parse[row->unit](arg, &v) == 0;
 
-	if (parse[row->unit](arg, &v) == -1 && errno != ERANGE)
+	if (!parsed && errno != ERANGE)
 		refuse("--%s %s: not %s", row->name, arg, examples[row->unit]);
-	else if (errno == ERANGE || v < row->min || v > row->max)
+	if (!parsed || v < row->min || v > row->max)
 		refuse("--%s %s: not in the range from %s to %s", row->name, arg,
 		    limits_text(row->unit, row->min, lo), limits_text(row->unit, row->max, hi));
 	p->limit[l] = v;

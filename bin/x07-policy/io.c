@@ -191,7 +191,7 @@ load_form(const char *file, const char *root)
 	if (b.len >= strlen(FORM_HEADER) &&
 	    memcmp(b.data, FORM_HEADER, strlen(FORM_HEADER)) == 0) {
 		if (form_parse(b.data, b.len, err, sizeof(err)) == NULL) {
-			fprintf(stderr, "%s: %s: %s\n", getprogname(), file, err);
+			note("%s: %s", file, err);
 			exit(command->invalid);
 		}
 		return b;

@@ -84,7 +84,7 @@ add(struct record *r, const char *name, const char *value)
 		return;
 	n = snprintf(r->buf + r->len, sizeof(r->buf) - r->len - 2, ",\"%s\":%s",
 	    name, json_string(field, value));
-	if (n > 0 && (size_t)n < sizeof(r->buf) - r->len)
+	if (n > 0 && (size_t)n < sizeof(r->buf) - r->len - 2)
 		r->len += (size_t)n;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "vm.h"
 #include "x07.h"
 
@@ -440,7 +441,7 @@ write_file(const char *dir, const char *name, const char *data, size_t len)
 	const char *path = format(dir, name);
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
 
-	if (fd == -1 || write(fd, data, len) != (ssize_t)len || close(fd) == -1)
+	if (fd == -1 || write_all(fd, data, len) == -1 || close(fd) == -1)
 		refuse_errno("%s", path);
 }
 

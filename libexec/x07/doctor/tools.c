@@ -287,9 +287,12 @@ static volatile sig_atomic_t	running, stopped;
 static void
 on_signal(int sig)
 {
+	int err = errno;
+
 	stopped = sig;
 	if (running > 0)
 		kill(-running, SIGKILL);
+	errno = err;
 }
 
 void

@@ -333,9 +333,9 @@ int
 main(int argc, char *argv[])
 {
 	struct form *form = NULL;
-	const char *world = NULL, *why;
+	const char *world = NULL, *why = NULL;
 	bool write_it = false;
-	int ch;
+	int ch, fd;
 
 	setprogname("x07 run");
 	while ((ch = getopt(argc, argv, "+0P:hw:")) != -1)
@@ -344,7 +344,10 @@ main(int argc, char *argv[])
 			write_it = true;
 			break;
 		case 'P':
-			form = form_load((int)strtonum(optarg, 3, 1 << 20, &why));
+			fd = (int)strtonum(optarg, 3, 1 << 20, &why);
+			if (why != NULL)
+				refuse("-P %s: %s", optarg, why);
+			form = form_load(fd);
 			break;
 		case 'w':
 			world = optarg;

@@ -126,14 +126,13 @@ end_machine(struct run *x)
 
 /* Takes what is still to be read of what was said. */
 static void
-drain_tails(struct machine *m)
+drain_tail(struct tail *t, int fd)
 {
-	while (m->errors != -1 && tail_read(&m->errors_tail, m->errors) &&
-	    errno != EAGAIN)
+	if (fd == -1)
+		return;
+	do
 		errno = 0;
-	while (m->console != -1 && tail_read(&m->console_tail, m->console) &&
-	    errno != EAGAIN)
-		errno = 0;
+	while (tail_read(t, fd) && errno != EAGAIN);
 }
 
 static void
@@ -159,8 +158,8 @@ machine_gone(struct run *x)
 	os_tree_reap(&m->tree, &end);
 	restore_terminal();
 	clear_progress(x);
-	errno = 0;
-	drain_tails(m);
+	drain_tail(&m->errors_tail, m->errors);
+	drain_tail(&m->console_tail, m->console);
 	/* What went wrong before QEMU ran was said by whom it happened to. */
 	if (!x->started && WIFEXITED(end.wstatus) &&
 	    WEXITSTATUS(end.wstatus) == EXIT_REFUSED)
