@@ -168,8 +168,9 @@ addr_step(unsigned char *addr, int family, int by)
 
 /*
  * Writes an entry of addresses anew; false when it would say more than before. Where
- * one address is left of a range, it could be listened on. And an IPv6 range that lies in a block of forms of IPv4 addresses is read as the IPv4
- * range inside, which the one that was cut never held.
+ * one address is left of a range, it could be listened on. And an IPv6 range that lies
+ * in a block of forms of IPv4 addresses is read as the IPv4 range inside, which the one
+ * that was cut never held.
  */
 static bool
 range_text(char text[HOST_MAX + 1], const struct hostspec *hs)

@@ -34,8 +34,8 @@ struct overrides {
 void	strings_add(struct strings *, const char *);
 
 /*
- * Takes one HOST:PORT[,PORT...] (deny: also HOST:*); where says where it comes from. Dies with
- * one line when it is not one.
+ * Takes one HOST:PORT[,PORT...] (deny: also HOST:*); where says where it comes from.
+ * Dies with one line when it is not one.
  */
 void	override_host(struct overrides *, const char *spec, bool deny,
 	    const char *where);

@@ -122,9 +122,9 @@ enum {
  * Confines this process and all it will start: no_new_privs, capabilities
  * dropped down to file ownership and identity ones, a Landlock domain that
  * keeps ptrace, signals and abstract sockets inside itself (ABI 6; on older
- * kernels OS_DENY_PTRACE instead), and the static filter of the given bits. It must not stop: ordinary threads, fork, exec,
- * sockets, a later gate making its own namespaces (unless OS_DENY_USERNS).
- * Calling it again adds bits.
+ * kernels OS_DENY_PTRACE instead), and the static filter of the given bits. It must
+ * not stop: ordinary threads, fork, exec, sockets, a later gate making its own
+ * namespaces (unless OS_DENY_USERNS). Calling it again adds bits.
  */
 int	os_confine(unsigned deny);
 
@@ -324,11 +324,12 @@ struct os_view {
 };
 
 /*
- * Replaces all that this process sees of the file system by the items, for
- * good, and gives it System V IPC of its own. Needs the private mount namespace of os_tree_spawn(OS_TREE_MOUNT), where the
- * items' handles must have been opened. The current directory becomes "/". -1 with errno and
- * the path that failed in *what; the process must then exit. mount_namespaces(7),
- * open_tree(2), mount_setattr(2), pivot_root(2).
+ * Replaces all that this process sees of the file system by the items, for good, and
+ * gives it System V IPC of its own. Needs the private mount namespace of
+ * os_tree_spawn(OS_TREE_MOUNT), where the items' handles must have been opened. The
+ * current directory becomes "/". -1 with errno and the path that failed in *what; the
+ * process must then exit. mount_namespaces(7), open_tree(2), mount_setattr(2),
+ * pivot_root(2).
  */
 int	os_view_enter(const struct os_view *, const char **what);
 
@@ -800,7 +801,8 @@ enum {
 	OS_POLL_IN = 1 << 0,
 	OS_POLL_OUT = 1 << 1,
 	OS_POLL_EDGE = 1 << 2,	/* tells of a change once; else as long as it holds */
-	OS_POLL_HUP = 1 << 3,	/* the other side has closed, an error or urgent data (never asked for) */
+	OS_POLL_HUP = 1 << 3,	/* never asked for: the other side has closed, an error or
+				 * urgent data */
 };
 
 struct os_poll_event {
