@@ -64,6 +64,12 @@ release_signals(void)
 	sigaction(SIGCHLD, &before_chld, NULL);
 }
 
+static void
+pass(const struct child *c, int sig)
+{
+	kill(c->pid, sig);
+}
+
 int
 child_start(struct child *c, char *const argv[], void (*setup)(void *),
     void *arg)
@@ -78,6 +84,7 @@ child_start(struct child *c, char *const argv[], void (*setup)(void *),
 	sigprocmask(SIG_SETMASK, &all, &old);
 	catch_signals();
 	c->events = wake[0];
+	c->pass = pass;
 	c->pid = fork();
 	if (c->pid == 0) {
 		release_signals();
@@ -104,7 +111,7 @@ child_event(struct child *c, int *wstatus)
 	while ((n = read(wake[0], sigs, sizeof(sigs))) > 0)
 		for (ssize_t i = 0; i < n; i++)
 			if (sigs[i] != 0)
-				kill(c->pid, sigs[i]);
+				c->pass(c, sigs[i]);
 	while (waitpid(c->pid, wstatus, WNOHANG | WUNTRACED) == c->pid) {
 		if (!WIFSTOPPED(*wstatus)) {
 			release_signals();

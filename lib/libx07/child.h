@@ -12,6 +12,8 @@
 struct child {
 	pid_t	pid;
 	int	events;		/* readable: call child_event() */
+	/* What happens to a signal that was sent to us; child_start: kill(2). */
+	void	(*pass)(const struct child *, int sig);
 };
 
 /*

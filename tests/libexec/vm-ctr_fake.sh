@@ -23,6 +23,22 @@ esac
 printf '%s\n' "$@" >"$FAKE/words.$kind"
 echo "$kind $*" >>"$FAKE/calls"
 
+# shellcheck disable=SC2317 # by the trap
+# ended STATUS: of run. Nothing runs any more, and what ended well was started; unless a
+# test wants it otherwise.
+ended()
+{
+	[ -e "$FAKE/runs_on" ] || : >"$FAKE/ran"
+	[ "$1" -eq 0 ] && [ ! -e "$FAKE/unstarted" ] || return 0
+	sed -nE 's/^type=bind,[a-z]+=(.*),[a-z]+=\/x07\/out.*/\1/p' "$FAKE/words.run" |
+	    while read -r out; do : >"$out/started"; done
+}
+[ $kind != run ] || trap 'ended $?' EXIT
+if [ $kind = hard ] && [ -e "$FAKE/ran" ]; then
+	echo "Container is not running" >&2
+	exit 1
+fi
+
 # shellcheck source=/dev/null
 [ ! -e "$FAKE/$kind" ] || . "$FAKE/$kind"
 exit 0

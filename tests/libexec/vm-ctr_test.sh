@@ -137,6 +137,8 @@ docker_words()
 	/
 	--pull
 	never
+	--log-driver
+	none
 	--read-only
 	--tmpfs
 	/tmp
@@ -211,6 +213,8 @@ podman_words()
 	/
 	--pull
 	never
+	--log-driver
+	none
 	--read-only
 	--read-only-tmpfs=true
 	--http-proxy=false
@@ -811,6 +815,11 @@ check_status()
 			says "could not start the container (status $s)"
 			asked '^remove '
 		done
+		# podman exits 0 when it was sent a signal too early.
+		each "$n"
+		: >"$FAKE/unstarted"
+		drive "$n" 125 --weaker -- true
+		says "could not start the container"
 		# Its streams are the program's.
 		each "$n"
 		echo 'echo to-out; echo to-err >&2' >>"$FAKE/run"
@@ -965,6 +974,7 @@ check_signals()
 	for n in $ALL; do
 		each "$n"
 		cat >>"$FAKE/run" <<-EOF
+		: >job/out/started
 		trap 'exit 42' TERM
 		echo \$\$ >$FAKE/pid
 		while :; do sleep 0.1; done
@@ -979,6 +989,99 @@ check_signals()
 		wait $driver || _got=$?
 		[ $_got -eq 42 ] || atf_fail "vm-$n: $_got: $(cat err)"
 	done
+}
+
+# Until the gates are there a signal is not the runtime's: it ends the job.
+atf_test_case early
+early_body()
+{
+	both check_early
+}
+check_early()
+{
+	for n in $ALL; do
+		each "$n"
+		sed -i '/started/d' "$FAKE/run" 2>/dev/null || :
+		cat >>"$FAKE/run" <<-EOF
+		trap 'echo signal >>$FAKE/got' TERM INT
+		echo \$\$ >$FAKE/pid
+		until [ -e $FAKE/words.hard ]; do sleep 0.1; done
+		EOF
+		with "$n" run --id t1 --dir "$PWD/job" --deadline "$(deadline)" \
+		    --policy-fd 3 --view-fd 4 --env-fd 5 --image img:1 --weaker \
+		    -- true 3<policy 4<view 5<variables >out 2>err </dev/null &
+		driver=$!
+		wait_for 20 test -s "$FAKE/pid"
+		kill -TERM "$(ps -o ppid= -p "$(cat "$FAKE/pid")" | tr -d ' ')"
+		_got=0
+		wait $driver || _got=$?
+		[ $_got -eq 143 ] || atf_fail "vm-$n: $_got: $(cat err)"
+		[ ! -e "$FAKE/got" ] || atf_fail "vm-$n: the runtime got it"
+		asked '^remove .*x07-t1'
+		[ ! -s err ] || atf_fail "vm-$n: $(cat err)"
+	done
+}
+
+# The runtime's program dies while a daemon goes on making the container.
+atf_test_case late
+late_body()
+{
+	for s in 'kill -TERM $$' 'exit 130' 'exit 125'; do
+		fakes
+		echo "$s" >>"$FAKE/run"
+		cat >"$FAKE/remove" <<-'EOF'
+		[ "$(grep -c '^remove' "$FAKE/calls")" -gt 3 ] && exit 0
+		echo "Error: No such container: x07-t1" >&2
+		exit 1
+		EOF
+		_want=125
+		[ "$s" != 'exit 130' ] || _want=130
+		drive docker $_want --weaker -- true
+		_n=$(grep -c '^remove' "$FAKE/calls")
+		# What it could not make by itself is not waited for.
+		[ "$s" != 'exit 125' ] || _n=$((_n + 4))
+		[ "$_n" -eq 5 ] || atf_fail "$s: $(cat "$FAKE/calls")"
+	done
+}
+
+# The runtime's program ends before the other: its status is not that one's.
+atf_test_case outlived
+outlived_body()
+{
+	for n in docker podman; do
+		fakes
+		: >"$FAKE/runs_on"
+		echo ">job/out/started; exit 1" >>"$FAKE/run"
+		drive $n 125 --weaker -- true
+		says "$n ended before the program did (status 1), and the program with it"
+		# Because nobody reads what it writes.
+		fakes
+		: >"$FAKE/runs_on"
+		nobody_reads $n 1 141
+		fakes
+		nobody_reads $n 3 3
+	done
+	fakes
+	nobody_reads podman 126 141
+	fakes
+	echo ">job/out/started; exit 126" >>"$FAKE/run"
+	drive podman 126 --weaker -- true
+}
+# nobody_reads NAME EXIT STATUS: what it writes goes into a pipe without a reader.
+nobody_reads()
+{
+	_n=$1 _want=$3
+	echo ">job/out/started; exit $2" >>"$FAKE/run"
+	{
+		sleep 0.3
+		_got=0
+		with "$_n" run --id t1 --dir "$PWD/job" --deadline "$(deadline)" \
+		    --policy-fd 3 --view-fd 4 --env-fd 5 --image img:1 --weaker \
+		    -- true 3<policy 4<view 5<variables 2>err </dev/null || _got=$?
+		echo $_got >got
+	} | true
+	[ "$(cat got)" -eq "$_want" ] || atf_fail "$_n: $(cat got), not $_want: $(cat err)"
+	[ ! -s err ] || atf_fail "$_n: $(cat err)"
 }
 
 atf_test_case kill_words
@@ -1613,6 +1716,20 @@ all_real()
 	[ -z "$(ls jobs)" ] || atf_fail "left: $(ls jobs)"
 }
 
+# reader_real: nobody reads any more what the program writes.
+reader_real()
+{
+	{
+		_got=0
+		(cd p && exec x07-vmrun -b "$BACKEND" -p ../sh.json --image "$REF" -- \
+		    /bin/busybox yes) 2>err </dev/null || _got=$?
+		echo $_got >got
+	} | head -c 1000 >out
+	[ "$(cat got)" -eq 141 ] || atf_fail "$(cat got): $(cat err)"
+	[ "$(wc -c <out)" -eq 1000 ] || atf_fail "$(wc -c <out) bytes"
+	nothing_left || atf_fail "left: $(count) $(ls jobs)"
+}
+
 # killed_real: SIGKILL for x07-vmrun leaves nothing, at whatever moment.
 killed_real()
 {
@@ -1638,7 +1755,7 @@ nothing_left()
 {
 	[ "$(count)" -eq 0 ] && [ -z "$(ls jobs)" ] || return 1
 	# What belongs to this test has its directory, or a name, among its words.
-	! pgrep -f "conmon .*$PWD/" && ! pgrep -f "shim.*-address $PWD/c.sock"
+	! pgrep -f "conmon .*$PWD/" && ! pgrep -f "shim.*-address $PWD/"
 }
 
 # podman_here: a podman with everything below here, and the image; or skips.
@@ -1677,6 +1794,7 @@ podman_real_body()
 	chmod 755 count
 	PATH=$PWD:$PATH
 	all_real
+	reader_real
 	killed_real
 	# Swept is what is ours and late, and nothing else.
 	for c in "late 1" "new $(deadline 600000)"; do
@@ -1699,6 +1817,73 @@ podman_real_cleanup()
 {
 	stop_servers
 	podman_gone
+}
+
+# rootless_here: the same as podman_here, for the ordinary user: of what runs as that one
+# there are programs of the same name before others in PATH.
+rootless_here()
+{
+	need_root
+	for _p in podman newuidmap setpriv; do
+		command -v $_p >/dev/null ||
+		    atf_skip "no $_p (apt-get install podman uidmap util-linux)"
+	done
+	grep -q "^$TEST_USER:" /etc/subuid || atf_skip "$TEST_USER has no range in /etc/subuid \
+(usermod --add-subuids 300000-365535 --add-subgids 300000-365535 $TEST_USER)"
+	mkdir -p bin run
+	for _p in podman x07-vmrun id; do
+		cat >bin/$_p <<-EOF
+		#!/bin/sh
+		[ -r "$PWD/run" ] && [ ! -O "$PWD/run" ] ||
+		    exec $(command -v $_p) "\$@"
+		exec setpriv --reuid $TEST_USER --regid $(id -g "$TEST_USER") --init-groups \
+		    env HOME="$PWD" USER=$TEST_USER XDG_RUNTIME_DIR="$PWD/run" \
+		    $(command -v $_p) "\$@"
+		EOF
+	done
+	chmod 755 . bin bin/*
+	chmod 700 run
+	chown "$TEST_USER" . run
+	mv bin/id id.user
+	PATH=$PWD/bin:$PATH
+	podman_here
+	mv id.user bin/id
+}
+
+atf_test_case rootless_real cleanup
+rootless_real_head()
+{
+	atf_set timeout 900
+}
+rootless_real_body()
+{
+	rootless_here
+	jobs
+	jq '.limits.wall_ms = 600000' p.json >sleep.json
+	chown -R "$TEST_USER" p
+	BACKEND=podman REF=x07test:1
+	DIGEST=$(podman image inspect --format '{{.Digest}}' x07test:1)
+	cat >"$PWD/count" <<-'EOF'
+	#!/bin/sh
+	podman ps -aq | wc -l
+	EOF
+	chmod 755 count
+	PATH=$PWD:$PATH
+	all_real
+	reader_real
+	killed_real
+	# On cgroup v1 an ordinary user's podman limits no memory, and that is told.
+	vmrun 0 p.json /bin/busybox true
+	podman info --format '{{json .Host.CgroupControllers}}' | grep -q '"memory"' ||
+	    grep -q 'podman can limit no memory here' err || atf_fail "$(cat err)"
+}
+rootless_real_cleanup()
+{
+	stop_servers
+	[ ! -d bin ] || PATH=$PWD/bin:$PATH
+	podman_gone
+	[ ! -e run/libpod/tmp/pause.pid ] || kill "$(cat run/libpod/tmp/pause.pid)" || :
+	rm -rf run
 }
 
 # containerd_here: one with everything below here, and the image; or skips.
@@ -1789,12 +1974,136 @@ containerd_real_cleanup()
 	rm -rf containerd state
 }
 
+# docker_here: a dockerd of its own with everything below here, and the image; or skips.
+docker_here()
+{
+	need_root
+	for _p in docker dockerd containerd runc; do
+		command -v $_p >/dev/null ||
+		    atf_skip "no $_p (apt-get install docker.io)"
+	done
+	small_root
+	DOCKER_HOST=unix://$PWD/d.sock
+	export DOCKER_HOST
+	DOCKER_CONFIG=$PWD DOCKER_TMPDIR=$PWD
+	export DOCKER_CONFIG DOCKER_TMPDIR
+	echo "{}" >daemon.json
+	echo "/x07-docker-$$" >cgroup
+	dockerd_start
+	docker import root.tar x07test:1 >id 2>why ||
+	    atf_skip "docker import: $(tail -n 1 why)"
+	docker run --rm --network none x07test:1 /bin/busybox true >why 2>&1 </dev/null ||
+	    atf_skip "docker runs nothing here: $(tail -n 1 why)"
+}
+dockerd_start()
+{
+	setsid dockerd -H "$DOCKER_HOST" --data-root "$PWD/docker" --exec-root "$PWD/state" \
+	    --pidfile "$PWD/dockerd.pid" --config-file "$PWD/daemon.json" \
+	    --cgroup-parent "$(cat cgroup)" --storage-driver vfs --bridge none \
+	    --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
+	    >>dockerd.log 2>&1 </dev/null &
+	_dockerd=$!
+	for _i in $(seq 600); do
+		! docker version >/dev/null 2>&1 || return 0
+		kill -0 $_dockerd 2>/dev/null || break
+		sleep 0.1
+	done
+	atf_skip "dockerd does not run here: $(tail -n 1 dockerd.log)"
+}
+# dockerd_stop SIGNAL: the daemon, and the containerd that it started.
+dockerd_stop()
+{
+	for _f in dockerd.pid state/containerd/containerd.pid; do
+		_p=$(cat $_f 2>/dev/null) || continue
+		kill "-$1" "$_p" 2>/dev/null || continue
+		wait_for 60 sh -c "! kill -0 $_p"
+	done
+	rm -f dockerd.pid state/containerd/containerd.pid
+}
+
+atf_test_case docker_real cleanup
+docker_real_head()
+{
+	atf_set timeout 900
+}
+docker_real_body()
+{
+	docker_here
+	jobs
+	jq '.limits.wall_ms = 600000' p.json >sleep.json
+	BACKEND=docker REF=x07test:1
+	DIGEST=$(docker image inspect --format '{{.Id}}' x07test:1)
+	cat >"$PWD/count" <<-'EOF'
+	#!/bin/sh
+	docker ps -aq | wc -l
+	EOF
+	chmod 755 count
+	PATH=$PWD:$PATH
+	all_real
+	reader_real
+	killed_real
+	for c in "late 1" "new $(deadline 600000)"; do
+		docker create --name "x07-${c% *}" --label io.x07.schema=1 \
+		    --label "io.x07.deadline_unix_ms=${c#* }" x07test:1 \
+		    /bin/busybox true >/dev/null || atf_fail "docker create"
+	done
+	atf_check "$(libexec)/vm-docker" sweep
+	atf_check -o inline:'x07-new\n' docker ps -a --format '{{.Names}}'
+	docker rm -f x07-new >/dev/null
+	daemon_real
+	# Without acceptance.
+	export X07_I_ACCEPT_WEAKER_ISOLATION=0
+	vmrun 125 p.json /bin/busybox true
+	grep -q i-accept-weaker-isolation err || atf_fail "$(cat err)"
+}
+# daemon_real: it is killed while a program runs. Nothing is taken for gone, and when there
+# is one again the reaper removes what is left.
+daemon_real()
+{
+	(cd p && exec x07-vmrun -b docker -p ../sleep.json --image x07test:1 \
+	    -- /bin/busybox sleep 1000) >out 2>err </dev/null &
+	_pid=$!
+	wait_for 60 one_runs
+	dockerd_stop KILL
+	_got=0
+	wait $_pid || _got=$?
+	[ $_got -eq 125 ] || atf_fail "$_got: $(cat err)"
+	atf_check -o match:'Cannot connect to the Docker daemon' -o match:'the reaper goes on' \
+	    cat err
+	vmrun 125 p.json /bin/busybox true
+	atf_check -o match:'^x07-vmrun: backend docker: .*Cannot connect' cat err
+	dockerd_start
+	# A shim may be left, of which the new containerd knows nothing.
+	wait_for 60 sh -c '[ "$(count)" -eq 0 ] && [ -z "$(ls jobs)" ]'
+	vmrun 0 p.json /bin/busybox true
+}
+docker_real_cleanup()
+{
+	stop_servers
+	if [ -e dockerd.pid ]; then
+		export DOCKER_HOST="unix://$PWD/d.sock" DOCKER_CONFIG="$PWD"
+		for i in $(timeout 10 docker ps -aq); do
+			timeout 10 docker rm -f "$i" >/dev/null || :
+		done
+		dockerd_stop TERM
+	fi
+	for i in $(pgrep -f "shim.*-address $PWD/"); do
+		kill -9 "$i" || :
+	done
+	grep -F "$PWD/" /proc/self/mountinfo | cut -d' ' -f5 | sort -r |
+	    while read -r m; do umount "$m" || :; done
+	rm -rf docker state
+	[ ! -e cgroup ] || find /sys/fs/cgroup -depth -type d -path "*$(cat cgroup)*" \
+	    -exec rmdir {} + || :
+}
+
 atf_init_test_cases()
 {
 	for c in words_of_docker words_of_podman words_of_apple_container \
 	    words_of_firecracker_ctr words_of_exec network hostile mounts digest \
-	    acceptance status input slow deadline killed signals kill_words gone sweep \
-	    probe audit room clock vz vz_bundle vz_verbs podman_real containerd_real; do
+	    acceptance status input slow deadline killed signals early late \
+	    outlived kill_words gone sweep probe audit room clock vz vz_bundle vz_verbs podman_real rootless_real \
+	    containerd_real docker_real; do
 		atf_add_test_case $c
 	done
 }

@@ -13,6 +13,7 @@
 #define SWEEP_MAX	512
 #define TRIES		10		/* a removal that is under way already */
 #define NAP_MS		100
+#define LATE_TRIES	20		/* 2 s or more for what may yet appear */
 #define CLIENT_TRIES	100		/* then it is killed: 10 s or more */
 #define DEADLINE	"io.x07.deadline_unix_ms"
 #define SCHEMA		"io.x07.schema"
@@ -52,20 +53,23 @@ remove_all(const struct job *j, struct said *s)
 
 /*
  * Ends what runs, again and again while one of the runtime's programs is still there:
- * it may be making the container only now. s is what the last word was.
+ * it may be making the container only now. s is what the last word was. True when
+ * something ran.
  */
-static void
+static bool
 end_running(const struct job *j, const char *dir, struct said *s)
 {
+	bool ran = false;
 	pid_t pid;
 
 	for (int i = 0; ; i++) {
 		/* Fails where it runs no more: what counts is whether it can be
 		 * removed. */
 		control(words(j, j->rt->hard), CONTROL_MS, s);
+		ran = ran || s->status == 0;
 		pid = dir != NULL ? client_of(dir) : 0;
 		if (pid <= 0)
-			return;
+			return ran;
 		if (i >= CLIENT_TRIES)
 			kill(pid, SIGKILL);
 		nap(NAP_MS);
@@ -78,12 +82,13 @@ job_end(const struct runtime *rt, const char *name, const char *dir,
 {
 	struct job j = { .rt = rt, .name = name, .grace_ms = grace_ms };
 	static struct said s;
+	bool ran;
 
 	if (rt->hard == NULL)
 		return 0;
 	if (grace_ms > 0)
 		ask_to_end(&j);
-	end_running(&j, dir, &s);
+	ran = end_running(&j, dir, &s);
 	if (control_gone(&s) && rt->removes[1] == NULL)
 		return 0;
 	for (int i = 0; !remove_all(&j, &s); i++) {
@@ -93,7 +98,23 @@ job_end(const struct runtime *rt, const char *name, const char *dir,
 		}
 		nap(NAP_MS);
 	}
-	return 0;
+	return ran && rt->hard_tells ? 1 : 0;
+}
+
+int
+job_end_late(const struct runtime *rt, const char *name, const char *dir)
+{
+	struct job j = { .rt = rt, .name = name };
+	static struct said s;
+
+	/* What one of them has removed is what the daemon made. */
+	for (int i = 0; i < LATE_TRIES && rt->hard != NULL; i++) {
+		control(words(&j, rt->removes[0]), CONTROL_MS, &s);
+		if (s.status == 0)
+			break;
+		nap(NAP_MS);
+	}
+	return job_end(rt, name, dir, 0);
 }
 
 /* ---- sweep ---- */

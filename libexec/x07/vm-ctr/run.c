@@ -208,6 +208,41 @@ wait_for(struct child *c, int64_t ms, int *wstatus)
 	return false;
 }
 
+/* Whether guestrun came to run the gates in it. */
+static bool
+gates_were_run(const struct job *j)
+{
+	char *path = path_in(j->run->dir, "out/started");
+	bool were = access(path, F_OK) == 0;
+
+	free(path);
+	return were;
+}
+
+/* ---- signals ---- */
+
+static const struct job *current;
+static int early;		/* a signal that came before the program was started */
+static int passed;		/* the last one after that */
+
+/*
+ * A runtime's program that makes a container dies of a signal and leaves the daemon to
+ * it, or passes it on to what does not run yet, where it is lost. So until the gates are
+ * there the signal ends the job instead.
+ */
+static void
+pass(const struct child *c, int sig)
+{
+	if (sig == SIGCONT) {
+		kill(c->pid, sig);
+	} else if (gates_were_run(current)) {
+		passed = sig;
+		kill(c->pid, sig);
+	} else if (early == 0) {
+		early = sig;
+	}
+}
+
 /* The container first, then who waits for it. */
 static void
 end_early(struct child *c, const struct job *j)
@@ -223,22 +258,17 @@ end_early(struct child *c, const struct job *j)
 	(void)copy_log(j->run);
 }
 
-/* Whether guestrun came to run the gates in it. */
-static bool
-gates_were_run(const struct job *j)
-{
-	char *path = path_in(j->run->dir, "out/started");
-	bool were = access(path, F_OK) == 0;
+/* ---- how it ended ---- */
 
-	free(path);
-	return were;
-}
-
-/* Statuses of the gates that runtimes have too, when they could start nothing. */
+/*
+ * Statuses of the gates that runtimes have too, when they could start nothing; and 0 is
+ * what podman exits with when a signal came before that.
+ */
 static bool
-is_doubtful(int status)
+is_doubtful(const struct runtime *rt, int status)
 {
-	return status == EXIT_DENIED || status == EXIT_NOTFOUND;
+	return status == EXIT_DENIED || status == EXIT_NOTFOUND ||
+	    (status == 0 && rt->hard != NULL);
 }
 
 /* What its exit says about the program's. */
@@ -254,7 +284,7 @@ understand(const struct job *j, int wstatus)
 		note("%s could not start the container", j->rt->what);
 		return EXIT_REFUSED;
 	}
-	if (is_doubtful(WEXITSTATUS(wstatus)) && !gates_were_run(j)) {
+	if (is_doubtful(j->rt, WEXITSTATUS(wstatus)) && !gates_were_run(j)) {
 		note("%s could not start the container (status %d)", j->rt->what,
 		    WEXITSTATUS(wstatus));
 		return EXIT_REFUSED;
@@ -262,12 +292,54 @@ understand(const struct job *j, int wstatus)
 	return WEXITSTATUS(wstatus);
 }
 
+/* One of the program's outputs is a pipe of which the other end is gone. */
+static bool
+nobody_reads(void)
+{
+	struct pollfd p[2] = { { STDOUT_FILENO, 0, 0 }, { STDERR_FILENO, 0, 0 } };
+
+	return poll(p, 2, 0) > 0 && ((p[0].revents | p[1].revents) & POLLERR) != 0;
+}
+
+/* The runtime's program ended when the other had not; that is ended now. */
+static int
+outlived(const struct job *j, int wstatus)
+{
+	/* Else the program would have had the signal itself. */
+	if (nobody_reads())
+		return EXIT_SIGNAL + SIGPIPE;
+	/* With a terminal docker and podman leave on SIGINT, and take it along. */
+	if (passed != 0)
+		return EXIT_SIGNAL + passed;
+	note("%s ended before the program did (status %d), and the program with it",
+	    j->rt->what, WEXITSTATUS(wstatus));
+	return EXIT_REFUSED;
+}
+
+/* --rm has removed it, unless its program was ended before that. */
+static int
+finish(const struct job *j, int wstatus)
+{
+	bool cut = !gates_were_run(j) && (WIFSIGNALED(wstatus) ||
+	    WEXITSTATUS(wstatus) > EXIT_SIGNAL);
+	int ran = cut ? job_end_late(j->rt, j->name, j->run->dir) :
+	    job_end(j->rt, j->name, j->run->dir, 0);
+
+	if (!copy_log(j->run) || ran == -1)
+		return EXIT_REFUSED;
+	/* podman ends the program itself then, and exits so. */
+	if (WIFEXITED(wstatus) && (ran == 1 ||
+	    (WEXITSTATUS(wstatus) == EXIT_DENIED && nobody_reads())))
+		return outlived(j, wstatus);
+	return understand(j, wstatus);
+}
+
 static int
 supervise(struct child *c, const struct job *j)
 {
 	const struct vm_run *r = j->run;
 	int64_t left;
-	int wstatus, status;
+	int wstatus;
 
 	for (;;) {
 		left = r->deadline_ms - clock_ms(CLOCK_REALTIME);
@@ -280,15 +352,15 @@ supervise(struct child *c, const struct job *j)
 			end_early(c, j);
 			return EXIT_REFUSED;
 		}
+		if (early != 0) {
+			end_early(c, j);
+			return EXIT_SIGNAL + early;
+		}
 		if (wait_for(c, left < TICK_MS ? left : TICK_MS, &wstatus))
 			break;
 	}
 	carry_end();
-	status = copy_log(r) ? understand(j, wstatus) : EXIT_REFUSED;
-	/* --rm has removed it, unless its program was ended before that. */
-	if (job_end(j->rt, j->name, j->run->dir, 0) == -1)
-		return EXIT_REFUSED;
-	return status;
+	return finish(j, wstatus);
 }
 
 int
@@ -306,6 +378,9 @@ run_job(const struct runtime *rt, const struct vm_run *r)
 	feed(&j);
 	if (child_start(&c, argv, become_runtime, &j) == -1)
 		refuse_errno("%s", argv[0]);
+	current = &j;
+	if (rt->hard != NULL)
+		c.pass = pass;
 	status = supervise(&c, &j);
 	if (feeder > 0)
 		kill(feeder, SIGKILL);

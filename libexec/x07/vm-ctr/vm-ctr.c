@@ -83,7 +83,7 @@ run(const struct vm_run *r)
 static int
 end(const char *id, const char *dir, int64_t grace_ms)
 {
-	return job_end(runtime, container_name(id), dir, grace_ms) == 0 ? 0 : 1;
+	return job_end(runtime, container_name(id), dir, grace_ms) != -1 ? 0 : 1;
 }
 
 static int

@@ -86,6 +86,7 @@ struct runtime {
 	const struct part *soft;		/* ask it to end */
 	bool		soft_waits;		/* that waits for the grace itself */
 	const struct part *hard;		/* NULL: it dies with the driver, all of it */
+	bool		hard_tells;		/* that fails when nothing runs any more */
 	const struct part *removes[REMOVES];	/* of what is left; NULL: none */
 	const struct part *list;		/* "NAME DEADLINE" lines, or names alone */
 	const struct part *info;		/* of one name: text with its labels; NULL */
@@ -186,9 +187,14 @@ bool	room_left(const struct vm_run *);
 
 /* ---- end.c ---- */
 
-/* The verbs. job_end: 0 when nothing is left of the job in DIR. */
+/*
+ * The verbs. job_end: when nothing is left of the job in DIR 1 if its program still ran,
+ * else 0; -1 when something is.
+ */
 int	job_end(const struct runtime *, const char *name, const char *dir,
 	    int64_t grace_ms);
+/* The same, when a daemon may be making the container only now. */
+int	job_end_late(const struct runtime *, const char *name, const char *dir);
 int	sweep_all(const struct runtime *);
 
 /* ---- run.c ---- */

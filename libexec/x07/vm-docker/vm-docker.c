@@ -4,7 +4,8 @@
 static const struct part base[] = { WORD("docker"), END };
 
 static const struct part probe[] = {
-	WORD("info"), WORD("--format"), WORD("{{.ServerVersion}}"), END,
+	/* docker info fails without a daemon too, but says only that its own format does. */
+	WORD("version"), WORD("--format"), WORD("{{.Server.Version}}"), END,
 };
 
 /*
@@ -24,6 +25,8 @@ static const struct part run[] = {
 	PART(PART_IF_NET, "--sysctl=net.ipv4.ip_unprivileged_port_start=0"),
 	WORD("--workdir"), WORD("/"),
 	WORD("--pull"), WORD("never"),
+	/* Else the daemon keeps on its disk what the program writes, without a limit. */
+	WORD("--log-driver"), WORD("none"),
 	WORD("--read-only"), WORD("--tmpfs"), WORD("/tmp"),
 	WORD("--tmpfs"), WORD("/run"),
 	WORD("--cap-drop"), WORD("ALL"),
@@ -51,8 +54,8 @@ static const struct runtime docker = {
 	.name = "docker", .what = "docker", .base = base, .probe = probe,
 	.run = run, .inspect = docker_inspect, .names_digest = true,
 	.socket = true, .soft = docker_soft, .soft_waits = true,
-	.hard = docker_hard, .removes = { docker_removal }, .list = list,
-	.pull = "docker pull",
+	.hard = docker_hard, .hard_tells = true, .removes = { docker_removal },
+	.list = list, .pull = "docker pull",
 };
 
 int

@@ -27,6 +27,8 @@ static const struct part run[] = {
 	PART(PART_IF_NET, "--sysctl=net.ipv4.ip_unprivileged_port_start=0"),
 	WORD("--workdir"), WORD("/"),
 	WORD("--pull"), WORD("never"),
+	/* Else podman keeps on its disk what the program writes, without a limit. */
+	WORD("--log-driver"), WORD("none"),
 	WORD("--read-only"), WORD("--read-only-tmpfs=true"),
 	WORD("--http-proxy=false"),
 	/* Should all of us be killed, conmon ends it. */
@@ -56,8 +58,8 @@ static const struct runtime podman = {
 	.controllers = controllers, .run = run,
 	.inspect = docker_inspect, .names_digest = true,
 	.socket = true, .soft = docker_soft, .soft_waits = true,
-	.hard = docker_hard, .removes = { docker_removal }, .list = list,
-	.pull = "podman pull",
+	.hard = docker_hard, .hard_tells = true, .removes = { docker_removal },
+	.list = list, .pull = "podman pull",
 };
 
 int
