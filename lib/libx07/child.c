@@ -22,16 +22,22 @@ static struct sigaction	before[NPASSED], before_chld;
 static int		wake[2] = { -1, -1 };
 
 /*
- * Writes the signal's number for child_event. What the terminal sent has reached the
- * child as well, since it is in our process group: that is written as nothing.
+ * What the terminal sent has reached the child as well, since it is in our process group.
+ * But that the terminal is gone only the leader of its session is told.
  */
+static bool
+is_ours_alone(int sig, const siginfo_t *info)
+{
+	return info->si_code == SI_USER || info->si_code == SI_QUEUE ||
+	    (sig == SIGHUP && getsid(0) == getpid());
+}
+
+/* Writes the signal's number for child_event, or nothing. */
 static void
 on_signal(int sig, siginfo_t *info, void *context)
 {
 	int saved = errno;
-	bool meant = sig != SIGCHLD &&
-	    (info->si_code == SI_USER || info->si_code == SI_QUEUE);
-	char c = (char)(meant ? sig : 0);
+	char c = (char)(sig != SIGCHLD && is_ours_alone(sig, info) ? sig : 0);
 
 	(void)context;
 	if (write(wake[1], &c, 1) == -1) {

@@ -1084,6 +1084,57 @@ nobody_reads()
 	[ ! -s err ] || atf_fail "$_n: $(cat err)"
 }
 
+# That the terminal is gone only the leader of a session is told.
+atf_test_case hangup
+hangup_body()
+{
+	both check_hangup
+}
+check_hangup()
+{
+	fakes
+	cat >>"$FAKE/run" <<-'EOF'
+	for w; do case $w in *,target=/x07/out) out=${w#*source=} ;; esac; done
+	: >"${out%,target=*}/started"
+	trap 'echo HUP >"$FAKE/got"; exit 42' HUP
+	trap 'echo INT >"$FAKE/got"; exit 43' INT
+	echo READY
+	i=0
+	while [ $i -lt 600 ]; do sleep 0.1; i=$((i + 1)); done
+	EOF
+	cat >hang.py <<-'EOF'
+	import os, pty, sys
+	pid, fd = pty.fork()
+	if pid == 0:
+	    os.execvp(sys.argv[2], sys.argv[2:])
+	seen = b""
+	while b"READY" not in seen:
+	    try:
+	        seen += os.read(fd, 4096)
+	    except OSError:
+	        sys.exit(seen)
+	if sys.argv[1] == "HUP":
+	    os.close(fd)
+	else:
+	    os.write(fd, b"\003")
+	print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+	EOF
+	x07-policy init --template cli --emit policy >p.json || atf_fail "policy"
+	firm_work_dir
+	rm -rf jobs
+	for s in HUP INT; do
+		_want=42
+		[ $s = HUP ] || _want=43
+		rm -f "$FAKE/got" "$FAKE/ran"
+		atf_check -o inline:"$_want\n" -e ignore $AS env PATH="$FAKE/bin:$PATH" \
+		    FAKE="$FAKE" X07_VM_STATE_DIR="$PWD/jobs" timeout 60 python3 hang.py \
+		    $s x07-vmrun -b podman --i-accept-weaker-isolation -p p.json \
+		    --image img:1 -- true
+		# Once, although the terminal's other signals reach the whole group.
+		atf_check -o inline:"$s\n" cat "$FAKE/got"
+	done
+}
+
 atf_test_case kill_words
 kill_words_body()
 {
@@ -2102,7 +2153,7 @@ atf_init_test_cases()
 	for c in words_of_docker words_of_podman words_of_apple_container \
 	    words_of_firecracker_ctr words_of_exec network hostile mounts digest \
 	    acceptance status input slow deadline killed signals early late \
-	    outlived kill_words gone sweep probe audit room clock vz vz_bundle vz_verbs podman_real rootless_real \
+	    outlived hangup kill_words gone sweep probe audit room clock vz vz_bundle vz_verbs podman_real rootless_real \
 	    containerd_real docker_real; do
 		atf_add_test_case $c
 	done
