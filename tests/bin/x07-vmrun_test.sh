@@ -626,7 +626,7 @@ labels_body()
 	prepare
 	fake_docker
 	# What the runtimes are told by their environment.
-	echo 'echo "$DOCKER_HOST" >>"$FAKE/hosts"' >bin/hard
+	echo 'echo "$DOCKER_HOST" >>"$FAKE/hosts"' >bin/remove
 	for i in 1 2; do
 		faked_run env DOCKER_HOST=here
 		grep -x 'io.x07.runner_instance=ri-[0-9a-f]\{32\}' bin/words.run >instance.$i
