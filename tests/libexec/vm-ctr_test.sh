@@ -1809,6 +1809,41 @@ nothing_left()
 	! pgrep -f "conmon .*$PWD/" && ! pgrep -f "shim.*-address $PWD/"
 }
 
+# client_real CLIENT FORMAT [USER]: what podman and docker must do alike. FORMAT: of the
+# image's digest. The project is USER's.
+client_real()
+{
+	jobs
+	jq '.limits.wall_ms = 600000' p.json >sleep.json
+	[ -z "${3-}" ] || chown -R "$3" p
+	BACKEND=$1 REF=x07test:1
+	DIGEST=$("$1" image inspect --format "$2" x07test:1)
+	cat >"$PWD/count" <<-EOF
+	#!/bin/sh
+	$1 ps -aq | wc -l
+	EOF
+	chmod 755 count
+	PATH=$PWD:$PATH
+	all_real
+	reader_real
+	killed_real
+}
+# leave_late: two containers of ours, one past its deadline.
+leave_late()
+{
+	for c in "late 1" "new $(deadline 600000)"; do
+		"$BACKEND" create --name "x07-${c% *}" --label io.x07.schema=1 \
+		    --label "io.x07.deadline_unix_ms=${c#* }" x07test:1 \
+		    /bin/busybox true >/dev/null || atf_fail "$BACKEND create"
+	done
+}
+unaccepted()
+{
+	export X07_I_ACCEPT_WEAKER_ISOLATION=0
+	vmrun 125 p.json /bin/busybox true
+	grep -q i-accept-weaker-isolation err || atf_fail "$(cat err)"
+}
+
 # podman_here: a podman with everything below here, and the image; or skips.
 podman_here()
 {
@@ -1825,7 +1860,6 @@ podman_here()
 	atf_skip "podman runs nothing here: $(tail -n 1 why)"
 }
 
-
 atf_test_case podman_real cleanup
 podman_real_head()
 {
@@ -1834,35 +1868,16 @@ podman_real_head()
 podman_real_body()
 {
 	podman_here
-	jobs
-	jq '.limits.wall_ms = 600000' p.json >sleep.json
-	BACKEND=podman REF=x07test:1
-	DIGEST=$(podman image inspect --format '{{.Digest}}' x07test:1)
-	cat >"$PWD/count" <<-'EOF'
-	#!/bin/sh
-	podman ps -aq | wc -l
-	EOF
-	chmod 755 count
-	PATH=$PWD:$PATH
-	all_real
-	reader_real
-	killed_real
+	client_real podman '{{.Digest}}'
 	# Swept is what is ours and late, and nothing else.
-	for c in "late 1" "new $(deadline 600000)"; do
-		podman create -q --name "x07-${c% *}" --label io.x07.schema=1 \
-		    --label "io.x07.deadline_unix_ms=${c#* }" x07test:1 \
-		    /bin/busybox true >/dev/null || atf_fail "podman create"
-	done
+	leave_late
 	podman create -q --name x07-theirs --label io.x07.deadline_unix_ms=1 x07test:1 \
 	    /bin/busybox true >/dev/null || atf_fail "podman create"
 	atf_check "$(libexec)/vm-podman" sweep
 	atf_check -o inline:'x07-new\nx07-theirs\n' sh -c \
 	    'podman ps -a --format "{{.Names}}" | sort'
 	podman rm -f -a >/dev/null
-	# Without acceptance.
-	export X07_I_ACCEPT_WEAKER_ISOLATION=0
-	vmrun 125 p.json /bin/busybox true
-	grep -q i-accept-weaker-isolation err || atf_fail "$(cat err)"
+	unaccepted
 }
 podman_real_cleanup()
 {
@@ -1909,20 +1924,7 @@ rootless_real_head()
 rootless_real_body()
 {
 	rootless_here
-	jobs
-	jq '.limits.wall_ms = 600000' p.json >sleep.json
-	chown -R "$TEST_USER" p
-	BACKEND=podman REF=x07test:1
-	DIGEST=$(podman image inspect --format '{{.Digest}}' x07test:1)
-	cat >"$PWD/count" <<-'EOF'
-	#!/bin/sh
-	podman ps -aq | wc -l
-	EOF
-	chmod 755 count
-	PATH=$PWD:$PATH
-	all_real
-	reader_real
-	killed_real
+	client_real podman '{{.Digest}}' "$TEST_USER"
 	# On cgroup v1 an ordinary user's podman limits no memory, and that is told.
 	vmrun 0 p.json /bin/busybox true
 	podman info --format '{{json .Host.CgroupControllers}}' | grep -q '"memory"' ||
@@ -2080,32 +2082,13 @@ docker_real_head()
 docker_real_body()
 {
 	docker_here
-	jobs
-	jq '.limits.wall_ms = 600000' p.json >sleep.json
-	BACKEND=docker REF=x07test:1
-	DIGEST=$(docker image inspect --format '{{.Id}}' x07test:1)
-	cat >"$PWD/count" <<-'EOF'
-	#!/bin/sh
-	docker ps -aq | wc -l
-	EOF
-	chmod 755 count
-	PATH=$PWD:$PATH
-	all_real
-	reader_real
-	killed_real
-	for c in "late 1" "new $(deadline 600000)"; do
-		docker create --name "x07-${c% *}" --label io.x07.schema=1 \
-		    --label "io.x07.deadline_unix_ms=${c#* }" x07test:1 \
-		    /bin/busybox true >/dev/null || atf_fail "docker create"
-	done
+	client_real docker '{{.Id}}'
+	leave_late
 	atf_check "$(libexec)/vm-docker" sweep
 	atf_check -o inline:'x07-new\n' docker ps -a --format '{{.Names}}'
 	docker rm -f x07-new >/dev/null
 	daemon_real
-	# Without acceptance.
-	export X07_I_ACCEPT_WEAKER_ISOLATION=0
-	vmrun 125 p.json /bin/busybox true
-	grep -q i-accept-weaker-isolation err || atf_fail "$(cat err)"
+	unaccepted
 }
 # daemon_real: it is killed while a program runs. Nothing is taken for gone, and when there
 # is one again the reaper removes what is left.
@@ -2153,8 +2136,8 @@ atf_init_test_cases()
 	for c in words_of_docker words_of_podman words_of_apple_container \
 	    words_of_firecracker_ctr words_of_exec network hostile mounts digest \
 	    acceptance status input slow deadline killed signals early late \
-	    outlived hangup kill_words gone sweep probe audit room clock vz vz_bundle vz_verbs podman_real rootless_real \
-	    containerd_real docker_real; do
+	    outlived hangup kill_words gone sweep probe audit room clock vz vz_bundle \
+	    vz_verbs podman_real rootless_real containerd_real docker_real; do
 		atf_add_test_case $c
 	done
 }
