@@ -117,11 +117,11 @@ flow_end(struct relay *r, struct flow *f, bool abort_it)
 
 /* Moves what the halves that are wanted can; ends the flow when it is over. */
 static void
-flow_move(struct relay *r, struct flow *f, bool up, bool down, bool all)
+flow_move(struct relay *r, struct flow *f, bool up, bool down)
 {
-	enum moved first = up ? half_move(r, &f->up, all) : MOVED_ALL;
+	enum moved first = up ? half_move(r, &f->up) : MOVED_ALL;
 	enum moved second = first != MOVE_FAILED && down ?
-	    half_move(r, &f->down, all) : MOVED_ALL;
+	    half_move(r, &f->down) : MOVED_ALL;
 	bool more = first == MOVED_SHARE || second == MOVED_SHARE;
 
 	if (first == MOVE_FAILED || second == MOVE_FAILED) {
@@ -148,15 +148,16 @@ flow_work(struct relay *r)
 	struct flow *f, *next;
 
 	TAILQ_FOREACH_SAFE(f, &r->busy, busy, next)
-		flow_move(r, f, true, true, true);
+		flow_move(r, f, true, true);
 }
 
 /*
  * Something happened to one side: what it sent goes on, and what waited for
  * it to take more. Only a side that is closing, or has urgent data (a read stops in
- * front of it), is read to the last byte; of another there will be news. Not so of what
- * a share left over: both halves of a busy flow are moved at the end of this round
- * (flow_work), and only that may say that it is busy no more.
+ * front of it), is read to the last byte, if not now then when its bytes are not stuck
+ * any more: of this there is no other news. Nor of what a share left over: both halves of
+ * a busy flow are moved at the end of this round (flow_work), and only that may say that
+ * it is busy no more.
  */
 static void
 flow_event(struct relay *r, struct flow *f, unsigned what, struct half *reads,
@@ -165,9 +166,11 @@ flow_event(struct relay *r, struct flow *f, unsigned what, struct half *reads,
 	bool in = (what & OS_POLL_IN) != 0;
 	bool out = (what & OS_POLL_OUT) != 0 && half_holds(writes);
 
+	if ((what & OS_POLL_HUP) != 0)
+		reads->drain = true;
 	if ((in || out) && !f->is_busy)
 		flow_move(r, f, reads == &f->up ? in : out,
-		    reads == &f->up ? out : in, (what & OS_POLL_HUP) != 0);
+		    reads == &f->up ? out : in);
 }
 
 /* ---- opening ---- */
@@ -472,7 +475,7 @@ on_knock(struct relay *r, struct watch *w, unsigned what)
 	}
 	timer_clear(&f->timer);
 	f->state = OPEN;
-	flow_move(r, f, true, true, true);
+	flow_move(r, f, true, true);
 }
 
 static void
@@ -561,7 +564,7 @@ pair(struct relay *r, int fd, const struct sockaddr_in6 *peer)
 	timer_clear(&f->timer);
 	f->state = OPEN;
 	watch_add(r, &f->in, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE, on_in);
-	flow_move(r, f, true, true, true);
+	flow_move(r, f, true, true);
 }
 
 /* Without a free descriptor accept(2) fails again and again: make one, say no. */

@@ -23,8 +23,9 @@ void
 half_init(struct half *h, struct watch *from, struct watch *to,
     struct half *other)
 {
+	/* What happened before the first move was told to nobody. */
 	*h = (struct half){ .from = from, .to = to, .other = other,
-	    .pipe = { -1, -1 } };
+	    .pipe = { -1, -1 }, .drain = true };
 }
 
 static int
@@ -120,11 +121,13 @@ hand_on(struct half *h)
 
 /* Through the buffer. A short read says that there is no more, for now. */
 static enum step
-take_little(struct relay *r, struct half *h, size_t max, bool all)
+take_little(struct relay *r, struct half *h, size_t max)
 {
 	size_t want = max < sizeof(buffer) ? max : sizeof(buffer);
 	ssize_t n = recv(h->from->fd, buffer, want, MSG_DONTWAIT), sent;
 
+	if (n == -1 && errno == EAGAIN)
+		h->drain = false;
 	if (n == -1)
 		return failed();
 	if (n == 0) {
@@ -147,7 +150,7 @@ take_little(struct relay *r, struct half *h, size_t max, bool all)
 		memcpy(h->rest, buffer + sent, h->rest_len);
 	}
 	h->much = (size_t)n == sizeof(buffer);
-	return sent < n || (size_t)n == want || all ? STEP_ON : STEP_WAIT;
+	return sent < n || (size_t)n == want || h->drain ? STEP_ON : STEP_WAIT;
 }
 
 /* Through the pipe, to be handed on in the next step. */
@@ -182,7 +185,7 @@ take_end(struct half *h)
 }
 
 static enum step
-take(struct relay *r, struct half *h, bool all)
+take(struct relay *r, struct half *h)
 {
 	size_t max = relay_allowance(r);
 
@@ -192,17 +195,17 @@ take(struct relay *r, struct half *h, bool all)
 		return take_end(h);
 	/* A user may have only so many pipes; the buffer does it, too. */
 	return h->much && pipe_take(h) == 0 ? take_much(r, h, max) :
-	    take_little(r, h, max, all);
+	    take_little(r, h, max);
 }
 
 enum moved
-half_move(struct relay *r, struct half *h, bool all)
+half_move(struct relay *r, struct half *h)
 {
 	uint64_t share = h->bytes + SHARE;
 	enum step step = h->done ? STEP_WAIT : STEP_ON;
 
 	while (step == STEP_ON && h->bytes < share)
-		step = half_holds(h) ? hand_on(h) : take(r, h, all);
+		step = half_holds(h) ? hand_on(h) : take(r, h);
 	if (step == STEP_FAILED)
 		return MOVE_FAILED;
 	if (h->queued == 0)

@@ -223,6 +223,7 @@ struct half {
 	size_t		queued;		/* in the pipe */
 	uint64_t	bytes;		/* handed on */
 	bool		much;		/* worth a pipe */
+	bool		drain;		/* read until there is nothing */
 	bool		ended;		/* end of file seen */
 	bool		done;		/* and passed on */
 };
@@ -236,10 +237,10 @@ enum moved {
 void		half_init(struct half *, struct watch *from, struct watch *to,
 		    struct half *other);
 /*
- * Moves bytes. With all, reads until there is nothing, else until a short read:
+ * Moves bytes. With drain, reads until there is nothing, else until a short read:
  * what comes later is told of.
  */
-enum moved	half_move(struct relay *, struct half *, bool all);
+enum moved	half_move(struct relay *, struct half *);
 /* Are there bytes that the other side did not take yet? */
 bool		half_holds(const struct half *);
 void		half_end(struct half *);

@@ -1,4 +1,4 @@
-"""What a relay must not change: x07-netgate_flow.py serve FILE | TEST PORT [ARGS]
+"""What a relay must not change: x07-netgate_flow.py serve FILE [ROOM] | TEST PORT [ARGS]
 
 The server writes its port to FILE. The first line from a client says what to do.
 """
@@ -84,8 +84,11 @@ def serve_one(s):
     s.close()
 
 
-def serve(path):
+def serve(path, room=None):
+    """With room, about so many bytes of a connection are taken before they are read."""
     s = socket.socket()
+    if room:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, int(room))
     s.bind(("127.0.0.1", 0))
     s.listen(128)
     with open(path + ".new", "w") as f:
@@ -155,6 +158,29 @@ def crowd(port, n):
     for t in threads:
         t.join()
     print(right.count(True))
+
+
+def unread(s):
+    """Bytes that the other end has got and not read, in the same network."""
+    with open("/proc/self/net/tcp") as f:
+        for line in f:
+            what = line.split()
+            if what[2].endswith(":%04X" % s.getsockname()[1]):
+                return int(what[4].split(":")[1], 16)
+    return 0
+
+
+def late(port):
+    """An end that comes while bytes before it are stuck, if they are in time."""
+    s = dial(port, "slow")
+    sent = 2500000
+    s.sendall(bytes(sent))
+    while sent < 5000000 and (unread(s) == 0 or time.sleep(0.05) or
+                              unread(s) == 0):
+        sent += s.send(bytes(20000))
+        time.sleep(0.005)
+    s.shutdown(socket.SHUT_WR)
+    print(int(s.makefile("rb").read()) == sent)
 
 
 def pipes(n, *command):

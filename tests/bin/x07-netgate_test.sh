@@ -1371,8 +1371,12 @@ flow_body()
 	echo $! >server.pids
 	wait_for 20 test -s flow.port
 	p=$(cat flow.port)
-	for gate in '' "x07-netgate -a 127.0.0.1:$p --" \
-	    "x07-netgate -a 127.0.0.1:$p -- x07-netgate -a 127.0.0.1:$p --"; do
+	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve thin.port 4096 &
+	echo $! >>server.pids
+	wait_for 20 test -s thin.port
+	thin=$(cat thin.port)
+	one="x07-netgate -a 127.0.0.1:$p -a 127.0.0.1:$thin --"
+	for gate in '' "$one" "$one $one"; do
 		both flow_as
 	done
 }
@@ -1389,6 +1393,8 @@ flow_as()
 		shift
 		atf_check -o inline:"${t#*|}\n" $AS $flow "$name" "$p" "$@"
 	done
+	# shellcheck disable=SC2086
+	atf_check -o inline:'True\n' $AS $flow late "$thin"
 	# shellcheck disable=SC2086
 	for t in FIN RST; do
 		rm -f "told.$t"
