@@ -137,6 +137,8 @@ int	pump_start(void);
  * through while it waits (NULL: as it is).
  */
 enum limit	pump_news(int64_t ms, const sigset_t *mask);
+/* True while output of the program may still be on its way. */
+bool	pump_busy(void);
 /* The tree has ended: what is left in the pipes is all there will be. */
 void	pump_ended(void);
 /*

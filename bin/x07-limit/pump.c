@@ -431,6 +431,12 @@ pump_news(int64_t ms, const sigset_t *mask)
 	return LIM_NONE;
 }
 
+bool
+pump_busy(void)
+{
+	return pump.busy > 0;
+}
+
 void
 pump_ended(void)
 {

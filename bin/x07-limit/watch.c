@@ -21,6 +21,7 @@
 #define SAMPLE_TASKS_MS	20	/* while tasks or memory are found by looking */
 #define CHILD_MAX_MS	500	/* that a child may run too long */
 #define DRAIN_MS	1000	/* for output that nobody reads, after the end of time */
+#define CUT_MS		100	/* the same, after a signal */
 
 struct watch {
 	struct plan	*plan;
@@ -30,6 +31,7 @@ struct watch {
 	int64_t		 kill_at;	/* 0: not yet */
 	int64_t		 sample_at;
 	enum limit	 struck;	/* the first to strike */
+	int		 cut;		/* signal that ended the wait for a reader */
 	bool		 told[NLIMITS];
 	struct used	 used;
 };
@@ -336,10 +338,12 @@ stop(struct watch *w)
 
 /* ---- the end ---- */
 
+static volatile sig_atomic_t	interruption;
+
 static void
 interrupted(int sig)
 {
-	(void)sig;	/* only ends a wait */
+	interruption = sig;	/* and ends a wait */
 }
 
 /*
@@ -361,12 +365,13 @@ take_signals(sigset_t *waiting)
 
 /*
  * Output that is still in the pipes is delivered, as long as its reader takes it
- * and there is time, and nobody tells us to end.
+ * and there is time, and nobody tells us to end. What is not must not look as if it
+ * were.
  */
 static void
 drain(struct watch *w)
 {
-	int64_t wall = w->plan->limit[LIM_WALL], end = 0, left = -1;
+	int64_t wall = w->plan->limit[LIM_WALL], end = 0, left;
 	sigset_t waiting;
 	enum limit l;
 
@@ -376,15 +381,25 @@ drain(struct watch *w)
 	pump_ended();
 	if (w->struck != LIM_NONE)
 		end = now_ms() + DRAIN_MS;
-	else if (wall >= 0)
+	else if (wall >= 0 && !w->plan->chain.dry_run)
 		end = w->begin + wall + limits_grace(w->plan);
 	for (;;) {
-		if (end != 0 && (left = end - now_ms()) < 0)
-			left = 0;
-		if ((l = pump_news(left, &waiting)) == LIM_NONE)
-			return;
-		cap_reached(w, l);
+		left = end == 0 ? -1 : end > now_ms() ? end - now_ms() : 0;
+		if ((l = pump_news(left, &waiting)) != LIM_NONE) {
+			cap_reached(w, l);
+			continue;
+		}
+		if (pump_busy() && w->cut == 0 && interruption != 0) {
+			w->cut = interruption;
+			end = now_ms() + CUT_MS;
+			continue;
+		}
+		break;
 	}
+	if (!pump_busy())
+		w->cut = 0;
+	else if (w->cut == 0 && w->struck == LIM_NONE)
+		strike(w, LIM_WALL, SIGKILL);
 }
 
 /* What only shows at the end: the kernel's own refusals. */
@@ -414,6 +429,8 @@ exit_status(const struct watch *w)
 
 	switch (w->struck) {
 	case LIM_NONE:
+		if (w->cut != 0)
+			return EXIT_SIGNAL + w->cut;
 		/* A program that the pipe told of no error cannot tell of one. */
 		return own == 0 && pump_lost() ? EXIT_REFUSED : own;
 	case LIM_WALL:

@@ -952,10 +952,17 @@ output_held_run()
 	wait_for 60 no_children $_pid
 	kill -0 $_pid || atf_fail "did not wait for the reader"
 	kill -TERM $_pid
-	wait $_pid || atf_fail "status $?"
-	kill $_holder
+	wait $_pid
+	_status=$?
+	[ $_status -eq 143 ] || atf_fail "status $_status"
 	[ -s full.json ] || atf_fail "no report"
 	rm -f full full.json
+	# Nor does what it did not take in time look as if it had taken it.
+	$AS x07-limit -t 1s -k 1s -o 1G head -c 1500000 /dev/zero >pipe 2>err
+	_status=$?
+	kill $_holder
+	[ $_status -eq 124 ] || atf_fail "status $_status"
+	atf_check -o match:"deny wall time head .* of 1s reached" cat err
 	sleep 60 <>pipe &
 	_holder=$!
 	_got=0
