@@ -1142,6 +1142,57 @@ cut_body()
 	check_nothing_left
 }
 
+atf_test_case slow_reader
+slow_reader_head()
+{
+	atf_set descr "what the program wrote arrives, however late it is read"
+	atf_set timeout 1200
+}
+# stall WORDS COMMAND...: while the command runs the driver of a program, which ends with
+# these words, has no processor; then it goes on.
+stall()
+{
+	x07-vmrun -p policy.json -- /bin/sh -c "echo first; sleep 1; echo last; $1" \
+	    >out 2>err &
+	shift
+	run_pid=$!
+	wait_for "$BOOT" grep -q first out
+	driver=$(pgrep -P "$run_pid" -f vm-qemu)
+	kill -STOP "$driver"
+	"$@"
+	# x07-vmrun stops when its driver does.
+	kill -CONT "$driver" "$run_pid"
+	wait "$run_pid"
+	status=$?
+}
+end_machine()
+{
+	sleep 5
+	kill -KILL "$(of_job 'qemu-system-.*')"
+}
+slow_reader_body()
+{
+	prepare
+	{
+		x07-vmrun -p policy.json -- /usr/bin/head -c 1500000 /dev/zero 2>err
+		echo $? >status
+	} | (
+		sleep 12	# longer than the guest waits for whoever lingers
+		wc -c
+	) >out
+	[ "$(cat status out | xargs)" = "0 1500000" ] || fail_with "lost" status out err
+
+	stall true sleep 5
+	[ "$status" -eq 0 ] || fail_with "exit $status" out err
+	atf_check -o inline:"first\nlast\n" cat out
+	# Also where the machine is gone by then.
+	stall 'sleep 600' end_machine
+	[ "$status" -eq 125 ] || fail_with "exit $status" out err
+	atf_check -o inline:"first\nlast\n" cat out
+	atf_check -o match:"the machine was killed by signal 9" cat err
+	check_nothing_left
+}
+
 atf_test_case files_cut
 files_cut_head()
 {
@@ -1385,6 +1436,7 @@ atf_init_test_cases()
 	atf_add_test_case refused
 	atf_add_test_case image
 	atf_add_test_case cut
+	atf_add_test_case slow_reader
 	atf_add_test_case files_cut
 	atf_add_test_case relay_cut
 	atf_add_test_case hung

@@ -30,6 +30,14 @@ power_off(void)
 		pause();
 }
 
+/* The host ends the machine when it has read all, which takes it its time. */
+static _Noreturn void
+wait_for_end(void)
+{
+	for (;;)
+		pause();
+}
+
 static _Noreturn void
 vfail(int err, const char *fmt, va_list ap)
 {
@@ -45,9 +53,7 @@ vfail(int err, const char *fmt, va_list ap)
 		frame_send(FRAME_FAILED, text, (uint32_t)strlen(text));
 	else
 		dprintf(STDERR_FILENO, "guestinit: %s\n", text);
-	/* The host ends the machine when it has read why. */
-	for (;;)
-		pause();
+	wait_for_end();
 }
 
 void
@@ -103,5 +109,5 @@ main(void)
 	files_share(&request);
 	program_start(&program, &request);
 	relay(&program, &request);
-	power_off();
+	wait_for_end();
 }

@@ -17,7 +17,8 @@
 #define BUFFER		65536
 /*
  * The gates end everything that the program leaves behind, and with it
- * the last writer of its streams. Should one linger, this is how long.
+ * the last writer of its streams. Should one linger, this is how long. A reader
+ * outside may take its time: while it does this does not run.
  */
 #define LINGER_MS	5000
 
@@ -42,6 +43,7 @@ struct state {
 	int		wstatus;
 	struct rusage	usage;
 	int64_t		started_us, exited_us;
+	int64_t		linger_us;	/* since when nobody but a writer is waited for */
 };
 
 static struct state st;
@@ -123,14 +125,20 @@ end_input(struct stream *s)
 }
 
 static void
-end_output(struct stream *s)
+tell_end(struct stream *s)
 {
 	struct frame_end end = { (uint32_t)s->port, 0, s->total };
 
-	if (s->ended || s->from != -1 || s->start != s->end)
-		return;
+	if (!s->ended)
+		frame_send(FRAME_END, &end, sizeof(end));
 	s->ended = true;
-	frame_send(FRAME_END, &end, sizeof(end));
+}
+
+static void
+end_output(struct stream *s)
+{
+	if (s->from == -1 && s->start == s->end)
+		tell_end(s);
 }
 
 static void
@@ -224,7 +232,7 @@ reap(void)
 		st.exited = true;
 		st.wstatus = wstatus;
 		st.usage = ru;
-		st.exited_us = now_us();
+		st.exited_us = st.linger_us = now_us();
 	}
 }
 
@@ -256,6 +264,9 @@ tell_exit(void)
 		.maxrss = (uint64_t)st.usage.ru_maxrss * 1024,
 	};
 
+	/* Whoever lingers is not waited for any more. */
+	for (int i = OUT; i < NSTREAMS; i++)
+		tell_end(&st.stream[i]);
 	/* The host ends the machine now: nothing may be left in our caches. */
 	sync();
 	tell_usage(st.program->usage);
@@ -271,6 +282,16 @@ all_ended(void)
 	return true;
 }
 
+/* Is there output that the host did not take yet? */
+static bool
+stuck(void)
+{
+	for (int i = OUT; i < NSTREAMS; i++)
+		if (st.stream[i].start != st.stream[i].end)
+			return true;
+	return false;
+}
+
 /* One round. Returns false when everything has ended. */
 static bool
 turn(void)
@@ -278,19 +299,21 @@ turn(void)
 	struct pollfd p[NSTREAMS + 2];
 	struct frame f;
 	char *payload;
-	int wait = -1;
+	int wait = -1, n;
 
 	for (int i = 0; i < NSTREAMS; i++)
 		watch(&st.stream[i], &p[i]);
 	p[NSTREAMS] = (struct pollfd){ port_fd(PORT_CONTROL), POLLIN, 0 };
 	p[NSTREAMS + 1] = (struct pollfd){ st.children, POLLIN, 0 };
-	if (st.exited) {
-		wait = LINGER_MS - (int)((now_us() - st.exited_us) / 1000);
-		if (wait <= 0)
-			return false;
+	if (st.exited && stuck()) {
+		st.linger_us = now_us();
+	} else if (st.exited) {
+		wait = LINGER_MS - (int)((now_us() - st.linger_us) / 1000);
+		wait = wait > 0 ? wait : 0;
 	}
-	if (poll(p, NSTREAMS + 2, wait) == -1)
-		return true;
+	n = poll(p, NSTREAMS + 2, wait);
+	if (n == -1 || (n == 0 && wait == 0))
+		return n == -1;
 	for (int i = 0; i < NSTREAMS; i++) {
 		struct stream *s = &st.stream[i];
 

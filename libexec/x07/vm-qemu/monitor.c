@@ -33,7 +33,7 @@ struct run {
 	struct control		control;
 	struct stream		stream[NSTREAMS];
 	bool			told_end, told_closed[NSTREAMS];
-	bool			greeted, started, exited, shown, told_usage;
+	bool			greeted, started, exited, gone, shown, told_usage;
 	struct frame_exit	exit;
 	int64_t			since, deadline;
 };
@@ -397,10 +397,11 @@ check_caps(struct run *x)
 	}
 }
 
+/* Is all written that there will be? */
 static bool
 all_done(const struct run *x)
 {
-	if (!x->exited)
+	if (!x->exited && !x->gone)
 		return false;
 	for (int i = OUT; i < NSTREAMS; i++)
 		if (!stream_done(&x->stream[i]))
@@ -442,10 +443,14 @@ pass_signals(struct run *x)
 static void
 watch(struct run *x, struct pollfd p[NFDS])
 {
+	for (int i = 0; i < NFDS; i++)
+		p[i] = (struct pollfd){ .fd = -1 };
 	for (int i = 0; i < NSTREAMS; i++)
 		stream_watch(&x->stream[i], &p[i]);
-	if (!x->started)
+	if (!x->started || x->gone)
 		p[IN].fd = -1;
+	if (x->gone)
+		return;
 	p[CONTROL] = (struct pollfd){ x->control.fd,
 	    (short)(POLLIN | (x->control.out_len > 0 ? POLLOUT : 0)), 0 };
 	p[CONSOLE] = (struct pollfd){ x->m->console, POLLIN, 0 };
@@ -464,6 +469,20 @@ take_tails(struct machine *m, const struct pollfd p[NFDS])
 		m->console = -1;
 	if (p[ERRORS].revents != 0 && !tail_read(&m->errors_tail, m->errors))
 		m->errors = -1;
+}
+
+/*
+ * The machine is gone, or going: QEMU may still be on its way out when its channels
+ * are closed already. What it left in its ports is still to be read.
+ */
+static void
+settle(struct run *x)
+{
+	struct pollfd p = { x->m->tree.pidfd, POLLIN, 0 };
+
+	if (poll(&p, 1, SETTLE_MS) != 1)
+		os_tree_kill(&x->m->tree);
+	x->gone = true;
 }
 
 /* Returns false when it is over; the deadline refuses by itself. */
@@ -493,27 +512,21 @@ turn(struct run *x)
 		stream_move(&x->stream[i], &p[i]);
 	if (p[CONTROL].revents != 0)
 		there = take_frames(x);
-	if (x->started)
-		tell_ends(x);
 	check_caps(x);
-	there = control_flush(&x->control) && there;
 	if (all_done(x))
 		return false;
+	if (x->gone)
+		return true;
+	if (x->started)
+		tell_ends(x);
+	there = control_flush(&x->control) && there;
 	/* The guest would wait for ever; QEMU itself ends a moment after it. */
 	if (p[SERVER].revents != 0 && there && !x->exited)
 		server_gone(x);
 	/* What it has said is read first, above. */
-	return there && p[TREE].revents == 0;
-}
-
-/* QEMU may still be on its way out when its channels are closed already. */
-static void
-settle(struct run *x)
-{
-	struct pollfd p = { x->m->tree.pidfd, POLLIN, 0 };
-
-	if (poll(&p, 1, SETTLE_MS) != 1)
-		os_tree_kill(&x->m->tree);
+	if (!there || p[TREE].revents != 0)
+		settle(x);
+	return true;
 }
 
 /* True, with a line for each, when output could not be written that had a reader. */
@@ -550,10 +563,8 @@ monitor(struct machine *m, const struct vm_run *r, const struct image *im)
 		request(&x);
 	while (turn(&x))
 		continue;
-	if (!x.exited) {
-		settle(&x);
+	if (!x.exited)
 		return machine_gone(&x);
-	}
 	end_machine(&x);
 	if (r->verbose)
 		show_console(m);
