@@ -17,8 +17,11 @@
 #define BUCKETS		4096		/* a power of two */
 #define ADMIT_MS	3000		/* for the handshake inside */
 #define KNOCK_MS	25		/* between tries to reach the program */
+#define LEFT_BYTES	(32 << 20)	/* more than the buffers of a connection hold */
+#define QUIET_MS	200		/* longer than they need to go on */
 
 struct flow {
+	LIST_ENTRY(flow)	all;
 	LIST_ENTRY(flow)	pending;
 	TAILQ_ENTRY(flow)	busy;
 	enum { DIALLING, ADMITTED, KNOCKING, OPEN, DEAD } state;
@@ -31,8 +34,11 @@ struct flow {
 	const char		*name;		/* of the list, or NULL */
 	int64_t			started;
 	int64_t			until;		/* KNOCKING: gives up then */
+	uint64_t		before, sent;	/* bytes: with the program, and by now */
+	int64_t			moved;		/* when there were more */
 };
 
+static LIST_HEAD(, flow) flows = LIST_HEAD_INITIALIZER(flows);
 static LIST_HEAD(, flow) pending[BUCKETS];
 
 /* ---- what is pending ---- */
@@ -108,6 +114,7 @@ flow_end(struct relay *r, struct flow *f, bool abort_it)
 	half_end(&f->down);
 	if (f->is_busy)
 		TAILQ_REMOVE(&r->busy, f, busy);
+	LIST_REMOVE(f, all);
 	r->live[f->entry->group]--;
 	f->state = DEAD;
 	free_later(r, f);
@@ -131,7 +138,7 @@ flow_move(struct relay *r, struct flow *f, bool up, bool down)
 		flow_end(r, f, true);
 		return;
 	}
-	if (f->up.done && f->down.done) {
+	if (f->up.done && (f->down.done || r->leaving)) {
 		flow_end(r, f, false);
 		return;
 	}
@@ -148,7 +155,7 @@ flow_work(struct relay *r)
 	struct flow *f, *next;
 
 	TAILQ_FOREACH_SAFE(f, &r->busy, busy, next)
-		flow_move(r, f, true, true);
+		flow_move(r, f, true, !r->leaving);
 }
 
 /*
@@ -165,12 +172,13 @@ flow_event(struct relay *r, struct flow *f, unsigned what, struct half *reads,
 {
 	bool in = (what & OS_POLL_IN) != 0;
 	bool out = (what & OS_POLL_OUT) != 0 && half_holds(writes);
+	bool up = reads == &f->up ? in : out, down = reads == &f->up ? out : in;
 
 	if ((what & OS_POLL_HUP) != 0)
 		reads->drain = true;
-	if ((in || out) && !f->is_busy)
-		flow_move(r, f, reads == &f->up ? in : out,
-		    reads == &f->up ? out : in);
+	down = down && !r->leaving;	/* nobody is there to read it */
+	if ((up || down) && !f->is_busy)
+		flow_move(r, f, up, down);
 }
 
 /* ---- opening ---- */
@@ -354,6 +362,7 @@ flow_new(struct relay *r, const struct os_flow *flow, const struct entry *entry,
 	f->entry = entry;
 	f->name = name;
 	f->started = r->now;
+	LIST_INSERT_HEAD(&flows, f, all);
 	r->live[entry->group]++;
 	return f;
 }
@@ -592,4 +601,61 @@ flow_accept(struct relay *r, int listener)
 		pair(r, fd, &peer);
 	else if (errno == EMFILE || errno == ENFILE)
 		refuse_one(r, listener);
+}
+
+/* ---- after the program ---- */
+
+/*
+ * Is there still something to be handed on that was written before the end? The end of
+ * file behind it can be seen when it has come into our buffers only; the program's may
+ * still hold it.
+ */
+static bool
+outlives(const struct relay *r, struct flow *f)
+{
+	if (f->state != OPEN || f->up.bytes - f->before > LEFT_BYTES)
+		return false;
+	if (f->up.bytes != f->sent)
+		f->moved = r->now;
+	f->sent = f->up.bytes;
+	return r->gate_inside || half_holds(&f->up) ||
+	    r->now - f->moved < QUIET_MS || os_poll_closed(f->in.fd);
+}
+
+static void
+watch_again(struct relay *r, struct watch *w)
+{
+	watch_add(r, w, w->fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE, w->fn);
+}
+
+bool
+flow_leave(struct relay *r)
+{
+	struct flow *f, *next;
+
+	r->leaving = true;
+	LIST_FOREACH_SAFE(f, &flows, all, next) {
+		f->before = f->sent = f->up.bytes;
+		f->moved = r->now;
+		if (f->state == OPEN)
+			flow_move(r, f, true, false);
+		if (!outlives(r, f)) {
+			flow_end(r, f, true);
+			continue;
+		}
+		watch_again(r, &f->in);
+		watch_again(r, &f->out);
+	}
+	return !LIST_EMPTY(&flows);
+}
+
+int
+flow_left(struct relay *r)
+{
+	struct flow *f, *next;
+
+	LIST_FOREACH_SAFE(f, &flows, all, next)
+		if (!outlives(r, f))
+			flow_end(r, f, true);
+	return LIST_EMPTY(&flows) ? -1 : TAILQ_EMPTY(&r->busy) ? QUIET_MS : 0;
 }

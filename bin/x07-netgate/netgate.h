@@ -139,6 +139,7 @@ struct relay {
 	bool			gate_inside;	/* the program is another such gate */
 	struct timer		last_words;
 	bool			quit;
+	bool			leaving;	/* the program is gone */
 };
 
 /*
@@ -206,6 +207,8 @@ bool	serve_planned(const struct rules *, int family,
 	    const unsigned char *addr, uint16_t port);
 /* The relay's part: watches for the program to listen. */
 void	serve_start(struct relay *);
+/* Nobody is let in any more. */
+void	serve_stop(struct relay *);
 /*
  * Somebody inside found nobody listening on a planned address: if there is one
  * outside by now, it was meant, and is reached from now on.
@@ -259,6 +262,13 @@ void	flow_serve(struct relay *, int fd, const struct os_flow *,
 	    const struct entry *entry, int64_t until);
 /* Moves bytes of flows that had more than their share last round. */
 void	flow_work(struct relay *);
+/*
+ * The program is gone. Ends every flow but those where something that it had written is
+ * still to be handed on: these are watched by the new poll. True when there are any.
+ */
+bool	flow_leave(struct relay *);
+/* Ends those of them that are through. Returns how long to wait for others, -1: none. */
+int	flow_left(struct relay *);
 
 /* ---- udp.c: datagrams ---- */
 

@@ -21,6 +21,8 @@
 #define EVENTS		128
 #define BATCHES_A_TURN	16
 #define LAST_WORDS_MS	100	/* of the relay inside, LATER_MS of serve.c */
+#define LAST_TURNS	16
+#define STUCK_MS	30000	/* for a server that reads nothing, after the program */
 
 /* ---- loop ---- */
 
@@ -115,7 +117,8 @@ next_timer(const struct relay *r)
 	    (int)(next - r->now);
 }
 
-static void
+/* Returns the number of events. */
+static int
 turn(struct relay *r, int ms)
 {
 	struct os_poll_event ev[EVENTS];
@@ -128,11 +131,14 @@ turn(struct relay *r, int ms)
 		if (w->fd >= 0)
 			w->fn(r, w, ev[i].what);
 	}
-	run_timers(r);
-	resolver_tick(r);
+	if (!r->leaving) {
+		run_timers(r);
+		resolver_tick(r);
+	}
 	flow_work(r);
 	while (r->ntrash > 0)
 		free(r->trash[--r->ntrash]);
+	return n;
 }
 
 static void
@@ -143,6 +149,33 @@ loop(struct relay *r)
 
 		turn(r, TAILQ_EMPTY(&r->busy) ? ms : 0);
 	}
+}
+
+/*
+ * The program is gone. What it had written to connections that it had closed goes on, as
+ * it would if the kernel had it, and nothing else is heard any more.
+ */
+static void
+leave(struct relay *r)
+{
+	int64_t last;
+	int ms;
+
+	/* It may have connected, written and closed just now. */
+	for (int i = 0; i < LAST_TURNS && turn(r, 0) > 0; i++)
+		continue;
+	close(r->poll);
+	r->poll = os_poll_open();
+	if (r->poll == -1 || !flow_leave(r))
+		return;
+	if (r->rules->nserve > 0)
+		serve_stop(r);
+	/* Whoever reads this to its end waits for the program, and not for us. */
+	dup2(STDIN_FILENO, STDERR_FILENO);
+	last = r->now;
+	while ((ms = flow_left(r)) >= 0 && r->now - last < STUCK_MS)
+		if (turn(r, ms) > 0)
+			last = r->now;
 }
 
 /* ---- the wire ---- */
@@ -360,6 +393,7 @@ be_relay(const struct chain *c, const struct rules *rules, bool gate_inside,
 	r->now = clock_ms(CLOCK_MONOTONIC);
 	serve_start(r);
 	loop(r);
+	leave(r);
 	_exit(0);
 }
 

@@ -224,6 +224,13 @@ serve_start(struct relay *r)
 	timer_set(r, &r->served[0].timer, SOON_MS, look);
 }
 
+void
+serve_stop(struct relay *r)
+{
+	for (size_t i = 0; i < r->rules->nserve; i++)
+		watch_close(&r->served[i].outside);
+}
+
 /*
  * Tries to connect where nobody listens. It fails, but when our outside is the
  * inside of another gate that one says what it thinks of it.

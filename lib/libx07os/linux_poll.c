@@ -1,8 +1,9 @@
-/* epoll(7) and splice(2). */
+/* epoll(7), poll(2) and splice(2). */
 #include <sys/epoll.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "os.h"
@@ -69,6 +70,14 @@ os_poll_wait(int poll, struct os_poll_event *out, int max, int ms)
 			out[i].what |= OS_POLL_HUP;
 	}
 	return n;
+}
+
+bool
+os_poll_closed(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) == 1;
 }
 
 ssize_t

@@ -817,6 +817,8 @@ int	os_poll_change(int poll, int fd, unsigned what, void *data);
 int	os_poll_remove(int poll, int fd);
 /* Waits at most ms milliseconds (-1: for ever). Returns the number of events. */
 int	os_poll_wait(int poll, struct os_poll_event *, int max, int ms);
+/* Has the other side of a stream socket closed, or reset it? POLLRDHUP of poll(2) */
+bool	os_poll_closed(int fd);
 
 /*
  * Moves up to len bytes between a socket and a pipe, without a copy where the

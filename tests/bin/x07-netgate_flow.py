@@ -62,10 +62,12 @@ def serve_one(s):
                 s.sendall(bytes(1 << 16))
         except OSError:
             pass
-    elif what[0] == "told":             # say how the client went
+    elif what[0] in ("told", "left"):   # say how the client went
+        if what[0] == "left":
+            time.sleep(1)
         try:
-            f.read()
-            how = "FIN"
+            n = len(f.read())
+            how = "FIN %d" % n if n else "FIN"
         except ConnectionResetError:
             how = "RST"
         with open(what[1] + ".new", "w") as out:
@@ -223,6 +225,20 @@ def told(port, path, how):
     s.close()
     wait_for(path)
     print(open(path).read())
+
+
+def left(port, path):
+    """Writes much and goes at once, but for a child that has another connection."""
+    idle = dial(port, "told " + path + ".idle")
+    s = dial(port, "left " + path)
+    s.sendall(bytes(8000000))
+    if os.fork() == 0:
+        s.close()
+        for fd in range(3):
+            os.close(fd)
+        time.sleep(20)
+        idle.close()
+    os._exit(0)
 
 
 def cut(port, path):
