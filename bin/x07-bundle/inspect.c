@@ -207,15 +207,14 @@ cmd_extract(int argc, char *argv[])
 	struct bundle b;
 	int ret = verify_file(&b, argv[at]), fd;
 	const char *dir = argv[at + 1];
+	struct unfinished made;
 
 	if (ret != VERIFIED)
 		return ret;
-	/* A new one: what is there might lead elsewhere. */
-	if (mkdir(dir, 0777) == -1)
-		die_errno(TROUBLE, "%s", dir);
+	begin_dir(&made, "", dir);
 	for (size_t i = 0; i < b.n; i++) {
 		const struct bundle_part *p = &b.parts[i];
-		char *path = place(dir, p->name);
+		char *path = place(made.path, p->name);
 
 		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
 		    O_CLOEXEC, p->mode | 0200);
@@ -223,5 +222,6 @@ cmd_extract(int argc, char *argv[])
 			die_errno(TROUBLE, "%s", path);
 		free(path);
 	}
+	place_dir(&made, "", dir);
 	return VERIFIED;
 }

@@ -18,6 +18,7 @@
 
 #define BLOCK		512
 #define MEDIA		"application/vnd.oci.image."
+#define OPTION		"--oci "
 
 /* A blob: its digest names its file. */
 struct blob {
@@ -53,8 +54,12 @@ write_blob(const char *dir, const char *data, size_t len)
 	return b;
 }
 
-int64_t
-oci_created(void)
+/*
+ * The date of an image: SOURCE_DATE_EPOCH, else the beginning of time, never the
+ * clock. Exits when the variable is no date.
+ */
+static int64_t
+created(void)
 {
 	const char *v = getenv("SOURCE_DATE_EPOCH"), *why;
 	int64_t n;
@@ -66,6 +71,13 @@ oci_created(void)
 		die(EXIT_USAGE, "SOURCE_DATE_EPOCH=%s: must be seconds since 1970",
 		    v);
 	return n;
+}
+
+void
+oci_check(const struct order *o)
+{
+	(void)created();
+	refuse_old(OPTION, o->oci);
 }
 
 /* ---- the layer: a tar archive, POSIX.1-1988 ustar ---- */
@@ -84,7 +96,7 @@ put_member(FILE *f, const char *name, char type, unsigned mode, const char *data
 	memcpy(head + 108, "0000000\0" "0000000", 16);
 	snprintf(field, sizeof(field), "%011" PRIo64, (uint64_t)len);
 	memcpy(head + 124, field, 12);
-	snprintf(field, sizeof(field), "%011" PRIo64, (uint64_t)oci_created());
+	snprintf(field, sizeof(field), "%011" PRIo64, (uint64_t)created());
 	memcpy(head + 136, field, 12);
 	memset(head + 148, ' ', 8);
 	head[156] = type;
@@ -186,7 +198,7 @@ put_config(const char *dir, const struct order *o, const char *name,
 	struct json *doc = document();
 	struct json_value *root = json_root(doc), *v;
 	char text[128];
-	time_t t = (time_t)oci_created();
+	time_t t = (time_t)created();
 	struct tm tm;
 
 	snprintf(text, sizeof(text), "/%s", name);
@@ -256,23 +268,21 @@ oci_write(const struct order *o)
 	const char *name = slash != NULL ? slash + 1 : o->out;
 	struct bytes bundle = read_file(o->out);
 	struct blob layer, config, manifest;
-	char *blobs;
+	struct unfinished made;
+	char *blobs, *digests;
 
-	/* A new directory: what is there would be of another image. */
-	if (asprintf(&blobs, "%s/blobs", o->oci) == -1)
-		die_errno(EXIT_USAGE, "memory");
-	if (mkdir(o->oci, 0777) == -1 || mkdir(blobs, 0777) == -1)
-		die_errno(EXIT_USAGE, "--oci %s", o->oci);
+	begin_dir(&made, OPTION, o->oci);
+	blobs = join(made.path, "/blobs");
+	digests = join(blobs, "/sha256");
+	if (mkdir(blobs, 0777) == -1 || mkdir(digests, 0777) == -1)
+		die_errno(EXIT_USAGE, OPTION "%s", o->oci);
+	layer = put_layer(made.path, name, &bundle);
+	config = put_config(made.path, o, name, &layer);
+	manifest = put_manifest(made.path, &config, &layer);
+	put_index(made.path, name, &manifest);
+	write_file(made.path, "oci-layout", layout, strlen(layout));
+	place_dir(&made, OPTION, o->oci);
+	free(digests);
 	free(blobs);
-	if (asprintf(&blobs, "%s/blobs/sha256", o->oci) == -1)
-		die_errno(EXIT_USAGE, "memory");
-	if (mkdir(blobs, 0777) == -1)
-		die_errno(EXIT_USAGE, "--oci %s", o->oci);
-	free(blobs);
-	layer = put_layer(o->oci, name, &bundle);
-	config = put_config(o->oci, o, name, &layer);
-	manifest = put_manifest(o->oci, &config, &layer);
-	put_index(o->oci, name, &manifest);
-	write_file(o->oci, "oci-layout", layout, strlen(layout));
 	free(bundle.data);
 }

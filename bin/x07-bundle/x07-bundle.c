@@ -429,7 +429,7 @@ make(int argc, char *argv[])
 	if (o.vm)
 		choose_machine(&o);
 	if (o.oci != NULL)
-		oci_created();		/* before anything is written */
+		oci_check(&o);		/* before anything is written */
 	if (o.vm && o.oci != NULL)
 		die(EXIT_USAGE, "--oci is for bundles without a machine of their "
 		    "own: the runtime that takes the image has one; add "

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "bundle.h"
+#include "unfinished.h"
 #include "x07.h"
 
 enum {
@@ -43,6 +44,18 @@ _Noreturn void	die(int status, const char *fmt, ...)
 /* The same with ": strerror(errno)" behind it. */
 _Noreturn void	die_errno(int status, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* ---- newdir.c: directories that appear when they are whole ---- */
+
+/*
+ * Exits when path is there: what is might lead elsewhere, or be of something else. what
+ * is put before path in messages: an option and a blank, or nothing.
+ */
+void	refuse_old(const char *what, const char *path);
+/* Makes one beside path, which must not be there. Exits when it cannot. */
+void	begin_dir(struct unfinished *, const char *what, const char *path);
+/* Gives it its name. Exits when it cannot. */
+void	place_dir(struct unfinished *, const char *what, const char *path);
 
 /* ---- run.c: other tools of the suite ---- */
 
@@ -97,11 +110,8 @@ void	 sidecar_place(const struct order *, mode_t mode);
 /* Writes what was made as an OCI image layout. Exits when it cannot. */
 void	oci_write(const struct order *);
 
-/*
- * The date of an image: SOURCE_DATE_EPOCH, else the beginning of time, never the
- * clock. Exits when the variable is no date.
- */
-int64_t	oci_created(void);
+/* Exits when that cannot be: the directory is there, SOURCE_DATE_EPOCH is no date. */
+void	oci_check(const struct order *);
 
 /* ---- inspect.c ---- */
 

@@ -733,6 +733,87 @@ container_cleanup()
 	podman_gone
 }
 
+atf_test_case whole
+whole_head()
+{
+	atf_set descr "directories appear whole, whatever ends x07-bundle, or not at all"
+	atf_set timeout 300
+}
+# none_of NAME: nothing is left by that name or one that begins with it.
+none_of()
+{
+	[ -z "$(find . -maxdepth 1 -name "$1*")" ]
+}
+# cut_short BYTES NAME COMMAND...: it may write no longer files. Killed for that, or told of it,
+# it leaves nothing by that name.
+cut_short()
+{
+	_limit=$1
+	_name=$2
+	shift 2
+	atf_check -s "signal:$(kill -l XFSZ)" -o ignore prlimit --core=0 --fsize="$_limit" "$@"
+	wait_for 10 none_of "$_name"
+	atf_check -s exit:2 -o ignore -e match:"$_name.*: File too large" \
+	    prlimit --fsize="$_limit" env --ignore-signal=XFSZ "$@"
+	none_of "$_name" || atf_fail "left: $(ls)"
+}
+# ended SIGNAL: while it extracts.
+ended()
+{
+	$AS env --default-signal=INT x07-bundle extract large new 2>said &
+	_pid=$!
+	for _i in $(seq 2000); do
+		none_of new || break
+		sleep 0.005
+	done
+	kill -STOP $_pid
+	[ ! -e new ] || atf_fail "a directory that is not whole: $(ls -R new)"
+	kill "-$1" $_pid
+	kill -CONT $_pid 2>/dev/null
+	_st=0
+	wait $_pid || _st=$?
+	[ $_st -eq $((128 + $(kill -l "$1"))) ] || atf_fail "status $_st after SIG$1"
+	wait_for 10 none_of new
+}
+do_whole()
+{
+	rm -rf here image* copy
+	cut_short 100000 new $AS x07-bundle extract app new
+	size=$(stat -c %s app)
+	$AS mkdir here || atf_fail mkdir
+	cut_short "$size" image $AS x07-bundle $accept --policy policy.json --out here/app \
+	    --oci image -- ./prog
+	for signal in TERM INT HUP KILL; do
+		ended $signal
+	done
+	# Whole, it has the modes that a new directory has, and a name may end in a slash.
+	atf_check $AS sh -c 'umask 027; exec x07-bundle extract app new/'
+	atf_check -o inline:'750 new\n' stat -c '%a %n' new
+	rm -rf new
+	# What is there is refused before anything is made.
+	$AS mkdir image
+	atf_check -s exit:2 -e inline:'x07-bundle: --oci image: File exists\n' $AS x07-bundle \
+	    $accept --policy policy.json --out copy --oci image -- ./prog
+	none_of copy || atf_fail "left: $(ls)"
+	rmdir image
+}
+whole_body()
+{
+	program
+	policy
+	bundle
+	(cat prog && head -c 100000000 /dev/zero) >big
+	chmod 755 big
+	atf_check -o ignore x07-bundle --profile os --out large -- ./big
+	both do_whole
+	# shellcheck disable=SC2016 # for the sh inside
+	unshare -rm true || atf_skip "no mounts here: a full file system was not tried"
+	# shellcheck disable=SC2016
+	atf_check -s exit:2 -o empty -e match:"No space left on device" unshare -rm sh -c '
+	    mount -t tmpfs -o size=1m none /mnt && x07-bundle extract app /mnt/new
+	    status=$?; ls -A /mnt; exit $status'
+}
+
 atf_test_case oci cleanup
 oci_head()
 {
@@ -876,7 +957,7 @@ machine_body()
 atf_init_test_cases()
 {
 	for t in plain dynamic places read_only empty_root files net programs limits \
-	    environment inspect verify extract reproducible report project usage \
+	    environment inspect verify extract whole reproducible report project usage \
 	    missing_library real machine container oci completions; do
 		atf_add_test_case $t
 	done
