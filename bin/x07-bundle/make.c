@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,15 +29,7 @@ static const char *const container[] = {
 	"guestrun", "x07-execgate", "x07-limit", NULL,
 };
 
-static char	*unfinished;		/* removed when we give up */
 static char	*guest_digest;		/* of a bundle for a machine */
-
-static void
-remove_unfinished(void)
-{
-	if (unfinished != NULL)
-		unlink(unfinished);
-}
 
 char *
 join(const char *a, const char *b)
@@ -335,44 +328,45 @@ write_report(FILE *to, const struct order *o, const struct bundle *b)
 
 /* A file in the directory of path, to be renamed to it. */
 static int
-open_unfinished(const char *path)
+begin_file(struct unfinished *u, const char *path)
 {
-	int fd;
+	int fd = unfinished_file(u, path);
 
-	unfinished = join(path, ".XXXXXX");
-	fd = mkostemp(unfinished, O_CLOEXEC);
-	if (fd == -1) {
-		free(unfinished);
-		unfinished = NULL;
+	if (fd == -1)
 		die_errno(EXIT_USAGE, "cannot write %s", path);
-	}
-	atexit(remove_unfinished);
 	return fd;
 }
 
+/* All of it is on the disk, and nothing is in the way of its name. */
 static void
-put_in_place(int fd, const char *path, unsigned mode)
+complete(int fd, const char *path, unsigned mode)
 {
 	struct stat st;
 
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		die(EXIT_USAGE, "%s is a directory", path);
-	if (fchmod(fd, mode) == -1 || fsync(fd) == -1 || close(fd) == -1 ||
-	    rename(unfinished, path) == -1)
+	if (fchmod(fd, mode) == -1 || fsync(fd) == -1 || close(fd) == -1)
 		die_errno(EXIT_USAGE, "cannot write %s", path);
-	free(unfinished);
-	unfinished = NULL;
+}
+
+static void
+place_file(struct unfinished *u, const char *path)
+{
+	if (unfinished_place(u, path) == -1)
+		die_errno(EXIT_USAGE, "cannot write %s", path);
 }
 
 static void
 emit_copy(const struct order *o, const char *name, const char *data, size_t len)
 {
 	char *dir = join(o->emit_dir, "/"), *path = join(dir, name);
-	int fd = open_unfinished(path);
+	struct unfinished made;
+	int fd = begin_file(&made, path);
 
 	if (write(fd, data, len) != (ssize_t)len)
 		die_errno(EXIT_USAGE, "cannot write %s", path);
-	put_in_place(fd, path, 0644);
+	complete(fd, path, 0644);
+	place_file(&made, path);
 	free(path);
 	free(dir);
 }
@@ -393,10 +387,25 @@ emit(const struct order *o, const char *report, size_t len)
 	free(policy.data);
 }
 
+/* The file and what lies beside it belong together: no signal comes in between. */
+static void
+place_bundle(const struct order *o, struct unfinished *made, mode_t mode)
+{
+	sigset_t every, before;
+
+	sigfillset(&every);
+	sigprocmask(SIG_SETMASK, &every, &before);
+	if (o->vm)
+		sidecar_place(o, mode);
+	place_file(made, o->out);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 void
 make_bundle(const struct order *o)
 {
-	struct bundle b = { .fd = open_unfinished(o->out) };
+	struct unfinished made;
+	struct bundle b = { .fd = begin_file(&made, o->out) };
 	char *report = NULL;
 	size_t len = 0;
 	mode_t mask = umask(0);
@@ -406,9 +415,8 @@ make_bundle(const struct order *o)
 	add_parts(&b, o);
 	if (bundle_finish(&b) == -1)
 		die_errno(EXIT_USAGE, "cannot write %s", o->out);
-	if (o->vm)
-		sidecar_place(o, 0777 & ~mask);
-	put_in_place(b.fd, o->out, 0777 & ~mask);
+	complete(b.fd, o->out, 0777 & ~mask);
+	place_bundle(o, &made, 0777 & ~mask);
 	f = open_memstream(&report, &len);
 	if (f == NULL)
 		die_errno(EXIT_USAGE, "memory");

@@ -11,24 +11,16 @@
 #include <unistd.h>
 
 #include "json.h"
-#include "remove.h"
 #include "vm.h"
 #include "x07-bundle.h"
 
-static char	*unfinished;	/* removed when we give up */
-
-static void
-remove_unfinished(void)
-{
-	if (unfinished != NULL)
-		remove_tree(unfinished);
-}
+static struct unfinished made;
 
 /* Writes a file of the sidecar, and its line into the bundle's list. */
 static void
 put_file(FILE *list, const char *name, mode_t mode, const char *data, size_t len)
 {
-	char *dir = join(unfinished, "/"), *path = join(dir, name);
+	char *dir = join(made.path, "/"), *path = join(dir, name);
 	char hex[DIGEST_HEX];
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	FILE *f = fd != -1 ? fdopen(fd, "w") : NULL;
@@ -45,7 +37,7 @@ put_file(FILE *list, const char *name, mode_t mode, const char *data, size_t len
 static char *
 put_image(void)
 {
-	char image[] = "image", o[] = "-o", *dir = join(unfinished, "/image");
+	char image[] = "image", o[] = "-o", *dir = join(made.path, "/image");
 	char *argv[] = { vm_tool("x07-vmrun"), image, o, dir, NULL };
 	struct bytes b;
 	int status;
@@ -100,18 +92,13 @@ char *
 sidecar_make(const struct order *o, const struct bytes *policy, char **digest)
 {
 	struct bytes payload = read_file(o->program);
-	char *text = NULL, *manifest;
+	char *path = join(o->out, ".vm"), *text = NULL, *manifest;
 	const char *image = o->vm_image, *slash = strrchr(o->out, '/');
 	size_t len = 0;
 	FILE *list = open_memstream(&text, &len);
 
-	unfinished = join(o->out, ".vm.XXXXXX");
-	if (list == NULL || mkdtemp(unfinished) == NULL) {
-		free(unfinished);
-		unfinished = NULL;
-		die_errno(EXIT_USAGE, "cannot write %s.vm", o->out);
-	}
-	atexit(remove_unfinished);
+	if (list == NULL || unfinished_dir(&made, path) == -1)
+		die_errno(EXIT_USAGE, "cannot write %s", path);
 	if (image != NULL)
 		*digest = strdup(o->vm_digest);
 	else {
@@ -128,26 +115,52 @@ sidecar_make(const struct order *o, const struct bytes *policy, char **digest)
 	if (fclose(list) == EOF)
 		die_errno(EXIT_USAGE, "memory");
 	free(manifest);
+	free(path);
 	free(payload.data);
 	return text;
+}
+
+/*
+ * Out of the way, to be removed when the new one is there: that takes longer than
+ * renaming, and cannot be taken back.
+ */
+static bool
+set_aside(struct unfinished *old, const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == -1 && errno == ENOENT)
+		return false;
+	if (unfinished_dir(old, path) == -1 || (S_ISDIR(st.st_mode) ?
+	    rename(path, old->path) : unlink(path)) == -1)
+		die_errno(EXIT_USAGE, "cannot write %s", path);
+	return true;
 }
 
 void
 sidecar_place(const struct order *o, mode_t mode)
 {
 	char *path = join(o->out, ".vm"), *manifest = join(path, "/manifest.json");
+	struct unfinished old;
 	struct stat st;
+	bool replaced;
+	int err;
 
 	/* Only what one of us has made is replaced. */
 	if (lstat(path, &st) == 0 && access(manifest, F_OK) == -1)
 		die(EXIT_USAGE, "%s exists and is no sidecar of a bundle", path);
-	if (chmod(unfinished, mode) == -1)
-		die_errno(EXIT_USAGE, "%s", unfinished);
-	remove_tree(path);
-	if (rename(unfinished, path) == -1)
+	if (chmod(made.path, mode) == -1)
+		die_errno(EXIT_USAGE, "%s", made.path);
+	replaced = set_aside(&old, path);
+	if (unfinished_place(&made, path) == -1) {
+		err = errno;
+		if (replaced)
+			rename(old.path, path);
+		errno = err;
 		die_errno(EXIT_USAGE, "cannot write %s", path);
-	free(unfinished);
-	unfinished = NULL;
+	}
+	if (replaced)
+		unfinished_remove(&old);
 	free(manifest);
 	free(path);
 }

@@ -814,6 +814,72 @@ whole_body()
 	    status=$?; ls -A /mnt; exit $status'
 }
 
+atf_test_case replaced
+replaced_head()
+{
+	atf_set descr "a bundle that cannot be made whole leaves the one that is there as it is"
+	atf_set timeout 600
+}
+# as_before: the bundle and what is beside it, and nothing else.
+as_before()
+{
+	find app app.* -exec sh -c 'for f; do echo "$f"; [ -d "$f" ] || sha256sum <"$f"; done' \
+	    sh {} + >after 2>&1 || :
+	cmp -s before after
+}
+vm_bundle()
+{
+	$AS x07-bundle --profile sandbox --policy policy.json --vm-backend podman --vm-image r/i:1 \
+	    --vm-image-digest "sha256:$(printf %064d 7)" --out app -- "$1" >/dev/null
+}
+do_replaced()
+{
+	rm -rf app*
+	vm_bundle ./prog || atf_fail "x07-bundle"
+	find app app.* -exec sh -c 'for f; do echo "$f"; [ -d "$f" ] || sha256sum <"$f"; done' \
+	    sh {} + >before
+	for signal in default ignore; do
+		# shellcheck disable=SC2031 # the limits are for this one only
+		(AS="prlimit --core=0 --fsize=20000000 env --$signal-signal=XFSZ $AS" vm_bundle ./big) &&
+		    atf_fail "it wrote longer files than it may"
+		wait_for 10 as_before
+	done
+	# While another tool makes the guest's image.
+	for signal in TERM KILL; do
+		$AS x07-bundle --profile sandbox --policy policy.json --vm-backend qemu --out app \
+		    -- ./big >/dev/null 2>said &
+		_pid=$!
+		for _i in $(seq 2000); do
+			[ -z "$(find . -path './app.vm.*/image*')" ] || break
+			[ -d /proc/$_pid ] || break
+			sleep 0.005
+		done
+		[ ! -d /proc/$_pid ] || kill -$signal $_pid
+		wait $_pid
+		wait_for 20 as_before
+	done
+	# Whole, it replaces both, also when what is beside it is a link.
+	mv app.vm elsewhere
+	$AS ln -s elsewhere app.vm
+	vm_bundle ./big || atf_fail "x07-bundle"
+	atf_check cmp big app.vm/payload
+	atf_check cmp prog elsewhere/payload
+	atf_check -o inline:"app\napp.vm\n" find app* -maxdepth 0
+	[ ! -L app.vm ] || atf_fail "the link stayed"
+	vm_bundle ./prog || atf_fail "x07-bundle"
+	atf_check cmp prog app.vm/payload
+	atf_check -o inline:"app\napp.vm\n" find app* -maxdepth 0
+	rm -rf app* elsewhere
+}
+replaced_body()
+{
+	program
+	policy
+	(cat prog && head -c 50000000 /dev/zero) >big
+	chmod 755 big
+	both do_replaced
+}
+
 atf_test_case oci cleanup
 oci_head()
 {
@@ -957,7 +1023,7 @@ machine_body()
 atf_init_test_cases()
 {
 	for t in plain dynamic places read_only empty_root files net programs limits \
-	    environment inspect verify extract whole reproducible report project usage \
+	    environment inspect verify extract whole replaced reproducible report project usage \
 	    missing_library real machine container oci completions; do
 		atf_add_test_case $t
 	done
