@@ -190,6 +190,40 @@ places_body()
 	both do_places
 }
 
+atf_test_case in_root
+in_root_head()
+{
+	atf_set descr "what cannot be shown in a root of the policy is told, with what to do"
+}
+# no_place ROOT WHY ADVICE: run in /, ./app says that.
+no_place()
+{
+	_here=$PWD
+	(cd / && atf_check -s exit:125 -o empty -e match:"^app: the bundle's /[^ ]* cannot be shown: \
+the policy's root \"$1\" is / here, where $2; $3\$" $AS "$_here/app" args x) ||
+	    atf_fail "in /"
+}
+in_root_body()
+{
+	program dynamic
+	policy '.fs.write_roots = []'
+	bundle
+	atf_check -o inline:"<x>\n" ./app args x
+	# There is the library, so it can be shown there; or /lib is a link.
+	if [ -L /lib ]; then
+		both no_place . "a symbolic link is on the way to it" "start it in another directory"
+		policy '.fs.write_roots = [] | .fs.read_roots = ["/"]'
+		bundle
+		both no_place / "a symbolic link is on the way to it" "bundle it with a narrower root"
+	fi
+	# A machine's program has its place in /opt.
+	program
+	policy '.fs.write_roots = []'
+	atf_check -o ignore x07-bundle --profile sandbox --policy policy.json --vm-backend podman \
+	    --vm-image r/i:1 --vm-image-digest "sha256:$(printf %064d 7)" --out app -- ./prog
+	both no_place . "nothing of that name is" "start it in another directory"
+}
+
 atf_test_case read_only
 read_only_head()
 {
@@ -1022,7 +1056,7 @@ machine_body()
 
 atf_init_test_cases()
 {
-	for t in plain dynamic places read_only empty_root files net programs limits \
+	for t in plain dynamic places in_root read_only empty_root files net programs limits \
 	    environment inspect verify extract whole replaced reproducible report project usage \
 	    missing_library real machine container oci completions; do
 		atf_add_test_case $t

@@ -273,6 +273,47 @@ static const char *const host_files[] = {
 };
 #define NHOST_FILES	(sizeof(host_files) / sizeof(host_files[0]))
 
+/*
+ * What the bundle shows inside a root of the policy has to be there on this machine, by
+ * its own name: a root is shown as it is. Refuses when path is not.
+ */
+static void
+check_in_root(const char *path, const char *given, const char *root)
+{
+	char *real;
+
+	if (!path_within(path, root))
+		return;
+	real = realpath(path, NULL);
+	if (real == NULL || strcmp(real, path) != 0)
+		refuse("the bundle's %s cannot be shown: the policy's root \"%s\" is "
+		    "%s here, where %s; %s", path, given, root, real == NULL ?
+		    "nothing of that name is" : "a symbolic link is on the way to it",
+		    *given == '/' ? "bundle it with a narrower root" :
+		    "start it in another directory");
+	free(real);
+}
+
+static void
+check_place(const struct form *form, const char *path)
+{
+	static const char *const keys[] = { "fs.read_roots", "fs.write_roots" };
+
+	for (size_t k = 0; k < 2; k++) {
+		const char *const *roots;
+		size_t n = form_list(form, keys[k], &roots);
+
+		for (size_t i = 0; i < n; i++) {
+			char *root = path_normalise(form_get(form,
+			    "project_root"), roots[i]);
+
+			if (root != NULL)
+				check_in_root(path, roots[i], root);
+			free(root);
+		}
+	}
+}
+
 /* A colon or backslash in src would mean something else to x07-fsgate. */
 static void
 put_root(struct words *w, const char *src, const char *dst)
@@ -438,6 +479,7 @@ put_libs(struct words *w, const char *dir, const struct form *form)
 			covered = path;
 		else
 			*slash = '/';
+		check_place(form, path);
 		src = join(dir, LIBS, path);
 		put_root(w, src, path);
 		free(src);
@@ -530,6 +572,7 @@ run_machine(char *argv[])
 	if (m.digest != NULL)
 		put_words(&w, (const char *[]){ "--image-digest", m.digest, NULL });
 	at = join(BUNDLE_PLACE_VM, program->name + strlen(BUNDLE_PROGRAM), "");
+	check_place(form, at);
 	put_view(&w, dir, form, at);
 	put_words(&w, (const char *[]){ "--", NULL });
 	put(&w, at);
