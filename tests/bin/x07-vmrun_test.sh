@@ -508,6 +508,47 @@ END
 	    timeout 120 python3 guest.py "$netmux"
 }
 
+atf_test_case missing
+missing_head()
+{
+	atf_set descr "who is sent to learns when the guest ended before it had told of the end"
+	atf_set timeout 120
+}
+missing_body()
+{
+	cat >guest.py <<'END'
+import socket, struct, subprocess, sys
+server = socket.create_server(("127.0.0.1", 0))
+def frame(number, kind, data=b""):
+    ours.sendall(struct.pack("=IHH", number, kind, len(data)) + data)
+def sent(number, text):
+    frame(number, 1, struct.pack("=BBH16s", 0, 0, server.getsockname()[1],
+        socket.inet_aton("127.0.0.1")))
+    frame(number, 3, text)
+    connection = server.accept()[0]
+    assert connection.recv(100) == text
+    return connection
+def end(connection):
+    try:
+        return "end" if connection.recv(100) == b"" else "more"
+    except ConnectionResetError:
+        return "reset"
+for ended in (lambda: ours.close(), lambda: relay.kill()):
+    ours, theirs = socket.socketpair()
+    relay = subprocess.Popen([sys.argv[1], "host"], stdin=theirs)
+    theirs.close()
+    part, whole = sent(2, b"part"), sent(4, b"whole")
+    frame(4, 4)
+    print(end(whole))
+    ended()
+    relay.wait()
+    print(end(part), whole.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+END
+	netmux=$(dirname "$(command -v x07-vmrun)")/../libexec/x07/netmux
+	atf_check -o inline:"end\nreset 0\nend\nreset 0\n" \
+	    timeout 60 python3 guest.py "$netmux"
+}
+
 atf_test_case flood
 flood_head()
 {
@@ -1425,6 +1466,7 @@ atf_init_test_cases()
 	atf_add_test_case datagrams
 	atf_add_test_case host_decides
 	atf_add_test_case unread
+	atf_add_test_case missing
 	atf_add_test_case flood
 	atf_add_test_case bounds
 	atf_add_test_case labels

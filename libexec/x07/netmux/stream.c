@@ -78,6 +78,19 @@ on_event(struct watch *w, unsigned what)
 		s->writable = true;
 }
 
+/*
+ * With on the socket ends with RST instead of FIN, however this process ends, which is
+ * with the guest: whoever reads learns that bytes are missing.
+ */
+static void
+end_by_reset(const struct stream *s, bool on)
+{
+	struct linger now = { .l_onoff = on, .l_linger = 0 };
+
+	if (!s->datagrams)
+		setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
 static struct stream *
 stream_new(uint32_t id, int fd, bool datagrams)
 {
@@ -92,6 +105,7 @@ stream_new(uint32_t id, int fd, bool datagrams)
 	s->may_send = WINDOW;
 	if (!datagrams)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	end_by_reset(s, true);
 	if (os_poll_add(poller, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE,
 	    &s->watch) == -1)
 		refuse_errno("epoll");
@@ -104,12 +118,9 @@ stream_new(uint32_t id, int fd, bool datagrams)
 static void
 end(struct stream *s, bool reset)
 {
-	struct linger now = { 1, 0 };
-
 	if (s->state == DEAD)
 		return;
-	if (reset && !s->datagrams)
-		setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	end_by_reset(s, reset);
 	close(s->watch.fd);
 	s->watch.fd = -1;
 	s->state = DEAD;
@@ -274,6 +285,7 @@ write_some(struct stream *s)
 	if (s->got_eof && s->in_len == 0 && !s->shut) {
 		shutdown(s->watch.fd, SHUT_WR);
 		s->shut = true;
+		end_by_reset(s, false);	/* nothing is missing */
 	}
 }
 
