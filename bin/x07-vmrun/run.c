@@ -271,12 +271,23 @@ relay_ended(struct job *j)
 static bool
 struck(const struct job *j, bool asked, int wstatus)
 {
-	int status = WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : -1;
+	int status = child_status(wstatus);
 
 	/* One whose guest was still starting ends at once when it is asked. */
 	return asked && status != EXIT_TIMELIMIT &&
 	    (status == EXIT_SIGNAL + SIGTERM ||
 	    clock_ms(CLOCK_REALTIME) >= j->deadline_ms);
+}
+
+/*
+ * A driver passes on what people send to a program. Of those signals it dies only when
+ * nothing runs yet that could have them.
+ */
+static bool
+is_for_program(int sig)
+{
+	return sig == SIGHUP || sig == SIGINT || sig == SIGQUIT ||
+	    sig == SIGTERM || sig == SIGUSR1 || sig == SIGUSR2;
 }
 
 /* The driver makes it raw for the guest's own, and cannot undo that when it is killed. */
@@ -330,12 +341,12 @@ supervise(struct child *c, struct job *j)
 		note("time limit");
 		return EXIT_TIMELIMIT;
 	}
-	if (WIFSIGNALED(wstatus)) {
+	if (WIFSIGNALED(wstatus) && !is_for_program(WTERMSIG(wstatus))) {
 		note("the driver vm-%s was killed by signal %d, and the program "
 		    "with it", j->backend.name, WTERMSIG(wstatus));
 		return EXIT_REFUSED;
 	}
-	return WEXITSTATUS(wstatus);
+	return child_status(wstatus);
 }
 
 static void

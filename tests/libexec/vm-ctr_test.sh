@@ -1022,6 +1022,40 @@ check_early()
 	done
 }
 
+# Before the driver has started anything the signal ends x07-vmrun, as it would a program.
+atf_test_case earlier
+earlier_body()
+{
+	x07-policy init --template cli --emit policy >p.json || atf_fail "policy"
+	both check_earlier
+}
+check_earlier()
+{
+	firm_work_dir
+	for n in docker podman; do
+		for s in TERM INT HUP; do
+			fakes
+			rm -rf jobs
+			mv "$FAKE/inspect" "$FAKE/answer"
+			echo 'echo $$ >$FAKE/pid; sleep 1.5; . $FAKE/answer' >"$FAKE/inspect"
+			$AS env --default-signal=INT PATH="$FAKE/bin:$PATH" FAKE="$FAKE" \
+			    X07_VM_STATE_DIR="$PWD/jobs" x07-vmrun -b $n \
+			    --i-accept-weaker-isolation -p p.json --image img:1 -- true \
+			    >out 2>err </dev/null &
+			_pid=$!
+			wait_for 20 sh -c "test -s $FAKE/pid || { cat err; false; }"
+			kill -$s $_pid
+			_got=0
+			wait $_pid || _got=$?
+			[ $_got -eq $((128 + $(kill -l $s))) ] ||
+			    atf_fail "$n, SIG$s: $_got: $(cat err)"
+			[ ! -s err ] || atf_fail "$n, SIG$s: $(cat err)"
+			not_asked '^run'
+			[ -z "$(ls jobs)" ] || atf_fail "$n, SIG$s: left $(ls jobs)"
+		done
+	done
+}
+
 # The runtime's program dies while a daemon goes on making the container.
 atf_test_case late
 late_body()
@@ -2135,7 +2169,7 @@ atf_init_test_cases()
 {
 	for c in words_of_docker words_of_podman words_of_apple_container \
 	    words_of_firecracker_ctr words_of_exec network hostile mounts digest \
-	    acceptance status input slow deadline killed signals early late \
+	    acceptance status input slow deadline killed signals early earlier late \
 	    outlived hangup kill_words gone sweep probe audit room clock vz vz_bundle \
 	    vz_verbs podman_real rootless_real containerd_real docker_real; do
 		atf_add_test_case $c
