@@ -576,12 +576,13 @@ pair(struct relay *r, int fd, const struct sockaddr_in6 *peer)
 	flow_move(r, f, true, true);
 }
 
-/* Without a free descriptor accept(2) fails again and again: make one, say no. */
-static void
-refuse_one(struct relay *r, int listener)
+void
+flow_refuse(struct relay *r, int listener, int err)
 {
 	int fd;
 
+	if (err != EMFILE && err != ENFILE)
+		return;
 	close(r->reserve);
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
@@ -599,8 +600,8 @@ flow_accept(struct relay *r, int listener)
 
 	if (fd >= 0)
 		pair(r, fd, &peer);
-	else if (errno == EMFILE || errno == ENFILE)
-		refuse_one(r, listener);
+	else
+		flow_refuse(r, listener, errno);
 }
 
 /* ---- after the program ---- */

@@ -255,6 +255,11 @@ size_t		relay_allowance(const struct relay *);
 void	flow_open(struct relay *, const struct os_net_event *);
 void	flow_accept(struct relay *, int listener);
 /*
+ * accept(2) failed. Without a free descriptor it would again and again: makes one, and
+ * says no.
+ */
+void	flow_refuse(struct relay *, int listener, int err);
+/*
  * Takes over a connection accepted outside because of entry, and makes it inside, where
  * the program may be about to listen: tries again until then (ms, monotonic).
  */

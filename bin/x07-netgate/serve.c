@@ -27,6 +27,7 @@ struct served {
 	int		error;		/* that was reported */
 	struct timer	timer;		/* of the first one: the next look */
 	unsigned	looks;
+	bool		blind;		/* it failed */
 };
 
 /*
@@ -122,8 +123,10 @@ on_outside(struct relay *r, struct watch *w, unsigned what)
 	    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)what;
-	if (fd == -1)
+	if (fd == -1) {
+		flow_refuse(r, w->fd, errno);
 		return;
+	}
 	if (!rules_addr(r->rules, f.family, s->at->addr, s->at->port, false, &j)) {
 		close(fd);
 		return;
@@ -185,16 +188,10 @@ seen(void *arg, int family, const unsigned char *addr, uint16_t port)
 	}
 }
 
+/* Listens outside where the program does, and no more where it does not. */
 static void
-look(struct relay *r, struct timer *t)
+follow(struct relay *r)
 {
-	struct served *first = (struct served *)((char *)t -
-	    offsetof(struct served, timer));
-
-	for (size_t i = 0; i < r->rules->nserve; i++)
-		r->served[i].seen = false;
-	if (os_net_listeners(r->tables, seen, r) == -1)
-		return;
 	for (size_t i = 0; i < r->rules->nserve; i++) {
 		struct served *s = &r->served[i];
 
@@ -203,6 +200,23 @@ look(struct relay *r, struct timer *t)
 		else if (!s->seen && s->outside.fd != -1)
 			watch_close(&s->outside);
 	}
+}
+
+static void
+look(struct relay *r, struct timer *t)
+{
+	struct served *first = (struct served *)((char *)t -
+	    offsetof(struct served, timer));
+	bool failed;
+
+	for (size_t i = 0; i < r->rules->nserve; i++)
+		r->served[i].seen = false;
+	failed = os_net_listeners(r->tables, seen, r) == -1;
+	if (!failed)
+		follow(r);
+	else if (!first->blind)		/* the kernel is short of memory */
+		note("cannot see who listens: %s; trying again", strerror(errno));
+	first->blind = failed;
 	first->looks++;
 	timer_set(r, t, first->looks < SOON_LOOKS ? SOON_MS : LATER_MS, look);
 }

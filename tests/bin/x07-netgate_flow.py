@@ -2,6 +2,7 @@
 
 The server writes its port to FILE. The first line from a client says what to do.
 """
+import ctypes
 import errno
 import hashlib
 import os
@@ -239,6 +240,52 @@ def left(port, path):
         time.sleep(20)
         idle.close()
     os._exit(0)
+
+
+def audience(port, n):
+    """So many clients at once: is each one of them answered or sent away?"""
+    socks = [socket.socket() for _ in range(int(n))]
+    got = []
+    for s in socks:
+        s.settimeout(5)
+        s.connect(("127.0.0.1", int(port)))
+    for s in socks:
+        try:
+            got.append(s.recv(2).decode())
+        except ConnectionResetError:
+            got.append("")
+        except TimeoutError:
+            got.append("nothing")
+    print("hi" in got, "" in got, "nothing" in got)
+
+
+def stage(port, seats=0):
+    """Says hi to whoever comes. First so many other listeners come and go."""
+    others = []
+    for _ in range(int(seats)):
+        others.append(socket.create_server(("127.0.0.1", 0)))
+    time.sleep(0.3)
+    for s in others:
+        s.close()
+    s = socket.create_server(("127.0.0.1", int(port)), backlog=128)
+    held = []
+    while True:
+        held.append(s.accept()[0])
+        held[-1].send(b"hi")
+
+
+def short_tables(*command):
+    """Runs the command where no more than the first page of a file in /proc is read."""
+    nr = {"x86_64": 17, "aarch64": 67}[os.uname().machine]
+    code = ((0x20, 0, 0, 0), (0x15, 0, 3, nr),      # pread64
+            (0x20, 0, 0, 40), (0x35, 0, 1, 3500),   # its offset
+            (0x06, 0, 0, 0x50000 + errno.ENOMEM), (0x06, 0, 0, 0x7fff0000))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *c) for c in code))
+    prog = struct.pack("HP", len(code) // 8, ctypes.addressof(code))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, prog, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+    os.execvp(command[0], command)
 
 
 def cut(port, path):

@@ -1156,6 +1156,40 @@ serve_later_cleanup()
 	stop_servers
 }
 
+# Without descriptors for more of them, clients are sent away.
+atf_test_case serve_few cleanup
+serve_few_body()
+{
+	flow="python3 $X07_TESTS/bin/x07-netgate_flow.py"
+	port=$(free_port)
+	sh -c "ulimit -n 38; exec x07-netgate -a 127.0.0.1:$port -- $flow stage $port" &
+	echo $! >server.pids
+	wait_for 20 $flow audience "$port" 1
+	atf_check -o inline:'True True False\n' $flow audience "$port" 60
+}
+serve_few_cleanup()
+{
+	stop_servers
+}
+
+# The table of listeners that cannot be read once is read again.
+atf_test_case serve_blind cleanup
+serve_blind_body()
+{
+	flow="python3 $X07_TESTS/bin/x07-netgate_flow.py"
+	port=$(free_port)
+	$flow short_tables x07-netgate -a 127.0.0.1:"$port" -- \
+	    $flow stage "$port" 60 2>err &
+	echo $! >server.pids
+	wait_for 20 $flow audience "$port" 1
+	atf_check -o inline:'x07-netgate: cannot see who listens: Cannot allocate memory; trying again\n' \
+	    cat err
+}
+serve_blind_cleanup()
+{
+	stop_servers
+}
+
 # ---- limits ----
 
 atf_test_case limits cleanup
@@ -1883,7 +1917,7 @@ atf_init_test_cases()
 	atf_add_test_case policy
 	atf_add_test_case policy_db
 	for t in dns resolv_link dns_flood no_dns expiry udp udp_range serve serve_private serve_later \
-	    limits dry_run audit flood unheard flow few_pipes load clients completions terminal no_namespaces; do
+	    serve_few serve_blind limits dry_run audit flood unheard flow few_pipes load clients completions terminal no_namespaces; do
 		atf_add_test_case $t
 	done
 }
