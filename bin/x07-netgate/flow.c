@@ -17,8 +17,11 @@
 #define BUCKETS		4096		/* a power of two */
 #define ADMIT_MS	3000		/* for the handshake inside */
 #define KNOCK_MS	25		/* between tries to reach the program */
-#define LEFT_BYTES	(32 << 20)	/* more than the buffers of a connection hold */
+#define LEFT_BYTES	(64 << 20)	/* more than the buffers of a connection hold */
 #define QUIET_MS	200		/* longer than they need to go on */
+#define WRITES_MS	2000		/* then it was not written before any more */
+#define STUCK_MS	30000		/* for a server that takes nothing */
+#define GATES		8		/* inside ours; each has buffers */
 
 struct flow {
 	LIST_ENTRY(flow)	all;
@@ -34,8 +37,9 @@ struct flow {
 	const char		*name;		/* of the list, or NULL */
 	int64_t			started;
 	int64_t			until;		/* KNOCKING: gives up then */
-	uint64_t		before, sent;	/* bytes: with the program, and by now */
-	int64_t			moved;		/* when there were more */
+	uint64_t		before, taken;	/* bytes: with the program, by now */
+	int64_t			moved, stuck;	/* when there were more, were stuck */
+	bool			cut;		/* from the program, which is gone */
 };
 
 static LIST_HEAD(, flow) flows = LIST_HEAD_INITIALIZER(flows);
@@ -122,6 +126,36 @@ flow_end(struct relay *r, struct flow *f, bool abort_it)
 
 /* ---- moving bytes ---- */
 
+/* After the program: what there is goes on, but nothing more, and then a reset. */
+static void
+flow_cut(struct flow *f)
+{
+	watch_close(&f->in);
+	f->cut = f->up.ended = f->down.done = true;
+}
+
+/*
+ * One side is gone, or may send no more. What the other half has still goes on, as the
+ * kernel lets a program read what came before a reset: a server may answer and close
+ * without reading all that it is sent.
+ */
+static void
+flow_fail(struct relay *r, struct flow *f, struct half *failed)
+{
+	if (relay_allowance(r) == 0)
+		judge_denied(r, &f->syn.flow, f->name, false,
+		    "the byte limit of -b is reached", "-b");
+	else if (r->leaving) {
+		flow_cut(f);
+		return;
+	}
+	failed->done = true;		/* no end of file before the reset */
+	failed->other->drain = true;
+	while (!r->leaving && half_move(r, failed->other) == MOVED_SHARE)
+		continue;
+	flow_end(r, f, true);
+}
+
 /* Moves what the halves that are wanted can; ends the flow when it is over. */
 static void
 flow_move(struct relay *r, struct flow *f, bool up, bool down)
@@ -132,13 +166,10 @@ flow_move(struct relay *r, struct flow *f, bool up, bool down)
 	bool more = first == MOVED_SHARE || second == MOVED_SHARE;
 
 	if (first == MOVE_FAILED || second == MOVE_FAILED) {
-		if (relay_allowance(r) == 0)
-			judge_denied(r, &f->syn.flow, f->name, false,
-			    "the byte limit of -b is reached", "-b");
-		flow_end(r, f, true);
+		flow_fail(r, f, first == MOVE_FAILED ? &f->up : &f->down);
 		return;
 	}
-	if (f->up.done && (f->down.done || r->leaving)) {
+	if (f->up.done && !f->cut && (f->down.done || r->leaving)) {
 		flow_end(r, f, false);
 		return;
 	}
@@ -587,7 +618,7 @@ flow_refuse(struct relay *r, int listener, int err)
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
-	r->reserve = dup(STDERR_FILENO);
+	r->reserve = dup(STDIN_FILENO);
 }
 
 void
@@ -607,26 +638,53 @@ flow_accept(struct relay *r, int listener)
 /* ---- after the program ---- */
 
 /*
- * Is there still something to be handed on that was written before the end? The end of
- * file behind it can be seen when it has come into our buffers only; the program's may
- * still hold it.
+ * May there still come something that was written before the end? The end of file behind
+ * it is seen when it has come into our buffers; the program's may still hold it. Nothing
+ * keeps it there but bytes that are stuck here: who goes on to write when there are none
+ * is no part of the program.
  */
+static bool
+comes(const struct relay *r, struct flow *f)
+{
+	int gates = r->gate_inside ? GATES : 1;
+
+	if (os_poll_closed(f->in.fd))
+		return true;
+	if (half_holds(&f->up) || f->is_busy)
+		f->stuck = r->now;
+	if (f->stuck < r->now && r->now - f->moved >= gates * QUIET_MS)
+		return false;
+	return r->now - f->stuck < gates * WRITES_MS &&
+	    f->up.bytes - f->before <= (uint64_t)gates * LEFT_BYTES;
+}
+
+/* Is there something to be handed on? A reset would take it from the other side. */
 static bool
 outlives(const struct relay *r, struct flow *f)
 {
-	if (f->state != OPEN || f->up.bytes - f->before > LEFT_BYTES)
+	int64_t unsent = f->state == OPEN ? os_unsent(f->out.fd) : -1;
+	uint64_t taken;
+
+	if (unsent == -1)
 		return false;
-	if (f->up.bytes != f->sent)
+	taken = f->up.bytes - (uint64_t)unsent;
+	if (taken != f->taken)
 		f->moved = r->now;
-	f->sent = f->up.bytes;
-	return r->gate_inside || half_holds(&f->up) ||
-	    r->now - f->moved < QUIET_MS || os_poll_closed(f->in.fd);
+	f->taken = taken;
+	if (r->now - f->moved >= STUCK_MS)
+		return false;
+	if (!f->cut && comes(r, f))
+		return true;
+	flow_cut(f);
+	return half_holds(&f->up) || unsent > 0;
 }
 
 static void
 watch_again(struct relay *r, struct watch *w)
 {
-	watch_add(r, w, w->fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE, w->fn);
+	if (w->fd >= 0)
+		watch_add(r, w, w->fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE,
+		    w->fn);
 }
 
 bool
@@ -636,8 +694,8 @@ flow_leave(struct relay *r)
 
 	r->leaving = true;
 	LIST_FOREACH_SAFE(f, &flows, all, next) {
-		f->before = f->sent = f->up.bytes;
-		f->moved = r->now;
+		f->before = f->up.bytes;
+		f->moved = f->stuck = r->now;
 		if (f->state == OPEN)
 			flow_move(r, f, true, false);
 		if (!outlives(r, f)) {

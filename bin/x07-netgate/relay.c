@@ -22,7 +22,6 @@
 #define BATCHES_A_TURN	16
 #define LAST_WORDS_MS	100	/* of the relay inside, LATER_MS of serve.c */
 #define LAST_TURNS	16
-#define STUCK_MS	30000	/* for a server that reads nothing, after the program */
 
 /* ---- loop ---- */
 
@@ -158,7 +157,6 @@ loop(struct relay *r)
 static void
 leave(struct relay *r)
 {
-	int64_t last;
 	int ms;
 
 	/* It may have connected, written and closed just now. */
@@ -172,10 +170,8 @@ leave(struct relay *r)
 		serve_stop(r);
 	/* Whoever reads this to its end waits for the program, and not for us. */
 	dup2(STDIN_FILENO, STDERR_FILENO);
-	last = r->now;
-	while ((ms = flow_left(r)) >= 0 && r->now - last < STUCK_MS)
-		if (turn(r, ms) > 0)
-			last = r->now;
+	while ((ms = flow_left(r)) >= 0)
+		turn(r, ms);
 }
 
 /* ---- the wire ---- */

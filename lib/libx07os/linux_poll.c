@@ -1,5 +1,6 @@
 /* epoll(7), poll(2) and splice(2). */
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,6 +79,17 @@ os_poll_closed(int fd)
 	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
 
 	return poll(&p, 1, 0) == 1;
+}
+
+int64_t
+os_unsent(int fd)
+{
+	struct pollfd p = { .fd = fd };
+	int n = 0;
+
+	if (poll(&p, 1, 0) != 0 || ioctl(fd, TIOCOUTQ, &n) == -1)
+		return -1;
+	return n;
 }
 
 ssize_t

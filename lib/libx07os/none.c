@@ -527,6 +527,20 @@ os_poll_wait(int poll, struct os_poll_event *out, int max, int ms)
 	return unsupported();
 }
 
+bool
+os_poll_closed(int fd)
+{
+	(void)fd;
+	return true;
+}
+
+int64_t
+os_unsent(int fd)
+{
+	(void)fd;
+	return -1;
+}
+
 ssize_t
 os_splice(int from, int to, size_t len)
 {

@@ -819,6 +819,11 @@ int	os_poll_remove(int poll, int fd);
 int	os_poll_wait(int poll, struct os_poll_event *, int max, int ms);
 /* Has the other side of a stream socket closed, or reset it? POLLRDHUP of poll(2) */
 bool	os_poll_closed(int fd);
+/*
+ * Bytes written to a stream socket that the other side has not got yet; -1: it is gone.
+ * tcp(7), SIOCOUTQ
+ */
+int64_t	os_unsent(int fd);
 
 /*
  * Moves up to len bytes between a socket and a pipe, without a copy where the

@@ -30,6 +30,12 @@ def rounds(s, f, n, size):
     return True
 
 
+def tell(path, what):
+    with open(path + ".new", "w") as f:
+        f.write(what)
+    os.rename(path + ".new", path)
+
+
 def serve_one(s):
     f = s.makefile("rb")
     what = f.readline().decode().split()
@@ -63,17 +69,32 @@ def serve_one(s):
                 s.sendall(bytes(1 << 16))
         except OSError:
             pass
-    elif what[0] in ("told", "left"):   # say how the client went
+    elif what[0] == "early":            # answer, and go without reading all
+        time.sleep(0.3)
+        s.sendall(b"enough")
+    elif what[0] == "deaf":             # talk and read nothing, until told to go
+        try:
+            while True:
+                s.send(b".")
+                time.sleep(0.5)
+        except OSError:
+            tell(what[1], "RST")
+    elif what[0] in ("told", "left", "sip"):    # say how the client went
         if what[0] == "left":
             time.sleep(1)
+        n, slow = 0, time.time() + 40
         try:
-            n = len(f.read())
-            how = "FIN %d" % n if n else "FIN"
+            while True:
+                data = f.read1(4096)
+                n += len(data)
+                if not data:
+                    how = "FIN"
+                    break
+                if what[0] == "sip" and time.time() < slow:
+                    time.sleep(0.1)
         except ConnectionResetError:
             how = "RST"
-        with open(what[1] + ".new", "w") as out:
-            out.write(how)
-        os.rename(what[1] + ".new", what[1])
+        tell(what[1], "%s %d" % (how, n) if n else how)
     elif what[0] == "slow":             # read nothing for a while
         time.sleep(1)
         n = 0
@@ -94,9 +115,7 @@ def serve(path, room=None):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, int(room))
     s.bind(("127.0.0.1", 0))
     s.listen(128)
-    with open(path + ".new", "w") as f:
-        f.write(str(s.getsockname()[1]))
-    os.rename(path + ".new", path)
+    tell(path, str(s.getsockname()[1]))
     while True:
         threading.Thread(target=serve_one, args=(s.accept()[0],),
                          daemon=True).start()
@@ -194,6 +213,16 @@ def pipes(n, *command):
     sys.exit(subprocess.call(command))
 
 
+def early(port):
+    """An answer that comes before a reset is read, however much we were still to say."""
+    s = dial(port, "early")
+    try:
+        while True:
+            s.sendall(bytes(1 << 20))
+    except OSError:
+        print(s.recv(10).decode())
+
+
 def urgent(port):
     """Urgent data: what is behind it comes, too."""
     s = dial(port, "urgent 6")
@@ -228,17 +257,66 @@ def told(port, path, how):
     print(open(path).read())
 
 
+def background():
+    if os.fork() != 0:
+        os._exit(0)
+    for fd in range(3):
+        os.close(fd)
+
+
 def left(port, path):
-    """Writes much and goes at once, but for a child that has another connection."""
+    """Writes much and goes at once, but for a child that has other connections."""
     idle = dial(port, "told " + path + ".idle")
+    held = dial(port, "left " + path + ".held")
+    held.sendall(bytes(3000000))
     s = dial(port, "left " + path)
     s.sendall(bytes(8000000))
-    if os.fork() == 0:
-        s.close()
-        for fd in range(3):
-            os.close(fd)
-        time.sleep(20)
-        idle.close()
+    background()
+    s.close()
+    time.sleep(20)
+    idle.close()
+
+
+def drip(port, path):
+    """Goes, but for a child that writes little, again and again."""
+    s = dial(port, "told " + path)
+    background()
+    for _ in range(400):
+        s.send(b".")
+        time.sleep(0.05)
+
+
+def fill(s):
+    """Writes until nothing more is taken; returns how much that was."""
+    s.setblocking(False)
+    n, until = 0, time.time() + 0.3
+    while time.time() < until:
+        try:
+            n += s.send(bytes(1 << 16))
+            until = time.time() + 0.3
+        except BlockingIOError:
+            time.sleep(0.01)
+    return n
+
+
+def leave(port, path):
+    """Writes all that is taken by a server that reads nothing, and by a slow one."""
+    deaf, slow = dial(port, "deaf " + path + ".deaf"), dial(port, "sip " + path)
+    fill(deaf)
+    tell(path + ".want", "FIN %d" % fill(slow))
+    os._exit(0)
+
+
+def last(port, path):
+    """Takes all descriptors of the relay, and goes with something left to be sent."""
+    s = dial(port, "deaf " + path)
+    socks = []
+    try:
+        while len(socks) < 100:
+            socks.append(dial(port, "half"))
+    except OSError:
+        print("no more")
+    fill(s)
     os._exit(0)
 
 
@@ -247,9 +325,9 @@ def audience(port, n):
     socks = [socket.socket() for _ in range(int(n))]
     got = []
     for s in socks:
-        s.settimeout(5)
         s.connect(("127.0.0.1", int(port)))
     for s in socks:
+        s.settimeout(0.01 if "nothing" in got else 5)
         try:
             got.append(s.recv(2).decode())
         except ConnectionResetError:

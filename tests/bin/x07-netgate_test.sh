@@ -1421,7 +1421,7 @@ flow_as()
 	# shellcheck disable=SC2086,SC2089,SC2090 # words; the quotes are output
 	for t in 'half|1000000 bytes' "first|bye b''" 'digest 20000000|True True' \
 	    'digest 1|True True' 'bursts 500 2200000|True' 'urgent|ab!cde' \
-	    'reset|ECONNRESET' 'slow|True True True'; do
+	    'reset|ECONNRESET' 'early|enough' 'slow|True True True'; do
 		set -- ${t%%|*}
 		name=$1
 		shift
@@ -1437,15 +1437,64 @@ flow_as()
 	done
 	[ -n "$gate" ] || return 0
 	# What the program left to be sent is sent; what it left running has no network.
-	rm -f left left.idle
+	rm -f left left.idle left.held drip
 	# shellcheck disable=SC2086
 	atf_check $AS $flow left "$p" "$PWD/left"
 	wait_for 20 test -s left
 	atf_check -o inline:'FIN 8000000' cat left
 	wait_for 20 test -s left.idle
 	atf_check -o inline:RST cat left.idle
+	wait_for 20 test -s left.held
+	atf_check -o inline:'RST 3000000' cat left.held
+	# shellcheck disable=SC2086
+	atf_check $AS $flow drip "$p" "$PWD/drip"
+	wait_for 10 test -s drip
+	atf_check -o match:'^RST ' cat drip
 }
 flow_cleanup()
+{
+	stop_servers
+}
+
+# A server that takes nothing is given up after half a minute, whatever it says; a slow
+# one gets all, and no relay is left.
+atf_test_case leave cleanup
+leave_body()
+{
+	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve thin.port 4096 &
+	echo $! >server.pids
+	wait_for 20 test -s thin.port
+	p=$(cat thin.port)
+	atf_check x07-netgate -a "127.0.0.1:$p" -l log -- \
+	    python3 "$X07_TESTS/bin/x07-netgate_flow.py" leave "$p" "$PWD/leave"
+	sleep 20
+	[ ! -e leave.deaf ] || atf_fail "given up too early"
+	wait_for 15 test -s leave.deaf
+	wait_for 30 test -s leave
+	atf_check -o file:leave.want cat leave
+	wait_for 5 sh -c '[ "$(grep -c "\"verb\":\"close\"" log)" -eq 2 ]'
+	atf_check python3 -c 'import json; [json.loads(l) for l in open("log")]'
+}
+leave_cleanup()
+{
+	stop_servers
+}
+
+# It does not hold up the reader of standard error, also when descriptors ran out.
+atf_test_case leave_stderr cleanup
+leave_stderr_body()
+{
+	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve thin.port 4096 &
+	echo $! >server.pids
+	wait_for 20 test -s thin.port
+	p=$(cat thin.port)
+	for n in 38 39; do
+		atf_check -o match:'^no more$' timeout 15 sh -c "{ ulimit -n $n
+		    exec x07-netgate -q -a 127.0.0.1:$p -- python3 \
+		    $X07_TESTS/bin/x07-netgate_flow.py last $p $PWD/last; } 2>&1 | cat"
+	done
+}
+leave_stderr_cleanup()
 {
 	stop_servers
 }
@@ -1917,7 +1966,8 @@ atf_init_test_cases()
 	atf_add_test_case policy
 	atf_add_test_case policy_db
 	for t in dns resolv_link dns_flood no_dns expiry udp udp_range serve serve_private serve_later \
-	    serve_few serve_blind limits dry_run audit flood unheard flow few_pipes load clients completions terminal no_namespaces; do
+	    serve_few serve_blind limits dry_run audit flood unheard flow leave leave_stderr few_pipes \
+	    load clients completions terminal no_namespaces; do
 		atf_add_test_case $t
 	done
 }
