@@ -172,16 +172,40 @@ sums_look(const struct plan *p, const struct os_tree *t, struct sums *s)
 }
 
 /*
+ * No process is older than the one that started it. A look takes its time: where one
+ * had ended meanwhile, the number that is called the parent may be another's by now.
+ */
+static bool
+is_child(const struct os_proc *p, const struct os_proc *of)
+{
+	return p->parent == of->pid && p->born >= of->born && p != of;
+}
+
+/*
  * A process, and what it has started since. Itself first, or it would see its children
- * die and could go on for a moment.
+ * die and could go on for a moment. Each is taken once, even if numbers that were used
+ * again make two processes each other's parent.
  */
 static void
-end_process(const struct os_proc *victim)
+end_process(size_t victim)
 {
-	os_proc_signal(victim, SIGKILL);
-	for (size_t i = 0; i < now->n; i++)
-		if (now->list[i].parent == victim->pid)
-			end_process(&now->list[i]);
+	size_t *queue = calloc(now->n, sizeof(*queue)), n = 0;
+
+	if (queue == NULL) {
+		os_proc_signal(&now->list[victim], SIGKILL);
+		return;
+	}
+	queue[n++] = victim;
+	now->list[victim].parent = 0;
+	for (size_t k = 0; k < n; k++) {
+		os_proc_signal(&now->list[queue[k]], SIGKILL);
+		for (size_t i = 0; i < now->n; i++)
+			if (is_child(&now->list[i], &now->list[queue[k]])) {
+				now->list[i].parent = 0;
+				queue[n++] = i;
+			}
+	}
+	free(queue);
 }
 
 int64_t
@@ -208,7 +232,7 @@ sums_end_children(const struct plan *p, void (*tell)(void *, const char *),
 		}
 		tell(arg, child->name);
 		if (!p->chain.dry_run)
-			end_process(child);
+			end_process(i);
 	}
 	/* The next look compares this one by pid. */
 	qsort(now->list, now->n, sizeof(*now->list), by_pid);

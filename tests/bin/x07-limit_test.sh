@@ -1225,6 +1225,19 @@ EOF
 	says out 'went on'
 }
 
+atf_test_case pid_again
+pid_again_head()
+{
+	atf_set descr "A child whose time is over ends with its own, whatever numbers were used again"
+}
+pid_again_body()
+{
+	cc -std=c11 -D_GNU_SOURCE -O1 -I "$X07_SRC/bin/x07-limit" -I "$X07_SRC/lib/libx07" \
+	    -I "$X07_SRC/lib/libx07os" -o sums "$X07_TESTS/bin/x07-limit_sums.c" \
+	    "$X07_SRC/bin/x07-limit/sums.c" || atf_fail "cc"
+	atf_check -o inline:"30\n10\n20\n40\n60\n80\n" ./sums
+}
+
 atf_test_case niceness
 niceness_head()
 {
@@ -1840,6 +1853,7 @@ atf_init_test_cases()
 	atf_add_test_case file_size
 	atf_add_test_case threads
 	atf_add_test_case child_time
+	atf_add_test_case pid_again
 	atf_add_test_case niceness
 	atf_add_test_case report
 	atf_add_test_case report_file
