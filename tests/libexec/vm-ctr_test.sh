@@ -807,6 +807,11 @@ check_status()
 		drive "$n" 125 --weaker -- true
 		says "was killed by signal 9"
 		asked '^remove '
+		# But by the signal for a program that had ended, whose output it wrote.
+		each "$n"
+		echo ': >job/out/started; kill -TERM $PPID; sleep 20' >>"$FAKE/run"
+		drive "$n" 143 --weaker -- true
+		asked '^remove '
 		# Where no gate was run the status is the runtime's own.
 		for s in 126 127; do
 			each "$n"

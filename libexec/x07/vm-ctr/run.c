@@ -275,6 +275,9 @@ is_doubtful(const struct runtime *rt, int status)
 static int
 understand(const struct job *j, int wstatus)
 {
+	/* It still wrote what a program said that has ended, and had its signal. */
+	if (WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == passed)
+		return EXIT_SIGNAL + passed;
 	if (WIFSIGNALED(wstatus)) {
 		note("%s was killed by signal %d; how the program ended cannot be "
 		    "told", j->rt->what, WTERMSIG(wstatus));
