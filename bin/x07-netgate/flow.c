@@ -525,6 +525,8 @@ knock(struct relay *r, struct timer *t)
 	int fd = spare_socket(r, f->syn.flow.family);
 
 	if (fd == -1) {
+		judge_denied(r, &f->syn.flow, NULL, false,
+		    "the relay is out of descriptors", "limits.fds");
 		flow_end(r, f, true);
 		return;
 	}

@@ -316,6 +316,14 @@ listening(const struct relay *r, int type, int family,
 	return l != NULL ? l->watch.fd : -1;
 }
 
+bool
+answers_from(const struct relay *r, int family, const unsigned char *addr,
+    uint16_t port)
+{
+	return is_stub(family, addr, port) ||
+	    listening(r, SOCK_DGRAM, family, addr, port) != -1;
+}
+
 static int
 spare_of(struct relay *r, int type, int family)
 {

@@ -193,6 +193,9 @@ void	listen_stop(struct relay *, int family, const unsigned char *addr);
 /* The descriptor with which the relay listens there, or -1. */
 int	listening(const struct relay *, int type, int family,
 	    const unsigned char *addr, uint16_t port);
+/* Do datagrams from there come from the relay? */
+bool	answers_from(const struct relay *, int family, const unsigned char *addr,
+	    uint16_t port);
 /* A fresh stream socket of the network, or -1 with errno. */
 int	spare_socket(struct relay *, int family);
 

@@ -186,6 +186,9 @@ refused(struct relay *r, const struct os_flow *f, bool udp)
 		serve_refused(r, f);
 		return;
 	}
+	/* An answer of ours, to a socket that is closed by now. */
+	if (udp && answers_from(r, f->family, f->src, f->sport))
+		return;
 	v = judge(r, f, udp);
 	if (r->chain->dry_run) {
 		listen_on(r, udp ? SOCK_DGRAM : SOCK_STREAM, f->family, f->dst,

@@ -108,6 +108,20 @@ serve_planned(const struct rules *r, int family, const unsigned char *addr,
 
 /* ---- the relay ---- */
 
+/* accept(2) failed. */
+static void
+refuse_client(struct relay *r, const struct served *s)
+{
+	char text[ADDR_TEXT];
+	int err = errno;
+
+	if (err == EMFILE || err == ENFILE)
+		report_deny(r, "accept", addr_text(text, s->at->family, s->at->addr,
+		    s->at->port), "the relay is out of descriptors", "limits.fds",
+		    NULL);
+	flow_refuse(r, s->outside.fd, err);
+}
+
 static void
 on_outside(struct relay *r, struct watch *w, unsigned what)
 {
@@ -124,7 +138,7 @@ on_outside(struct relay *r, struct watch *w, unsigned what)
 
 	(void)what;
 	if (fd == -1) {
-		flow_refuse(r, w->fd, errno);
+		refuse_client(r, s);
 		return;
 	}
 	if (!rules_addr(r->rules, f.family, s->at->addr, s->at->port, false, &j)) {

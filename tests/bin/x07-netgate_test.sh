@@ -925,6 +925,17 @@ udp_body()
 	except OSError as e:
 	    print(type(e).__name__)
 	EOF
+	cat >hasty.py <<-'EOF'
+	import socket, sys, time
+	query = "123401000001000000000000096c6f63616c686f73740000010001"
+	for host, port, data in ((sys.argv[1], int(sys.argv[2]), b"hello"),
+	                         ("127.0.0.1", 53, bytes.fromhex(query))):
+	    for i in range(20):
+	        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+	        with socket.socket(family, socket.SOCK_DGRAM) as s:
+	            s.sendto(data, (host, port))
+	time.sleep(0.5)
+	EOF
 	for a in 127.0.0.1 ::1; do
 		rm -f udp.port
 		python3 echo.py "$a" udp.port &
@@ -959,6 +970,10 @@ udp_as()
 	    python3 ask.py "$host" "$port" connected
 	said '^ConnectionRefusedError$'
 	said "deny send .*:$port "
+	# An answer that comes when the socket is closed is no denial.
+	merged $AS x07-netgate -u -a "$spec" -- python3 hasty.py "$host" "$port"
+	said '^status 0$'
+	unsaid deny
 	# Nobody there: as without the gate.
 	merged $AS x07-netgate -u -a 127.0.0.1:9 -- \
 	    python3 ask.py 127.0.0.1 9 connected
@@ -1162,10 +1177,11 @@ serve_few_body()
 {
 	flow="python3 $X07_TESTS/bin/x07-netgate_flow.py"
 	port=$(free_port)
-	sh -c "ulimit -n 38; exec x07-netgate -a 127.0.0.1:$port -- $flow stage $port" &
+	sh -c "ulimit -n 38; exec x07-netgate -a 127.0.0.1:$port -- $flow stage $port" 2>err &
 	echo $! >server.pids
 	wait_for 20 $flow audience "$port" 1
 	atf_check -o inline:'True True False\n' $flow audience "$port" 60
+	atf_check -o ignore grep '^x07-netgate: deny accept .* (the relay is out of desc' err
 }
 serve_few_cleanup()
 {
