@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "digest.h"
+#include "unfinished.h"
 #include "vmrun.h"
 
 #define MODULES_MAX	64
@@ -231,9 +232,6 @@ make_image(struct image *im, const struct kernel *k)
 	take_digest(im);
 }
 
-/* What is half made, to be removed when we cannot go on. */
-static char *unfinished;
-
 static void
 remove_image(const char *dir)
 {
@@ -248,12 +246,14 @@ remove_image(const char *dir)
 	rmdir(dir);
 }
 
+static struct unfinished made;
+
 static _Noreturn void
 cannot_write(const char *name)
 {
 	int err = errno;
 
-	remove_image(unfinished);
+	unfinished_remove(&made);
 	errno = err;
 	refuse_errno("guest image: %s", name);
 }
@@ -283,15 +283,13 @@ write_image(const struct image *im, const char *dir)
 	struct file digest = { NULL, 0 };
 	int fd, n;
 
-	if (asprintf(&unfinished, "%s.XXXXXX", dir) == -1)
-		refuse_errno("memory");
-	if (mkdtemp(unfinished) == NULL)
-		refuse_errno("guest image: %s", unfinished);
-	fd = open(unfinished, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (unfinished_dir(&made, dir) == -1)
+		cannot_write(dir);
+	fd = open(made.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	n = asprintf(&digest.data, "%s\n", im->digest);
 	/* As long as it is held nobody takes this for something left. */
 	if (fd == -1 || n == -1 || flock(fd, LOCK_EX) == -1 || fchmod(fd, 0755) == -1)
-		cannot_write(unfinished);
+		cannot_write(made.path);
 	digest.len = (size_t)n;
 	write_file(fd, "manifest", &im->manifest);
 	write_file(fd, "kernel", &im->kernel);
@@ -299,12 +297,11 @@ write_image(const struct image *im, const char *dir)
 	write_file(fd, "cmdline", &im->cmdline);
 	write_file(fd, "digest", &digest);
 	/* Somebody else may have made the same one meanwhile. */
-	if (rename(unfinished, dir) == -1 && errno != EEXIST && errno != ENOTEMPTY)
+	if (unfinished_place(&made, dir) == -1 && errno != EEXIST &&
+	    errno != ENOTEMPTY)
 		cannot_write(dir);
-	remove_image(unfinished);
+	unfinished_remove(&made);
 	close(fd);
-	free(unfinished);
-	unfinished = NULL;
 }
 
 /* ---- the cache ---- */

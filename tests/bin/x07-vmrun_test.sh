@@ -1128,6 +1128,28 @@ image_body()
 	[ "$(head -n 1 one)" = "$(head -n 1 two)" ] || fail_with failed one two
 	atf_check cmp a/initramfs b/initramfs
 	atf_check -s exit:125 -e match:"a exists" x07-vmrun image -o a
+	# Whatever ends it leaves nothing half made.
+	atf_check -s exit:125 -e match:"guest image: [a-z]*: File too large" prlimit \
+	    --fsize=100000 env --ignore-signal=XFSZ x07-vmrun image -o third
+	[ -z "$(find . -name "third*")" ] || atf_fail "left: $(find . -name "third*")"
+	cat >kill.py <<-'EOF'
+	import glob, os, shutil, subprocess
+	def seen():
+	    return glob.glob("third.*/kernel")
+	for _ in range(50):
+	    # It may be done before it is looked at.
+	    shutil.rmtree("third", ignore_errors=True)
+	    p = subprocess.Popen(["x07-vmrun", "image", "-o", "third"], stdout=subprocess.DEVNULL)
+	    while p.poll() is None and not seen():
+	        pass
+	    p.kill()
+	    if p.wait() == -9 and not os.path.exists("third"):
+	        print("killed")
+	        break
+	EOF
+	atf_check -o inline:"killed\n" python3 kill.py
+	# shellcheck disable=SC2016 # for the sh inside
+	wait_for 10 sh -c '[ -z "$(find . -name "third*")" ]'
 	atf_check -o inline:"ran\n" timeout "$BOOT" x07-vmrun --image a \
 	    --image-digest "$(head -n 1 one)" -p policy.json -- /bin/echo ran
 	# One byte of the kernel's command line is another image.
