@@ -1135,7 +1135,7 @@ image_body()
 	cat >kill.py <<-'EOF'
 	import glob, os, shutil, subprocess
 	def seen():
-	    return glob.glob("third.*/kernel")
+	    return glob.glob("third.*")
 	for _ in range(50):
 	    # It may be done before it is looked at.
 	    shutil.rmtree("third", ignore_errors=True)
