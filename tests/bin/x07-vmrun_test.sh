@@ -292,12 +292,12 @@ trap 'echo got it; exit 9' TERM
 echo ready >rw/ready
 while :; do sleep 0.1; done
 END
-	vmrun policy.json /bin/sh s.sh >out 2>err &
-	timeout_pid=$!
+	# Not by timeout(1), which sends one to us and another to our group.
+	x07-vmrun -p policy.json -- /bin/sh s.sh >out 2>err &
+	run_pid=$!
 	wait_for "$BOOT" test -s rw/ready
-	# timeout(1) hands it on.
-	kill -TERM "$(pgrep -P "$timeout_pid" -f x07-vmrun || echo "$timeout_pid")"
-	wait "$timeout_pid"
+	kill -TERM "$run_pid"
+	wait "$run_pid"
 	status=$?
 	[ "$status" -eq 9 ] || fail_with "exit $status" out err
 	atf_check -o inline:"got it\n" cat out

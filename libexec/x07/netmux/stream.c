@@ -283,9 +283,10 @@ write_some(struct stream *s)
 	if (done > 0)
 		channel_send(s->id, FRAME_CREDIT, &done, sizeof(done));
 	if (s->got_eof && s->in_len == 0 && !s->shut) {
+		/* Nothing is missing: first, as we may be ended any moment. */
+		end_by_reset(s, false);
 		shutdown(s->watch.fd, SHUT_WR);
 		s->shut = true;
-		end_by_reset(s, false);	/* nothing is missing */
 	}
 }
 
