@@ -315,7 +315,7 @@ def last(port, path):
         while len(socks) < 100:
             socks.append(dial(port, "half"))
     except OSError:
-        print("no more")
+        print("no more", flush=True)
     fill(s)
     os._exit(0)
 
