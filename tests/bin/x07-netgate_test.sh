@@ -68,6 +68,14 @@ servfail.example A 30 203.0.113.5'
 
 # ---- addresses ----
 
+# flow_server FILE [ROOM]: the server that does what its clients ask for; FILE has its port.
+flow_server()
+{
+	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve "$@" &
+	echo $! >>server.pids
+	wait_for 20 test -s "$1"
+}
+
 atf_test_case address cleanup
 address_body()
 {
@@ -557,9 +565,7 @@ relay_dies_cleanup()
 atf_test_case relay_dies_midway cleanup
 relay_dies_midway_body()
 {
-	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve flow.port &
-	echo $! >server.pids
-	wait_for 20 test -s flow.port
+	flow_server flow.port
 	p=$(cat flow.port)
 	both relay_dies_midway_as
 }
@@ -1417,13 +1423,9 @@ unheard_cleanup()
 atf_test_case flow cleanup
 flow_body()
 {
-	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve flow.port &
-	echo $! >server.pids
-	wait_for 20 test -s flow.port
+	flow_server flow.port
 	p=$(cat flow.port)
-	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve thin.port 4096 &
-	echo $! >>server.pids
-	wait_for 20 test -s thin.port
+	flow_server thin.port 4096
 	thin=$(cat thin.port)
 	one="x07-netgate -a 127.0.0.1:$p -a 127.0.0.1:$thin --"
 	for gate in '' "$one" "$one $one"; do
@@ -1477,9 +1479,7 @@ flow_cleanup()
 atf_test_case leave cleanup
 leave_body()
 {
-	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve thin.port 4096 &
-	echo $! >server.pids
-	wait_for 20 test -s thin.port
+	flow_server thin.port 4096
 	p=$(cat thin.port)
 	atf_check x07-netgate -a "127.0.0.1:$p" -l log -- \
 	    python3 "$X07_TESTS/bin/x07-netgate_flow.py" leave "$p" "$PWD/leave"
@@ -1500,9 +1500,7 @@ leave_cleanup()
 atf_test_case leave_stderr cleanup
 leave_stderr_body()
 {
-	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve thin.port 4096 &
-	echo $! >server.pids
-	wait_for 20 test -s thin.port
+	flow_server thin.port 4096
 	p=$(cat thin.port)
 	for n in 38 39; do
 		atf_check -o match:'^no more$' timeout 15 sh -c "{ ulimit -n $n
@@ -1520,9 +1518,7 @@ leave_stderr_cleanup()
 atf_test_case few_pipes cleanup
 few_pipes_body()
 {
-	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve flow.port &
-	echo $! >server.pids
-	wait_for 20 test -s flow.port
+	flow_server flow.port
 	p=$(cat flow.port)
 	both few_pipes_as
 }
@@ -1562,9 +1558,7 @@ load_body()
 	./netload serve 127.0.0.1 "$p" &
 	echo $! >server.pids
 	wait_for 20 ./netload seq 127.0.0.1 "$p" 1
-	python3 "$X07_TESTS/bin/x07-netgate_flow.py" serve flow.port &
-	echo $! >>server.pids
-	wait_for 20 test -s flow.port
+	flow_server flow.port
 	f=$(cat flow.port)
 	both load_as
 }
