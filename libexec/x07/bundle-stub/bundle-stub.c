@@ -277,13 +277,13 @@ static const char *const host_files[] = {
  * What the bundle shows inside a root of the policy has to be there on this machine, by
  * its own name: a root is shown as it is. Refuses when path is not.
  */
-static void
+static bool
 check_in_root(const char *path, const char *given, const char *root)
 {
 	char *real;
 
-	if (!path_within(path, root))
-		return;
+	if (root == NULL || !path_within(path, root))
+		return false;
 	real = realpath(path, NULL);
 	if (real == NULL || strcmp(real, path) != 0)
 		refuse("the bundle's %s cannot be shown: the policy's root \"%s\" is "
@@ -292,26 +292,33 @@ check_in_root(const char *path, const char *given, const char *root)
 		    *given == '/' ? "bundle it with a narrower root" :
 		    "start it in another directory");
 	free(real);
+	return false;
 }
 
-static void
-check_place(const struct form *form, const char *path)
+/*
+ * Calls fn with path and each root of the policy, as it is given and as it is here (NULL
+ * where that cannot be made), until it returns true. Did it?
+ */
+static bool
+any_root(const struct form *form, const char *path,
+    bool (*fn)(const char *path, const char *given, const char *root))
 {
 	static const char *const keys[] = { "fs.read_roots", "fs.write_roots" };
+	bool found = false;
 
 	for (size_t k = 0; k < 2; k++) {
 		const char *const *roots;
 		size_t n = form_list(form, keys[k], &roots);
 
-		for (size_t i = 0; i < n; i++) {
+		for (size_t i = 0; i < n && !found; i++) {
 			char *root = path_normalise(form_get(form,
 			    "project_root"), roots[i]);
 
-			if (root != NULL)
-				check_in_root(path, roots[i], root);
+			found = fn(path, roots[i], root);
 			free(root);
 		}
 	}
+	return found;
 }
 
 /* A colon or backslash in src would mean something else to x07-fsgate. */
@@ -355,6 +362,13 @@ may_start_others(const struct form *form)
 	    form_bool(form, "process.allow_spawn", false);
 }
 
+static bool
+is_root_in(const char *dir, const char *given, const char *root)
+{
+	(void)given;
+	return root == NULL || path_within(root, dir);
+}
+
 /*
  * Has the policy a root in dir, or this machine a file that is shown there? Other
  * programs that may be started have libraries anywhere.
@@ -362,27 +376,12 @@ may_start_others(const struct form *form)
 static bool
 is_shared(const struct form *form, const char *dir)
 {
-	static const char *const keys[] = { "fs.read_roots", "fs.write_roots" };
-
 	if (may_start_others(form))
 		return true;
 	for (size_t i = 0; i < NHOST_FILES; i++)
 		if (path_within(host_files[i], dir))
 			return true;
-	for (size_t k = 0; k < 2; k++) {
-		const char *const *roots;
-		size_t n = form_list(form, keys[k], &roots);
-
-		for (size_t i = 0; i < n; i++) {
-			char *root = path_normalise(form_get(form,
-			    "project_root"), roots[i]);
-
-			if (root == NULL || path_within(root, dir))
-				return true;
-			free(root);
-		}
-	}
-	return false;
+	return any_root(form, dir, is_root_in);
 }
 
 /*
@@ -479,7 +478,7 @@ put_libs(struct words *w, const char *dir, const struct form *form)
 			covered = path;
 		else
 			*slash = '/';
-		check_place(form, path);
+		any_root(form, path, check_in_root);
 		src = join(dir, LIBS, path);
 		put_root(w, src, path);
 		free(src);
@@ -572,7 +571,7 @@ run_machine(char *argv[])
 	if (m.digest != NULL)
 		put_words(&w, (const char *[]){ "--image-digest", m.digest, NULL });
 	at = join(BUNDLE_PLACE_VM, program->name + strlen(BUNDLE_PROGRAM), "");
-	check_place(form, at);
+	any_root(form, at, check_in_root);
 	put_view(&w, dir, form, at);
 	put_words(&w, (const char *[]){ "--", NULL });
 	put(&w, at);
