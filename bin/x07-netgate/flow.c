@@ -13,6 +13,7 @@
 
 #include "address.h"
 #include "netgate.h"
+#include "reset.h"
 
 #define BUCKETS		4096		/* a power of two */
 #define ADMIT_MS	3000		/* for the handshake inside */
@@ -78,19 +79,6 @@ pending_find(const struct os_flow *f)
 
 /* ---- ends ---- */
 
-/*
- * With on the socket ends with RST instead of FIN, however this process ends:
- * whoever reads learns that bytes are missing.
- */
-static void
-end_by_reset(int fd, bool on)
-{
-	struct linger now = { .l_onoff = on, .l_linger = 0 };
-
-	if (fd >= 0)
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-}
-
 static void
 flow_end(struct relay *r, struct flow *f, bool abort_it)
 {
@@ -109,8 +97,8 @@ flow_end(struct relay *r, struct flow *f, bool abort_it)
 	if (f->is_pending)
 		LIST_REMOVE(f, pending);
 	if (!abort_it) {
-		end_by_reset(f->in.fd, false);
-		end_by_reset(f->out.fd, false);
+		reset_at_end(f->in.fd, false);
+		reset_at_end(f->out.fd, false);
 	}
 	watch_close(&f->in);
 	watch_close(&f->out);
@@ -223,7 +211,7 @@ prepare(int fd)
 {
 	int on = 1;
 
-	end_by_reset(fd, true);
+	reset_at_end(fd, true);
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));

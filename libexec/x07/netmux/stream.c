@@ -16,6 +16,7 @@
 
 #include "address.h"
 #include "netmux.h"
+#include "reset.h"
 
 enum state {
 	CONNECTING,	/* our connect(2) is under way */
@@ -78,19 +79,6 @@ on_event(struct watch *w, unsigned what)
 		s->writable = true;
 }
 
-/*
- * With on the socket ends with RST instead of FIN, however this process ends, which is
- * with the guest: whoever reads learns that bytes are missing.
- */
-static void
-end_by_reset(const struct stream *s, bool on)
-{
-	struct linger now = { .l_onoff = on, .l_linger = 0 };
-
-	if (!s->datagrams)
-		setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-}
-
 static struct stream *
 stream_new(uint32_t id, int fd, bool datagrams)
 {
@@ -105,7 +93,8 @@ stream_new(uint32_t id, int fd, bool datagrams)
 	s->may_send = WINDOW;
 	if (!datagrams)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	end_by_reset(s, true);
+	/* We end with the guest, whatever is missing then. */
+	reset_at_end(s->watch.fd, true);
 	if (os_poll_add(poller, fd, OS_POLL_IN | OS_POLL_OUT | OS_POLL_EDGE,
 	    &s->watch) == -1)
 		refuse_errno("epoll");
@@ -120,7 +109,7 @@ end(struct stream *s, bool reset)
 {
 	if (s->state == DEAD)
 		return;
-	end_by_reset(s, reset);
+	reset_at_end(s->watch.fd, reset);
 	close(s->watch.fd);
 	s->watch.fd = -1;
 	s->state = DEAD;
@@ -284,7 +273,7 @@ write_some(struct stream *s)
 		channel_send(s->id, FRAME_CREDIT, &done, sizeof(done));
 	if (s->got_eof && s->in_len == 0 && !s->shut) {
 		/* Nothing is missing: first, as we may be ended any moment. */
-		end_by_reset(s, false);
+		reset_at_end(s->watch.fd, false);
 		shutdown(s->watch.fd, SHUT_WR);
 		s->shut = true;
 	}
