@@ -20,22 +20,21 @@
 #include "guestinit.h"
 #include "x07.h"
 
-void
-power_off(void)
-{
-	sync();
-	/* QEMU runs with -no-reboot: a reset ends it at once. */
-	reboot(RB_AUTOBOOT);
-	for (;;)
-		pause();
-}
-
 /* The host ends the machine when it has read all, which takes it its time. */
 static _Noreturn void
 wait_for_end(void)
 {
 	for (;;)
 		pause();
+}
+
+void
+power_off(void)
+{
+	sync();
+	/* QEMU runs with -no-reboot: a reset ends it at once. */
+	reboot(RB_AUTOBOOT);
+	wait_for_end();
 }
 
 static _Noreturn void
